@@ -1,0 +1,39 @@
+"""Fixtures that every package's tests share: a small random base in the layout of Stable Video Diffusion."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+TINY = {"unet_channels": (32, 64), "vae_channels": (32, 32, 32), "cross_attention_dim": 32}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    # On networks this small a second thread mostly waits, for minutes where other programs want the cores too.
+    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_unet() -> Callable[..., Any]:
+    """Makes a small random UNet of any base length: tiny_unet(num_frames=8, seed=0, ...)."""
+    from demo.small_base import build_components
+
+    def make(**options: Any) -> Any:
+        return build_components(**(TINY | options))["unet"]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small random base of 8 frames at 64x64 pixels, as `from_pretrained` reads it."""
+    from demo.small_base import build_components, save
+
+    directory = tmp_path_factory.mktemp("tiny_base")
+    save(build_components(**TINY), directory)
+    return directory

@@ -1,0 +1,1 @@
+"""The whole of ExVideo on real footage in ten minutes: `python -m demo`."""

@@ -1,0 +1,149 @@
+"""A small image-to-video base in the exact shape of Stable Video Diffusion, with random weights.
+
+Same classes, same folder layout, same scheduler; only narrower and shallower. `train_base.py` gives it something to
+know; the test suites use it untrained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+SPATIAL_DOWNSCALE = 4  # three levels in the VAE
+ADDED_TIME_IDS = 3  # fps - 1, motion bucket, noise augmentation
+
+
+def build_components(
+    seed: int = 0,
+    *,
+    unet_channels: Sequence[int] = (32, 64, 64),
+    vae_channels: Sequence[int] = (32, 64, 64),
+    num_frames: int = 8,
+    sample_size: int = 16,
+    cross_attention_dim: int = 64,
+    attention_head_dim: int = 16,
+    addition_time_embed_dim: int = 32,
+) -> dict[str, Any]:
+    """Builds the five parts of a Stable Video Diffusion pipeline, random, in fp32 and in evaluation mode.
+
+    Args:
+        seed: the same seed gives the same weights; the global random state is left as it was.
+        unet_channels: width of each level of the UNet, multiples of 32 (group norm).
+        vae_channels: width of each of the three levels of the VAE, multiples of 32.
+        num_frames: the clip length that the base is made for.
+        sample_size: height and width of the latents; pixels are four times that.
+        cross_attention_dim: width of the image embedding.
+        attention_head_dim: width of an attention head; divides every UNet width.
+        addition_time_embed_dim: width of the embedding of each added time id.
+
+    Returns:
+        `unet`, `vae`, `image_encoder`, `feature_extractor`, `scheduler`: the keyword arguments of
+        `diffusers.StableVideoDiffusionPipeline`.
+
+    Raises:
+        ValueError: if a width is not a multiple of what it has to be, or the VAE has not three levels.
+    """
+    _check_widths(unet_channels, vae_channels, attention_head_dim)
+    import torch
+    from transformers import CLIPImageProcessor
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        networks = {
+            "unet": _build_unet(
+                unet_channels, num_frames, sample_size, cross_attention_dim, attention_head_dim, addition_time_embed_dim
+            ),
+            "vae": _build_vae(vae_channels, sample_size * SPATIAL_DOWNSCALE),
+            "image_encoder": _build_image_encoder(cross_attention_dim),
+        }
+    components: dict[str, Any] = {name: network.eval() for name, network in networks.items()}
+    return components | {"feature_extractor": CLIPImageProcessor(), "scheduler": _build_scheduler()}
+
+
+def save(components: Mapping[str, Any], directory: str | Path) -> None:
+    """Writes the components as a diffusers folder: model_index.json, unet/, vae/, image_encoder/, and so on."""
+    from diffusers import StableVideoDiffusionPipeline
+
+    StableVideoDiffusionPipeline(**components).save_pretrained(directory)
+
+
+def _check_widths(unet_channels: Sequence[int], vae_channels: Sequence[int], attention_head_dim: int) -> None:
+    if len(vae_channels) != 3:
+        raise ValueError(f"vae_channels is {tuple(vae_channels)}: give three widths, for latents 4x smaller than pixels.")
+    for width in (*unet_channels, *vae_channels):
+        if width < 32 or width % 32:
+            raise ValueError(f"A width of {width} does not suit group norm: give multiples of 32.")
+    for width in unet_channels:
+        if attention_head_dim < 1 or width % attention_head_dim:
+            raise ValueError(f"attention_head_dim {attention_head_dim} does not divide the width {width}: give a divisor.")
+
+
+def _build_unet(
+    channels: Sequence[int],
+    num_frames: int,
+    sample_size: int,
+    cross_attention_dim: int,
+    attention_head_dim: int,
+    addition_time_embed_dim: int,
+) -> Any:
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    # As in SVD: attention at every level but the deepest of the ladder (the middle block has it).
+    attentive = len(channels) - 1
+    return UNetSpatioTemporalConditionModel(
+        sample_size=sample_size,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal",) * attentive + ("DownBlockSpatioTemporal",),
+        up_block_types=("UpBlockSpatioTemporal",) + ("CrossAttnUpBlockSpatioTemporal",) * attentive,
+        block_out_channels=tuple(channels),
+        layers_per_block=1,
+        addition_time_embed_dim=addition_time_embed_dim,
+        projection_class_embeddings_input_dim=ADDED_TIME_IDS * addition_time_embed_dim,
+        cross_attention_dim=cross_attention_dim,
+        num_attention_heads=tuple(width // attention_head_dim for width in channels),
+        num_frames=num_frames,
+    )
+
+
+def _build_vae(channels: Sequence[int], image_size: int) -> Any:
+    from diffusers import AutoencoderKLTemporalDecoder
+
+    return AutoencoderKLTemporalDecoder(
+        down_block_types=("DownEncoderBlock2D",) * len(channels),
+        block_out_channels=tuple(channels),
+        layers_per_block=1,
+        sample_size=image_size,
+    )
+
+
+def _build_image_encoder(projection_dim: int) -> Any:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    return CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            image_size=224,  # what the SVD pipeline resizes every image to
+            patch_size=56,
+            projection_dim=projection_dim,
+        )
+    )
+
+
+def _build_scheduler() -> Any:
+    from diffusers import EulerDiscreteScheduler
+
+    return EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        use_karras_sigmas=True,
+        sigma_min=0.002,
+        sigma_max=700.0,
+        timestep_spacing="leading",
+        timestep_type="continuous",
+        steps_offset=1,
+    )

@@ -1,0 +1,43 @@
+"""Attention along frames, on the layout that the rest of the network uses: nobody outside this file permutes.
+
+Today every device runs PyTorch's scaled dot-product attention; kernels that read the token-major memory in place
+take its place behind this same signature.
+"""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def temporal_attention(query: Tensor, key: Tensor, value: Tensor, *, num_frames: int, num_heads: int) -> Tensor:
+    """softmax(Q K^T / sqrt(head_dim)) V over the frames of each spatial position, no mask.
+
+    Args:
+        query, key, value: (batch * num_frames, positions, channels), frames of one clip adjacent on the first axis.
+        num_frames: frames a clip.
+        num_heads: heads; channels = num_heads * head_dim.
+
+    Returns:
+        (batch * num_frames, positions, channels).
+    """
+    attended = F.scaled_dot_product_attention(
+        split_heads(query, num_frames, num_heads),
+        split_heads(key, num_frames, num_heads),
+        split_heads(value, num_frames, num_heads),
+    )
+    return join_heads(attended, positions=query.shape[1])
+
+
+def split_heads(tokens: Tensor, num_frames: int, num_heads: int) -> Tensor:
+    """(batch * frames, positions, channels) -> (batch * positions, heads, frames, head_dim)."""
+    batch_frames, positions, channels = tokens.shape
+    batch, head_dim = batch_frames // num_frames, channels // num_heads
+    tokens = tokens.reshape(batch, num_frames, positions, num_heads, head_dim)
+    return tokens.permute(0, 2, 3, 1, 4).reshape(batch * positions, num_heads, num_frames, head_dim)
+
+
+def join_heads(attended: Tensor, positions: int) -> Tensor:
+    """(batch * positions, heads, frames, head_dim) -> (batch * frames, positions, channels)."""
+    rows, num_heads, num_frames, head_dim = attended.shape
+    batch = rows // positions
+    attended = attended.reshape(batch, positions, num_heads, num_frames, head_dim).permute(0, 3, 1, 2, 4)
+    return attended.reshape(batch * num_frames, positions, num_heads * head_dim)

@@ -1,0 +1,86 @@
+"""Mounting an extension on a model, in place, and taking it off again."""
+
+from typing import Any
+
+from torch import nn
+
+from exvideo_blocks.config import ExtensionConfig
+from exvideo_blocks.extension import Extension
+from exvideo_blocks.families import family_of
+
+_ATTRIBUTE = "_exvideo_extension"
+
+
+def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
+    """Mounts extended temporal blocks on `model`, in place, and freezes everything that the level does not train.
+
+    A freshly extended model computes what the base computes for clips of up to the base's own length.
+
+    Args:
+        model: diffusers' UNetSpatioTemporalConditionModel.
+        config: length and level.
+
+    Returns:
+        The mounted extension: its parameters, `save`.
+
+    Raises:
+        TypeError: no family knows the model's class.
+        ValueError: the model is extended already, or config.num_frames is not beyond the base's frames.
+    """
+    family = family_of(model)
+    if extension_of(model) is not None:
+        raise ValueError("This model is extended already; call restore(model) first.")
+    known = family.base_frames(model)
+    if config.num_frames <= known:
+        raise ValueError(
+            f"num_frames={config.num_frames} is no extension of a base model of {known} frames; "
+            f"ask for more than {known}."
+        )
+    trained_before = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    originals = family.find_sites(model)
+    model.requires_grad_(False)
+    names: list[str] = []
+    for site_name, site in originals.items():
+        extended = family.extended_site(site, config, known)
+        _replace(model, site_name, extended)
+        names += [f"{site_name}.{name}" for name in family.adapted_names(extended, config.level)]
+    extension = Extension(
+        model=model, config=config, family=family, base_frames=known, names=names,
+        originals=originals, trained_before=trained_before,
+    )  # fmt: skip
+    for parameter in extension.named_parameters().values():
+        parameter.requires_grad_(True)
+    setattr(model, _ATTRIBUTE, extension)
+    return extension
+
+
+def restore(model: nn.Module) -> None:
+    """Takes the extension off: the original modules and weights are back, bit for bit, on the model's present device.
+
+    Raises:
+        ValueError: the model is not extended.
+    """
+    extension = extension_of(model)
+    if extension is None:
+        raise ValueError(f"This {type(model).__name__} is not extended; there is nothing to restore.")
+    for name, original in extension.originals.items():
+        extended: Any = model.get_submodule(name)
+        original.to(extended.proj_in.weight)
+        original.train(extended.training)
+        original.gradient_checkpointing = extended.gradient_checkpointing
+        if extended.gradient_checkpointing:
+            original._gradient_checkpointing_func = extended._gradient_checkpointing_func
+        _replace(model, name, original)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in extension.trained_before)
+    delattr(model, _ATTRIBUTE)
+
+
+def extension_of(model: nn.Module) -> Extension | None:
+    """The extension that is mounted on a model, or None."""
+    return getattr(model, _ATTRIBUTE, None)
+
+
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, attribute = name.rpartition(".")
+    model.get_submodule(parent).register_module(attribute, module)

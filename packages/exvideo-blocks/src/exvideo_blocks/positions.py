@@ -1,0 +1,33 @@
+"""Which known position each frame of a longer clip starts from."""
+
+
+def reflected_positions(base_frames: int, num_frames: int) -> list[int]:
+    """Position ids for `num_frames` frames of a model that knows `base_frames`: reflected at the ends, not wrapped.
+
+    Frames 0 .. base-1 keep their own id. After them the ids run back from base-2 over `repeat` steps, then forth to
+    base-1, and so on, with repeat = round(0.8 * base): base 25 gives 0..24, 23..4, 5..24, 23..4, ... (ExVideo's
+    initialisation; two neighbouring frames never differ by more than one position.)
+
+    Args:
+        base_frames: frames of the base model, at least 2.
+        num_frames: frames wanted, at least 1.
+
+    Returns:
+        num_frames ids in 0 .. base_frames - 1.
+
+    Raises:
+        ValueError: base_frames is below 2, so there is nothing to reflect.
+    """
+    if base_frames < 2:
+        raise ValueError(f"base_frames={base_frames} leaves nothing to reflect; the base model must know 2 frames.")
+    repeat = min(round(0.8 * base_frames), base_frames - 1)
+    ids = []
+    for frame in range(num_frames):
+        step = (frame - base_frames) % (2 * repeat)
+        if frame < base_frames:
+            ids.append(frame)
+        elif step < repeat:
+            ids.append(base_frames - 2 - step)
+        else:
+            ids.append(base_frames - 2 * repeat + step)
+    return ids

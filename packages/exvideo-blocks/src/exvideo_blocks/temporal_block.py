@@ -1,0 +1,138 @@
+"""The extended temporal site of SVD: the base's own modules, run token-major, with trainable positions.
+
+Both classes are subclasses of the diffusers class they stand in for and share its submodules and parameter names, so
+that a model with them mounted still works wherever the original did.
+"""
+
+from typing import Any
+
+import torch
+from diffusers.models.attention import TemporalBasicTransformerBlock, _chunked_feed_forward
+from diffusers.models.attention_processor import Attention
+from diffusers.models.transformers.transformer_temporal import (
+    TransformerSpatioTemporalModel,
+    TransformerTemporalModelOutput,
+)
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from exvideo_blocks.kernels.temporal_attention.op import join_heads, split_heads, temporal_attention
+
+
+class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
+    """diffusers' temporal block on tokens (batch * frames, positions, channels); it never permutes them."""
+
+    def forward(self, hidden_states: Tensor, num_frames: int, encoder_hidden_states: Tensor | None = None) -> Tensor:
+        """Args:
+            hidden_states: (batch * frames, positions, channels).
+            num_frames: frames a clip.
+            encoder_hidden_states: (batch, tokens, dimension), one context a clip.
+
+        Returns:
+            (batch * frames, positions, channels).
+        """
+        hidden_states = self._feed(self.ff_in, self.norm_in(hidden_states)) + hidden_states
+        hidden_states = self._attend(self.norm1(hidden_states), num_frames) + hidden_states
+        if self.attn2 is not None:
+            attended = self._cross_attend(self.norm2(hidden_states), encoder_hidden_states, num_frames)
+            hidden_states = attended + hidden_states
+        return self._feed(self.ff, self.norm3(hidden_states)) + hidden_states
+
+    def _feed(self, network: nn.Module, tokens: Tensor) -> Tensor:
+        if self._chunk_size is None:
+            return network(tokens)
+        return _chunked_feed_forward(network, tokens, self._chunk_dim, self._chunk_size)
+
+    def _attend(self, tokens: Tensor, num_frames: int) -> Tensor:
+        attn = self.attn1
+        query, key, value = attn.to_q(tokens), attn.to_k(tokens), attn.to_v(tokens)
+        return _project_out(attn, temporal_attention(query, key, value, num_frames=num_frames, num_heads=attn.heads))
+
+    def _cross_attend(self, tokens: Tensor, context: Tensor | None, num_frames: int) -> Tensor:
+        if context is None:
+            raise ValueError(
+                "encoder_hidden_states=None, but this temporal block attends to a context; pass one a clip."
+            )
+        attn, positions = self.attn2, tokens.shape[1]
+        # One row of context a position, as the base has it: a matrix product over fewer rows rounds differently, and a
+        # freshly extended model must equal its base bit for bit. In memory of its own, since PyTorch multiplies an
+        # expanded tensor in another way, which rounds differently again, depending on whether the weights are frozen.
+        rows = context[:, None].expand(-1, positions, -1, -1).flatten(0, 1).contiguous()
+        query = split_heads(attn.to_q(tokens), num_frames, attn.heads)
+        key = attn.to_k(rows).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+        value = attn.to_v(rows).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+        return _project_out(attn, join_heads(F.scaled_dot_product_attention(query, key, value), positions))
+
+
+def _project_out(attn: Attention, tokens: Tensor) -> Tensor:
+    projection, dropout = attn.to_out
+    return dropout(projection(tokens))
+
+
+class ExtendedTransformerSpatioTemporalModel(TransformerSpatioTemporalModel):
+    """An SVD temporal site with a frame table and, at some levels, identity convolutions (ExVideo, section 3).
+
+        embedding = time_pos_embed(frame_table[:T])
+        x         = spatial + embedding
+        x         = identity_conv(x)
+        x         = temporal_block(x)
+        output    = time_mixer(spatial, x)
+
+    Made by `exvideo_blocks.mount`, never constructed directly.
+    """
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        image_only_indicator: Tensor | None = None,
+        return_dict: bool = True,
+    ) -> Any:
+        """Args:
+            hidden_states: (batch * frames, channels, height, width).
+            encoder_hidden_states: (batch * frames, tokens, dimension).
+            image_only_indicator: (batch, frames), 1 where the temporal branch is skipped.
+
+        Returns:
+            (batch * frames, channels, height, width), wrapped as the base wraps it.
+
+        Raises:
+            ValueError: more frames than the extension has, or an argument that the site needs is missing.
+        """
+        if encoder_hidden_states is None or image_only_indicator is None:
+            raise ValueError("encoder_hidden_states and image_only_indicator must both be given to a temporal site.")
+        batch, num_frames = image_only_indicator.shape
+        height, width = hidden_states.shape[-2:]
+        context = encoder_hidden_states.unflatten(0, (batch, num_frames))[:, 0]
+
+        tokens = self.proj_in(self.norm(hidden_states).permute(0, 2, 3, 1).flatten(1, 2))
+        embedding = self._embed_frames(num_frames, batch, tokens.dtype)
+        for index, block in enumerate(self.transformer_blocks):
+            tokens = self._maybe_checkpoint(block, tokens, None, encoder_hidden_states, None)
+            mixed = self._maybe_checkpoint(
+                self._temporal_branch, tokens, embedding, context, index, (batch, num_frames, height, width)
+            )
+            tokens = self.time_mixer(x_spatial=tokens, x_temporal=mixed, image_only_indicator=image_only_indicator)
+        tokens = self.proj_out(tokens)
+        output = tokens.unflatten(1, (height, width)).permute(0, 3, 1, 2).contiguous() + hidden_states
+        return TransformerTemporalModelOutput(sample=output) if return_dict else (output,)
+
+    def _embed_frames(self, num_frames: int, batch: int, dtype: torch.dtype) -> Tensor:
+        # batch * frames rows, as many as the base embeds: fewer would round differently on some processors.
+        rows = self.frame_table(num_frames).repeat(batch, 1).to(dtype)
+        return self.time_pos_embed(rows)[:, None, :]
+
+    def _temporal_branch(
+        self, tokens: Tensor, embedding: Tensor, context: Tensor, index: int, shape: tuple[int, int, int, int]
+    ) -> Tensor:
+        batch, num_frames, height, width = shape
+        tokens = tokens + embedding
+        if self.identity_convs is not None:
+            video = tokens.view(batch, num_frames, height, width, -1).permute(0, 4, 1, 2, 3)
+            tokens = self.identity_convs[index](video).permute(0, 2, 3, 4, 1).reshape(tokens.shape)
+        return self.temporal_transformer_blocks[index](tokens, num_frames=num_frames, encoder_hidden_states=context)
+
+    def _maybe_checkpoint(self, function: Any, *args: Any) -> Tensor:
+        if torch.is_grad_enabled() and self.gradient_checkpointing:
+            return self._gradient_checkpointing_func(function, *args)
+        return function(*args)

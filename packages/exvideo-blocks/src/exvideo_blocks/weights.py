@@ -1,0 +1,58 @@
+"""Safetensors files with metadata, written so that a reader sees the old file or the whole new one."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes tensors to a temporary name beside `path`, flushes it to disk and renames it.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, temporary, dict(metadata))
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors of a safetensors file on the CPU, and its metadata.
+
+    Raises:
+        ValueError: the file is missing, truncated or not safetensors.
+    """
+    with _open(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 not a dict
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """Only the metadata of a safetensors file; the tensors are not read. Raises as `read_safetensors` does."""
+    with _open(path) as file:
+        return file.metadata() or {}
+
+
+def _open(path: str | Path) -> safe_open:
+    if not Path(path).is_file():
+        raise ValueError(f"{path} is not a file; give the path of a .safetensors file.")
+    try:
+        return safe_open(str(path), framework="pt", device="cpu")
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is truncated or not a safetensors file ({error}); copy or save it again.") from error
