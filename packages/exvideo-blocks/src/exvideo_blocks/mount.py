@@ -27,6 +27,28 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
         TypeError: no family knows the model's class.
         ValueError: the model is extended already, or config.num_frames is not beyond the base's frames.
     """
+    check_extends(model, config)
+    family = family_of(model)
+    trained_before = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    originals = family.find_sites(model)
+    model.requires_grad_(False)
+    names: list[str] = []
+    for site_name, site in originals.items():
+        extended = family.extended_site(site, config, family.base_frames(model))
+        _replace(model, site_name, extended)
+        names += [f"{site_name}.{name}" for name in family.adapted_names(extended, config.level)]
+    extension = Extension(
+        model=model, config=config, family=family, base_frames=family.base_frames(model), names=names,
+        originals=originals, trained_before=trained_before,
+    )  # fmt: skip
+    for parameter in extension.named_parameters().values():
+        parameter.requires_grad_(True)
+    setattr(model, _ATTRIBUTE, extension)
+    return extension
+
+
+def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
+    """Raises what `extend` would raise for this model and configuration, and touches nothing."""
     family = family_of(model)
     if extension_of(model) is not None:
         raise ValueError("This model is extended already; call restore(model) first.")
@@ -36,22 +58,6 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
             f"num_frames={config.num_frames} is no extension of a base model of {known} frames; "
             f"ask for more than {known}."
         )
-    trained_before = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    originals = family.find_sites(model)
-    model.requires_grad_(False)
-    names: list[str] = []
-    for site_name, site in originals.items():
-        extended = family.extended_site(site, config, known)
-        _replace(model, site_name, extended)
-        names += [f"{site_name}.{name}" for name in family.adapted_names(extended, config.level)]
-    extension = Extension(
-        model=model, config=config, family=family, base_frames=known, names=names,
-        originals=originals, trained_before=trained_before,
-    )  # fmt: skip
-    for parameter in extension.named_parameters().values():
-        parameter.requires_grad_(True)
-    setattr(model, _ATTRIBUTE, extension)
-    return extension
 
 
 def restore(model: nn.Module) -> None:

@@ -1,0 +1,74 @@
+"""`exvideo-eval --real DIR --generated DIR`: judge generated clips against real ones, write a report."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from exvideo_eval import __version__
+from exvideo_eval.features.extractor import CHOICES
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 0 when a report was written, 2 (and one sentence on stderr) when it cannot be."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("exvideo_eval").setLevel(logging.INFO)
+    from exvideo_eval.plan import Settings
+    from exvideo_eval.report import write_report
+    from exvideo_eval.suite import evaluate
+
+    try:
+        settings = Settings(
+            features=options.features,
+            num_frames=options.frames,
+            size=options.size,
+            window=options.window,
+            window_stride=options.window_stride,
+            dimension=options.dimension,
+            resamples=options.resamples,
+            seed=options.seed,
+        )
+        evaluation = evaluate(options.real, options.generated, options.baseline, settings)
+        files = write_report(options.output, evaluation)
+    except ValueError as error:
+        print(f"exvideo-eval: {error}", file=sys.stderr)
+        return 2
+    for name, result in (("baseline", evaluation.baseline), ("generated", evaluation.generated)):
+        for metric in result.metrics if result is not None else ():
+            if metric.better != "neutral":
+                print(f"{name}: {metric.name} {metric.value:.4g}")
+    print(f"Report: {', '.join(map(str, files))}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="exvideo-eval", description="Judge generated clips against real ones.")
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="folder of real video files")
+    parser.add_argument("--generated", type=Path, required=True, metavar="DIR", help="folder of generated video files")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="DIR", help="a second generated set, reported beside the first"
+    )
+    parser.add_argument("--output", type=Path, default=Path("out/report"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--features", choices=CHOICES, default="auto", help="network of the Fréchet distance")
+    parser.add_argument("--frames", type=int, metavar="N", help="frames of each clip; default: as the generated files")
+    parser.add_argument("--size", type=_size, metavar="HxW", help="pixels compared; default: as the generated files")
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="frames a feature vector; default: 16, at most --frames"
+    )
+    parser.add_argument("--window-stride", type=int, metavar="N", help="frames between windows; default: half a window")
+    parser.add_argument("--dimension", type=int, metavar="N", help="of the Fréchet distance; default: as windows allow")
+    parser.add_argument("--resamples", type=int, default=200, metavar="N", help="bootstrap draws; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap draws; default: %(default)s")
+    return parser
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HEIGHTxWIDTH, such as 64x64")
+    return int(height), int(width)

@@ -1,0 +1,140 @@
+"""A folder of video files, measured: features of windows and curves of clips, and what had to be left out."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exvideo_eval.folder import list_files, nothing_usable
+from exvideo_eval.frame_curves import clip_curves, curves_to_real
+from exvideo_eval.plan import ClipPlan
+from exvideo_eval.results import Skipped
+from exvideo_eval.video_reader import VideoInfo, VideoReadError, iter_clips, probe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from exvideo_eval.features.extractor import FeatureExtractor
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float64]
+
+_WINDOWS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """One folder's measurements. Arrays are ordered as `files`, and by time within a file.
+
+    `features`: one (windows, dimension) array a clip. `curves`: (clips, frames) a name. `curves_to_real`: the same for
+    the clips that have a real file of the same name.
+    """
+
+    role: str
+    folder: Path
+    files: tuple[str, ...]
+    infos: tuple[VideoInfo, ...]
+    sha256: str
+    features: tuple[Array, ...]
+    curves: Mapping[str, Array]
+    curves_to_real: Mapping[str, Array]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def num_clips(self) -> int:
+        return len(self.features)
+
+    @property
+    def num_windows(self) -> int:
+        return sum(map(len, self.features))
+
+
+@dataclass(frozen=True)
+class _MeasuredFile:
+    info: VideoInfo
+    sha256: str
+    features: list[Array]
+    curves: list[Mapping[str, Array]]
+    curves_to_real: list[Mapping[str, Array]]
+
+
+def measure(
+    role: str,
+    folder: Path,
+    plan: ClipPlan,
+    extractor: FeatureExtractor,
+    real: ClipSet | None = None,
+) -> ClipSet:
+    """Read and measure every file of a folder, streaming; a file that cannot be used whole is skipped and reported.
+
+    Real files (`real` is None) are cut into as many consecutive clips as they hold; of generated files, only the first
+    num_frames count, since the frame index means the distance from the conditioning image.
+
+    Raises:
+        ValueError: no such folder, nothing in it, or no file of it usable.
+    """
+    used: dict[str, _MeasuredFile] = {}
+    skipped: list[Skipped] = []
+    for path in list_files(role, folder):
+        twin = real.folder / path.name if real is not None and path.name in real.files else None
+        try:
+            used[path.name] = _measure_file(path, plan, extractor, twin, every_clip=real is None)
+        except VideoReadError as error:
+            skipped.append(Skipped(str(path), error.reason))
+            logger.warning("skipped %s: %s", path, error.reason)
+    if not used:
+        raise nothing_usable(role, folder, skipped)
+    measured = list(used.values())
+    names = "".join(f"{name} {file.sha256}\n" for name, file in used.items())
+    clip_set = ClipSet(
+        role=role,
+        folder=folder,
+        files=tuple(used),
+        infos=tuple(file.info for file in measured),
+        sha256=hashlib.sha256(names.encode()).hexdigest(),
+        features=tuple(features for file in measured for features in file.features),
+        curves=_stacked([curves for file in measured for curves in file.curves]),
+        curves_to_real=_stacked([curves for file in measured for curves in file.curves_to_real]),
+        skipped=tuple(skipped),
+    )
+    counts = (clip_set.num_clips, plan.num_frames, len(used), clip_set.num_windows)
+    logger.info("%s: %d clips of %d frames (files: %d, windows: %d)", role, *counts)
+    return clip_set
+
+
+def _measure_file(
+    path: Path, plan: ClipPlan, extractor: FeatureExtractor, twin: Path | None, every_clip: bool
+) -> _MeasuredFile:
+    info = probe(path)
+    features, curves, to_real = [], [], []
+    for number, clip in enumerate(iter_clips(path, plan.num_frames, plan.size)):
+        if number and not every_clip:
+            continue  # read on to the end all the same: a file that is corrupt further on is not trusted
+        features.append(window_features(clip, plan, extractor))
+        curves.append(clip_curves(clip))
+        if twin is not None:
+            (real_clip,) = islice(iter_clips(twin, plan.num_frames, plan.size), 1)
+            to_real.append(curves_to_real(clip, real_clip))
+    return _MeasuredFile(info, hashlib.sha256(path.read_bytes()).hexdigest(), features, curves, to_real)
+
+
+def window_features(clip: Tensor, plan: ClipPlan, extractor: FeatureExtractor) -> Array:
+    """Features (windows, dimension) of a uint8 clip (frames, 3, height, width), window after window."""
+    import torch
+
+    windows = clip.unfold(0, plan.window, plan.window_stride).permute(0, 4, 1, 2, 3)
+    features = torch.cat([extractor(batch) for batch in windows.split(_WINDOWS_AT_ONCE)])
+    return features.double().cpu().numpy()
+
+
+def _stacked(curves: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {name: np.stack([item[name] for item in curves]) for name in (curves[0] if curves else ())}

@@ -1,0 +1,1 @@
+"""Networks whose features clips are judged by, each under its own name."""

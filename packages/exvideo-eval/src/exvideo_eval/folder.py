@@ -1,0 +1,47 @@
+"""A folder of video files: what is in it, and the one sentence that says why it cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from exvideo_eval.results import Skipped
+from exvideo_eval.video_reader import VideoInfo, VideoReadError, probe
+
+
+def list_files(role: str, folder: Path) -> list[Path]:
+    """Files directly in the folder, by name, hidden ones apart.
+
+    Raises:
+        ValueError: no such folder, or nothing in it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"The folder of {role} clips, {folder}, does not exist: give a folder of video files.")
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    if not files:
+        raise ValueError(f"The folder of {role} clips, {folder}, is empty: put video files in it.")
+    return files
+
+
+def probe_files(role: str, folder: Path) -> dict[str, VideoInfo]:
+    """Length and size of each readable file by name; unreadable ones are reported when they are measured.
+
+    Raises:
+        ValueError: no such folder, nothing in it, or nothing readable in it.
+    """
+    infos: dict[str, VideoInfo] = {}
+    skipped: list[Skipped] = []
+    for path in list_files(role, folder):
+        try:
+            infos[path.name] = probe(path)
+        except VideoReadError as error:
+            skipped.append(Skipped(str(path), error.reason))
+    if not infos:
+        raise nothing_usable(role, folder, skipped)
+    return infos
+
+
+def nothing_usable(role: str, folder: Path, skipped: Sequence[Skipped]) -> ValueError:
+    shown = "; ".join(f"{Path(item.file).name} {item.reason}" for item in skipped[:3])
+    more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    return ValueError(f"None of the {len(skipped)} files of {role} clips in {folder} can be used: {shown}{more}.")

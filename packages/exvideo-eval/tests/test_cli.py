@@ -1,0 +1,83 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from exvideo_eval.cli import main
+from exvideo_eval.results import Result
+
+FAST = ["--features", "random3d", "--window", "4", "--resamples", "10"]
+
+
+def arguments(folder: Path, *more: str, real: str = "real", generated: str = "generated") -> list[str]:
+    return ["--real", str(folder / real), "--generated", str(folder / generated), *FAST, *more]
+
+
+def test_the_command_writes_a_report_of_two_generated_sets_and_names_what_it_skipped(clip_folders: Path) -> None:
+    (clip_folders / "generated" / "bad.mp4").write_bytes(b"no video")
+    output = clip_folders / "report"
+    more = ["--baseline", str(clip_folders / "frozen"), "--output", str(output)]
+    command = [sys.executable, "-m", "exvideo_eval", *arguments(clip_folders, *more)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "generated/bad.mp4: is corrupt or not a video" in done.stderr
+    assert "generated: Fréchet distance, random 3D network, seed 0 features" in done.stdout
+    assert {path.name for path in output.iterdir()} == {"report.json", "baseline.json", "report.md", "report.png"}
+    assert (output / "report.png").read_bytes().startswith(b"\x89PNG")
+    assert [Path(item.file).name for item in Result.load(output / "report.json").skipped] == ["bad.mp4"]
+    assert Result.load(output / "baseline.json").data[1].where.endswith("frozen")
+    text = (output / "report.md").read_text()
+    for expected in ("| baseline | generated |", "bad.mp4", "Fréchet distance, random 3D network, seed 0 features"):
+        assert expected in text
+    assert "FVD" not in text
+
+
+def test_a_second_report_leaves_nothing_of_the_first(clip_folders: Path) -> None:
+    output = ["--output", str(clip_folders / "report")]
+    main(arguments(clip_folders, "--baseline", str(clip_folders / "frozen"), *output))
+    assert main(arguments(clip_folders, *output)) == 0
+    assert {path.name for path in (clip_folders / "report").iterdir()} == {"report.json", "report.md", "report.png"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "more", "sentence"),
+    [
+        ({"real": "nowhere"}, [], "The folder of real clips"),
+        ({"generated": "nowhere"}, [], "does not exist: give a folder of video files."),
+        ({"generated": "empty"}, [], "is empty: put video files in it."),
+        ({"real": "bad"}, [], "None of the 2 files of real clips in"),
+        ({"generated": "bad"}, [], "a.mp4 is corrupt or not a video"),
+        ({}, ["--frames", "13"], "has 12 frames, fewer than the 13 that are compared; 1.mp4 has 12 frames"),
+        ({}, ["--frames", "0"], "num_frames is 0: give at least 2."),
+        ({}, ["--dimension", "50"], "too few for a Fréchet distance in 50 dimensions"),
+        ({}, ["--output", "OCCUPIED"], "The report cannot be written to"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_status_2(
+    clip_folders: Path,
+    capsys: pytest.CaptureFixture[str],
+    folders: dict[str, str],
+    more: list[str],
+    sentence: str,
+) -> None:
+    (clip_folders / "empty").mkdir()
+    (clip_folders / "bad").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (clip_folders / "bad" / name).write_bytes(b"no video")
+    (clip_folders / "OCCUPIED").write_text("a file where the folder should be")
+    output = ["--output", str(clip_folders / "report")]
+    more = [str(clip_folders / part) if part == "OCCUPIED" else part for part in more]
+    assert main(arguments(clip_folders, *output, *more, **folders)) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("exvideo-eval: ")
+    assert sentence in last
+    assert not (clip_folders / "report").exists()
+
+
+def test_importing_the_package_and_asking_for_help_load_nothing_heavy() -> None:
+    code = (
+        "import sys, exvideo_eval, exvideo_eval.cli, exvideo_eval.compare\n"
+        "print([name for name in ('torch', 'matplotlib', 'av', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

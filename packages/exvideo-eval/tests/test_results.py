@@ -1,0 +1,111 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exvideo_eval.protocol import protocol_hash
+from exvideo_eval.results import Curve, Data, Interval, Metric, Result, Skipped
+
+
+@pytest.fixture
+def result() -> Result:
+    return Result.measured_here(
+        kind="kernel",
+        name="temporal attention, forward",
+        protocol={"frames": 25, "dtype": "bf16", "warmup": 3},
+        metrics=(
+            Metric("time", 0.101, "ms", "lower", n=50, interval=Interval(0.1, 0.11, 0.9, "quantiles")),
+            Metric("share of floor", 0.86, "ratio", "higher"),
+        ),
+        data=(Data("input", "random normal q, k, v", "memory", 3),),
+        curves=(Curve("time", "ms", "frames", (25, 64), (0.1, 0.25), "lower", "ours"),),
+        notes=("clock not fixed",),
+        skipped=(Skipped("a.mp4", "is truncated"),),
+    )
+
+
+def test_a_result_survives_the_file(result: Result, tmp_path: Path) -> None:
+    result.save(tmp_path / "sub" / "result.json")
+    assert Result.load(tmp_path / "sub" / "result.json") == result
+    assert [path.name for path in (tmp_path / "sub").iterdir()] == ["result.json"]
+
+
+def test_a_result_says_where_it_was_measured(result: Result) -> None:
+    assert {"cpu", "cores", "memory_gib", "gpu", "os"} == set(result.machine)
+    assert {"python", "torch", "exvideo-eval"} <= set(result.software)
+    assert result.created.endswith("Z")
+
+
+def test_the_hash_tells_protocols_apart_and_ignores_order() -> None:
+    assert protocol_hash({"a": 1, "b": [2]}) == protocol_hash({"b": [2], "a": 1})
+    assert protocol_hash({"a": 1}) != protocol_hash({"a": 2})
+
+
+def edit(content: dict[str, Any], *path: Any, value: Any = None, drop: bool = False) -> None:
+    for step in path[:-1]:
+        content = content[step]
+    if drop:
+        del content[path[-1]]
+    else:
+        content[path[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "sentence"),
+    [
+        (("schema",), {"drop": True}, "it has no 'schema' field"),
+        (("schema",), {"value": "exvideo.result/2"}, r"schema is 'exvideo.result/2', and only 'exvideo.result/1'"),
+        (("created",), {"drop": True}, "the result lacks the field 'created'"),
+        (("extra",), {"value": 1}, "the result has the unknown field 'extra'"),
+        (("metrics", 0, "unit"), {"drop": True}, "metrics lacks the field 'unit'"),
+        (("metrics", 0, "value"), {"value": "fast"}, "'value' is 'fast', not a number"),
+        (("metrics", 0, "value"), {"value": True}, "'value' is True, not a number"),
+        (("metrics", 0, "value"), {"value": None}, "'value' is None, not a number"),
+        (("metrics", 0, "better"), {"value": "up"}, "better='up'"),
+        (("metrics", 0, "interval", "low"), {"value": 9.0}, "is not low <= high"),
+        (("metrics", 0), {"value": [1]}, r"'metrics' holds \[1\], which is not an object"),
+        (("curves", 0, "y"), {"value": [1.0]}, "give as many"),
+        (("curves", 0, "y", 0), {"value": "x"}, "not a number"),
+        (("notes", 0), {"value": 3}, "'notes' holds 3, which is not text"),
+        (("protocol", "frames"), {"value": 26}, "protocol_sha256"),
+    ],
+)
+def test_loading_refuses_what_is_not_the_schema(
+    result: Result, tmp_path: Path, path: tuple[Any, ...], change: dict[str, Any], sentence: str
+) -> None:
+    file = tmp_path / "result.json"
+    result.save(file)
+    content = json.loads(file.read_text())
+    edit(content, *path, **change)
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=sentence) as error:
+        Result.load(file)
+    assert str(file) in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "sentence"), [("{", "it is not JSON"), ("[]", "it has no 'schema' field")])
+def test_loading_refuses_what_is_no_result(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match=rf"a\.json .*{sentence}"):
+        Result.load(tmp_path / "a.json")
+
+
+def test_loading_an_absent_file_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"absent\.json cannot be read: No such file"):
+        Result.load(tmp_path / "absent.json")
+
+
+def test_numbers_that_json_cannot_carry_are_refused(result: Result, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Metric 'time' is nan: leave it out"):
+        replace(result.metrics[0], value=float("nan"))
+    with pytest.raises(ValueError, match="must hold plain JSON values"):
+        protocol_hash({"path": Path("x")})
+    with pytest.raises(ValueError, match="was not written"):
+        replace(result, machine={"cpu": float("inf")}).save(tmp_path / "a.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_metric_may_occur_once(result: Result) -> None:
+    with pytest.raises(ValueError, match=r"\['time'\] occur twice"):
+        replace(result, metrics=(result.metrics[0], result.metrics[0]))

@@ -1,0 +1,189 @@
+r"""exvideo-generate: a clip from its first frame.
+
+exvideo-generate --base small_base/ --image first.png -o out.mp4
+exvideo-generate --base stabilityai/stable-video-diffusion-img2vid-xt --extension extension.safetensors \
+    --image first.png --num-frames 128 --height 512 --width 512 -o out.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from exvideo_infer import __version__
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from exvideo_infer.pipeline import ExVideoPipeline
+    from exvideo_infer.video_file import VideoInfo
+
+BAD_INPUT = 2  # exit code, argparse's own
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line: returns 0, or 2 after one sentence on stderr where the input is bad."""
+    options = _parser().parse_args(arguments)
+    start = time.perf_counter()
+    try:
+        pipeline, image = _prepare(options)
+    except ValueError as error:
+        return _refuse(error)
+    _say(f"{image.width}x{image.height} from {options.image}, on {pipeline.device} in {pipeline.dtype}.")
+    from exvideo_infer.video_file import VideoError
+
+    try:
+        info = _generate(pipeline, image, options)
+    except VideoError as error:
+        return _refuse(error)
+    print(
+        f"Wrote {options.output}: {info.num_frames} frames of {info.width}x{info.height} at {info.fps:g} fps, "
+        f"seed {options.seed}, in {time.perf_counter() - start:.1f} s."
+    )
+    return 0
+
+
+def _prepare(options: argparse.Namespace) -> tuple[ExVideoPipeline, Image]:
+    """Checks every input, the quick ones first; raises ValueError with one sentence."""
+    from exvideo_blocks import read_extension_header
+
+    from exvideo_infer.base_model import silence_loading
+    from exvideo_infer.pipeline import ExVideoPipeline
+    from exvideo_infer.video_file import check_writable
+
+    check_writable(options.output)
+    image = _read_image(options.image)
+    device = _choose_device(options.device)
+    dtype = _choose_dtype(options.dtype, device)
+    if options.extension is not None:
+        read_extension_header(options.extension)
+    silence_loading()
+    pipeline = ExVideoPipeline.from_pretrained(options.base, torch_dtype=dtype)
+    if options.extension is not None:
+        pipeline.load_extension(options.extension)
+    default_height, default_width = pipeline.default_size()
+    height, width = options.height or default_height, options.width or default_width
+    pipeline.check_inputs(options.num_frames or pipeline.default_num_frames, height, width)
+    return pipeline.to(device), _cover(image, height, width)
+
+
+def _generate(pipeline: ExVideoPipeline, image: Image, options: argparse.Namespace) -> VideoInfo:
+    import torch
+
+    from exvideo_infer.decode import decode_frames, to_uint8
+    from exvideo_infer.video_file import write_video
+
+    latents = pipeline(
+        image=image,
+        num_frames=options.num_frames,
+        height=image.height,
+        width=image.width,
+        num_inference_steps=options.steps,
+        min_guidance_scale=options.guidance_min,
+        max_guidance_scale=options.guidance_max,
+        fps=options.fps,
+        motion_bucket_id=options.motion_bucket_id,
+        generator=torch.Generator().manual_seed(options.seed),  # of the CPU: the same noise on every device
+        output_type="latent",
+        return_dict=False,
+    )
+    frames = (to_uint8(frame) for frame in decode_frames(pipeline.vae, latents[0]))
+    return write_video(options.output, frames, options.fps)
+
+
+def _read_image(path: Path) -> Image:
+    from PIL import Image, ImageOps
+
+    if not path.is_file():
+        raise ValueError(f"There is no image file {path}.")
+    try:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read as an image: give a PNG, JPEG or other picture ({error}).") from error
+
+
+def _cover(image: Image, height: int, width: int) -> Image:
+    """Resized so that it covers the frame and cropped at its centre, as the training clips are."""
+    from PIL import Image, ImageOps
+
+    return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
+
+
+def _choose_device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:  # an unknown name; a kind that is not here; an index too high
+        raise ValueError(f"--device {name} is not on this machine: give auto, cpu, or a device that is.") from error
+    return torch.device(name)
+
+
+def _choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    import torch
+
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def _refuse(error: ValueError) -> int:
+    _say(str(error))
+    return BAD_INPUT
+
+
+def _say(sentence: str) -> None:
+    print(f"exvideo-generate: {sentence}", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="exvideo-generate", description="Generates a clip from its first frame.")
+    add = parser.add_argument
+    add("--base", required=True, metavar="DIR", help="base model: a folder saved by diffusers, or a hub id")
+    add(
+        "--image", required=True, type=Path, help="first frame; resized to cover the clip's size, cropped at its centre"
+    )
+    add("--extension", type=Path, help="extension.safetensors of a training; without it, the base is sampled directly")
+    add("--num-frames", type=_at_least(1, int), help="default: the extension's, else the base's")
+    add("--steps", type=_at_least(1, int), default=25, help="denoising steps (default: %(default)s)")
+    add("--seed", type=_at_least(0, int), default=0, help="of the noise (default: %(default)s)")
+    add("--fps", type=_at_least(1, float), default=7.0, help="rate the model is told and the file has (default: 7)")
+    add("--guidance-min", type=_at_least(1, float), default=1.0, help="guidance of the first frame (default: 1)")
+    add("--guidance-max", type=_at_least(1, float), default=3.0, help="guidance of the last frame (default: 3)")
+    add("--motion-bucket-id", type=_at_least(0, float), default=127, help="amount of motion, 0 to 255 (default: 127)")
+    add("--height", type=_at_least(1, int), help="pixels (default: what the base was made for)")
+    add("--width", type=_at_least(1, int), help="pixels (default: what the base was made for)")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
+    add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
+    add("-o", "--output", required=True, type=Path, metavar="OUT.mp4", help="MP4 file to write")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def _at_least(least: int, number: Callable[[str], float]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = number(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value < float("inf"):
+            kind = "a whole number" if number is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind} of at least {least}")
+        return value
+
+    return parse

@@ -1,0 +1,139 @@
+"""What the network is conditioned on: the clip's first frame, its image embedding, and three numbers a clip.
+
+The trainer and the sampler both call these functions, so a model is sampled under the conditions it was trained on.
+Every function equals what `diffusers.StableVideoDiffusionPipeline` computes for the same input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLTemporalDecoder
+    from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+
+IMAGE_ENCODER_SIZE = (224, 224)  # what SVD's image encoder, a CLIP ViT-H/14, was trained on
+
+
+@torch.no_grad()
+def encode_clip(
+    vae: AutoencoderKLTemporalDecoder, frames: Tensor, chunk_size: int = 8, generator: torch.Generator | None = None
+) -> Tensor:
+    """Encodes clips to the latents that the network denoises.
+
+    Args:
+        vae: the base model's autoencoder; frames are moved to its device and dtype.
+        frames: (batch, frames, 3, height, width), in [-1, 1].
+        chunk_size: frames encoded at a time. The result does not depend on it, beyond rounding.
+        generator: where given, a sample of the posterior is drawn, in one draw for the whole clip; else its mode.
+
+    Returns:
+        (batch, frames, channels, height / scale, width / scale), multiplied by `vae.config.scaling_factor`.
+
+    Raises:
+        ValueError: if `frames` has not five dimensions of which the third is 3, or `chunk_size` is below 1.
+    """
+    if frames.ndim != 5 or frames.shape[2] != 3:
+        raise ValueError(f"frames have shape {tuple(frames.shape)}: give (batch, frames, 3, height, width).")
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size is {chunk_size}: at least one frame has to be encoded at a time.")
+    with _safe_precision(vae):
+        chunks = torch.split(frames.flatten(0, 1), chunk_size)
+        posteriors = [vae.encode(chunk.to(vae.device, vae.dtype)).latent_dist for chunk in chunks]
+    latents = torch.cat([posterior.mode() for posterior in posteriors])
+    if generator is not None:
+        noise = torch.randn(latents.shape, generator=generator, device=generator.device, dtype=latents.dtype)
+        latents = latents + torch.cat([posterior.std for posterior in posteriors]) * noise.to(latents.device)
+    scaling_factor: float = vae.config.scaling_factor
+    return latents.reshape(*frames.shape[:2], *latents.shape[1:]) * scaling_factor
+
+
+@torch.no_grad()
+def encode_first_frame(vae: AutoencoderKLTemporalDecoder, image: Tensor) -> Tensor:
+    """Encodes the first frame for the channels that are concatenated to every noisy frame.
+
+    Unlike the latents that are denoised, these are not multiplied by the VAE's scaling factor: SVD was trained so.
+
+    Args:
+        vae: the base model's autoencoder; the image is moved to its device and dtype.
+        image: (batch, 3, height, width), in [-1, 1].
+
+    Returns:
+        (batch, channels, height / scale, width / scale), the mode of the posterior.
+    """
+    with _safe_precision(vae):
+        mode: Tensor = vae.encode(image.to(vae.device, vae.dtype)).latent_dist.mode()
+    return mode
+
+
+@torch.no_grad()
+def embed_image(
+    image_encoder: CLIPVisionModelWithProjection, feature_extractor: CLIPImageProcessor, image: Tensor
+) -> Tensor:
+    """Embeds the first frame for cross-attention.
+
+    Args:
+        image_encoder: the base model's CLIP vision tower; the result has its device and dtype.
+        feature_extractor: its preprocessor, of which only the normalisation is used.
+        image: (batch, 3, height, width), in [-1, 1], any size; smoothed and resized to 224x224.
+
+    Returns:
+        (batch, 1, cross_attention_dim): one token an image.
+    """
+    # Private, and the one thing that decides these pixels: another resize would be another condition.
+    from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import _resize_with_antialiasing
+
+    resized = _resize_with_antialiasing(image.float().cpu(), IMAGE_ENCODER_SIZE)
+    pixels = feature_extractor(
+        images=(resized + 1.0) / 2.0,
+        do_normalize=True,
+        do_center_crop=False,
+        do_resize=False,
+        do_rescale=False,
+        return_tensors="pt",
+    ).pixel_values
+    embeddings: Tensor = image_encoder(pixels.to(image_encoder.device, image_encoder.dtype)).image_embeds
+    return embeddings.unsqueeze(1)
+
+
+def added_time_ids(
+    fps: float,
+    motion_bucket_id: float,
+    noise_aug_strength: float,
+    batch_size: int,
+    dtype: torch.dtype,
+    device: torch.device | str,
+) -> Tensor:
+    """The three numbers that SVD is told about a clip.
+
+    Args:
+        fps: frames a second of the clip. SVD was trained on `fps - 1`, and that is what is returned.
+        motion_bucket_id: amount of motion, 0 (still) to 255.
+        noise_aug_strength: standard deviation of the noise added to the first frame, in units of its [-1, 1].
+        batch_size: number of clips, all told the same.
+        dtype: of the result.
+        device: of the result.
+
+    Returns:
+        (batch_size, 3): `fps - 1`, `motion_bucket_id`, `noise_aug_strength`.
+    """
+    ids = torch.tensor([[fps - 1, motion_bucket_id, noise_aug_strength]], dtype=dtype)
+    return ids.repeat(batch_size, 1).to(device)
+
+
+@contextmanager
+def _safe_precision(vae: AutoencoderKLTemporalDecoder) -> Iterator[None]:
+    """SVD's encoder overflows in fp16, and its config says so: such a VAE encodes in fp32 and is put back."""
+    upcast = vae.dtype == torch.float16 and vae.config.force_upcast
+    if upcast:
+        vae.to(dtype=torch.float32)
+    try:
+        yield
+    finally:
+        if upcast:
+            vae.to(dtype=torch.float16)

@@ -1,0 +1,124 @@
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from exvideo_blocks import ExtensionConfig, extend
+from exvideo_infer import ExVideoPipeline, probe, read_clip
+from exvideo_infer.cli import main
+from PIL import Image
+
+
+@pytest.fixture
+def first_frame(tmp_path: Path, images: list[Image.Image]) -> Path:
+    path = tmp_path / "first.png"
+    images[0].save(path)
+    return path
+
+
+def command(base: Path, image: Path, output: Path, *more: object) -> list[str]:
+    size = ("--height", 16, "--width", 24, "--steps", 2, "--device", "cpu")
+    return [str(part) for part in ("--base", base, "--image", image, "-o", output, *size, *more)]
+
+
+def test_generates_a_clip(
+    tiny_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    assert main(command(tiny_base_dir, first_frame, out, "--num-frames", 3, "--fps", 5, "--seed", 4)) == 0
+    info = probe(out)
+    assert (info.num_frames, info.fps, info.width, info.height) == (3, 5.0, 24, 16)
+    said = capsys.readouterr().out
+    assert said.startswith(f"Wrote {out}: 3 frames of 24x16 at 5 fps, seed 4, in ")
+
+
+def test_the_clip_is_the_pipelines(
+    pipe: ExVideoPipeline, tiny_base_dir: Path, first_frame: Path, extension_file: Path, tmp_path: Path
+) -> None:
+    """Same seed, same extension: what the file shows is what the pipeline returns, but for the video encoding."""
+    out = tmp_path / "out.mp4"
+    arguments = command(tiny_base_dir, first_frame, out, "--extension", extension_file, "--seed", 3)
+    assert main(arguments) == 0
+    pipe.load_extension(extension_file)
+    image = Image.open(first_frame).crop((0, 3, 64, 45)).resize((24, 16), Image.Resampling.LANCZOS)
+    frames = pipe(image, height=16, width=24, num_inference_steps=2, generator=torch.Generator().manual_seed(3)).frames
+    clip = read_clip(out)
+    assert clip.shape[0] == 12
+    expected = torch.from_numpy(np.stack([np.asarray(frame) for frame in frames[0]])).permute(0, 3, 1, 2)
+    assert (clip.float() - expected.float()).abs().mean() < 12
+    assert (clip.float() - expected.roll(1, dims=1).float()).abs().mean() > 12
+
+
+def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Runs the command line and returns what it says: one line on stderr, none on stdout, exit code 2."""
+    try:
+        code = main(arguments)
+    except SystemExit as stopped:
+        code = int(str(stopped.code))
+    said = capsys.readouterr()
+    assert code == 2
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert said.err.startswith("exvideo-generate: ")
+    return said.err
+
+
+def test_bad_files_are_named(
+    tiny_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    no_image, cut_image = tmp_path / "text.png", tmp_path / "cut.png"
+    no_image.write_text("not an image")
+    cut_image.write_bytes(first_frame.read_bytes()[:2000])
+    for arguments, complaint in [
+        (command(tmp_path / "nowhere", first_frame, out), f"no folder {tmp_path / 'nowhere'}"),
+        (command(tmp_path, first_frame, out), "model_index.json"),
+        (command(tiny_base_dir, tmp_path / "no.png", out), "no.png"),
+        (command(tiny_base_dir, tmp_path, out), f"no image file {tmp_path}"),
+        (command(tiny_base_dir, no_image, out), "text.png"),
+        (command(tiny_base_dir, cut_image, out), "cut.png"),
+        (command(tiny_base_dir, first_frame, tmp_path / "nowhere" / "out.mp4"), "no folder"),
+        (command(tiny_base_dir, first_frame, tmp_path / "out.gif"), "out.gif"),
+        (command(tiny_base_dir, first_frame, out, "--extension", tmp_path / "no.safetensors"), "no.safetensors"),
+        (command(tiny_base_dir, first_frame, out, "--device", "cuda:99"), "cuda:99"),
+        (command(tiny_base_dir, first_frame, out, "--device", "toaster"), "toaster"),
+        (command(tiny_base_dir, first_frame, out, "--height", 18), "multiples of 8"),
+    ]:
+        assert complaint in refuse(arguments, capsys)
+    assert not out.exists()
+
+
+def test_bad_extensions_are_named(
+    tiny_unet: Callable[..., Any],
+    tiny_base_dir: Path,
+    first_frame: Path,
+    extension_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, other, cut = tmp_path / "out.mp4", tmp_path / "other.safetensors", tmp_path / "cut.safetensors"
+    extend(tiny_unet(num_frames=6), ExtensionConfig(num_frames=12)).save(other)
+    shutil.copy(extension_file, cut)
+    cut.write_bytes(cut.read_bytes()[:-100])
+    for extension, complaint in {other: "another base", cut: "truncated", first_frame: "first.png"}.items():
+        assert complaint in refuse(command(tiny_base_dir, first_frame, out, "--extension", extension), capsys)
+    too_long = command(tiny_base_dir, first_frame, out, "--extension", extension_file, "--num-frames", 13)
+    assert "num_frames is 13, but the extension has 12" in refuse(too_long, capsys)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "option", ["--steps=0", "--num-frames=x", "--seed=-1", "--fps=0", "--guidance-max=0.5", "--dtype=int8", "--no=1"]
+)
+def test_bad_options_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert option.split("=")[0] in refuse(command(tmp_path, tmp_path, tmp_path / "out.mp4", option), capsys)
+
+
+def test_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "exvideo_infer", "--help"], capture_output=True, text=True, check=True)
+    assert "--extension" in done.stdout

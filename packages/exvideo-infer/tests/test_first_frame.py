@@ -1,0 +1,31 @@
+import pytest
+import torch
+from exvideo_infer.first_frame import check_image, for_image_encoder, for_vae
+from PIL import Image
+
+
+def test_pictures_of_different_sizes_are_embedded_one_by_one() -> None:
+    pictures = check_image([Image.new("RGB", (8, 8), "white"), Image.new("RGB", (4, 6))])
+    pixels = for_image_encoder(pictures)
+    assert [tuple(batch.shape) for batch in pixels] == [(1, 3, 8, 8), (1, 3, 6, 4)]
+    assert (pixels[0] == 1).all()
+    assert (pixels[1] == -1).all()
+    assert for_vae(pictures, 16, 8).shape == (2, 3, 16, 8)
+
+
+@pytest.mark.parametrize(
+    ("image", "complaint"),
+    [
+        ([], "empty"),
+        (["first.png"], "is a str"),
+        (Image.new("RGBA", (8, 8)), "mode RGBA"),
+        (torch.zeros(1, 4, 8, 8), "shape"),
+        (torch.zeros(8, 8), "shape"),
+        (torch.full((3, 8, 8), -0.5), "in \\[0, 1\\]"),
+        (torch.full((3, 8, 8), float("nan")), "in \\[0, 1\\]"),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), "uint8"),
+    ],
+)
+def test_what_is_no_image_is_refused(image: object, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        check_image(image)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+from typing import Any
+
+import pytest
+import torch
+from exvideo_infer import ExVideoPipeline
+from exvideo_infer.sampler import Conditions, denoise, guidance_per_frame
+
+FRAMES = 3
+
+
+def conditions_of(batch: int) -> Conditions:
+    generator = torch.Generator().manual_seed(1)
+    return Conditions(
+        torch.randn(batch, 1, 32, generator=generator),
+        torch.randn(batch, 4, 4, 4, generator=generator),
+        torch.tensor([[6.0, 127.0, 0.02]]).repeat(batch, 1),
+    )
+
+
+@pytest.fixture
+def noise() -> torch.Tensor:
+    return torch.randn(1, FRAMES, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("scales", "rows"), [((1.0, 1.0), 1), ((1.0, 2.0), 2), ((2.0, 1.0), 2), ((2.0, 2.0), 2)])
+def test_only_guidance_costs_a_second_batch(
+    pipe: ExVideoPipeline, noise: torch.Tensor, scales: tuple[float, float], rows: int
+) -> None:
+    seen = []
+
+    def unet(model_input: torch.Tensor, timestep: torch.Tensor, **conditions: Any) -> tuple[torch.Tensor]:
+        seen.append((model_input.shape[0], conditions["encoder_hidden_states"].shape[0]))
+        prediction: tuple[torch.Tensor] = pipe.unet(model_input, timestep, **conditions)
+        return prediction
+
+    denoise(unet, pipe.scheduler, noise, conditions_of(1), guidance_per_frame(*scales, FRAMES), 2)
+    assert seen == [(rows, rows)] * 2
+
+
+def test_guidance_mixes_each_frame_by_its_own_scale(pipe: ExVideoPipeline, noise: torch.Tensor) -> None:
+    """With a network that answers 1 with an image and 0 without, the prediction of a frame is its guidance scale."""
+    predictions = []
+
+    def unet(model_input: torch.Tensor, timestep: torch.Tensor, **conditions: Any) -> tuple[torch.Tensor]:
+        with_image = conditions["encoder_hidden_states"].abs().sum(dim=(1, 2)) > 0
+        return (with_image.float()[:, None, None, None, None].expand(-1, *noise.shape[1:]),)
+
+    class Scheduler:
+        init_noise_sigma = 1.0
+
+        def set_timesteps(self, steps: int, device: torch.device) -> None:
+            self.timesteps = torch.arange(steps)
+
+        def scale_model_input(self, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+            return latents
+
+        def step(self, prediction: torch.Tensor, timestep: Any, latents: Any, **_: Any) -> tuple[torch.Tensor]:
+            predictions.append(prediction)
+            return (latents,)
+
+    denoise(unet, Scheduler(), noise, conditions_of(1), guidance_per_frame(1.0, 3.0, FRAMES), 1)
+    assert predictions[0][0, :, 0, 0, 0].tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("scale", [0.5, float("nan"), -1.0])
+def test_guidance_below_one_is_refused(scale: float) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        guidance_per_frame(1.0, scale, FRAMES)

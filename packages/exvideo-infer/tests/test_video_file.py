@@ -1,0 +1,262 @@
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from exvideo_infer.video_file import VideoError, VideoInfo, check_writable, iter_frames, probe, read_clip, write_video
+from PIL import Image
+
+HEIGHT, WIDTH = 48, 64
+
+
+def moving_gradient(num_frames: int) -> list[np.ndarray]:
+    """Smooth pictures, so that what comes back differs by the colour conversion and not by lost detail."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
+    return [
+        np.stack([2 * y + t, 2 * x + t, 255 - x - y - t], axis=-1).clip(0, 255).astype(np.uint8)
+        for t in range(num_frames)
+    ]
+
+
+def write_stored_for_streaming(path: Path, num_frames: int, fps: float = 25) -> None:
+    """With its header in front, so that a truncated copy still opens; with key frames and frames out of order."""
+    frames = moving_gradient(num_frames)
+    noise = np.random.default_rng(0).integers(0, 60, (num_frames, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    options = {"crf": "20", "g": "12", "bf": "3"}
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps), options=options)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for frame, grain in zip(frames, noise, strict=True):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame // 2 + grain, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def streamed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "streamed.mp4"
+    write_stored_for_streaming(path, 40)
+    return path
+
+
+@pytest.mark.parametrize("fps", [7, 29.97, 30000 / 1001])
+def test_what_is_written_is_read(tmp_path: Path, fps: float) -> None:
+    path = tmp_path / "clip.mp4"
+    frames = moving_gradient(10)
+    written = write_video(path, frames, fps)
+    assert written == VideoInfo(10, fps, WIDTH, HEIGHT)
+    assert probe(path) == VideoInfo(10, pytest.approx(fps, rel=1e-4), WIDTH, HEIGHT)  # type: ignore[arg-type]
+    clip = read_clip(path)
+    assert clip.dtype == torch.uint8
+    assert clip.shape == (10, 3, HEIGHT, WIDTH)
+    error = (clip.permute(0, 2, 3, 1).float() - torch.from_numpy(np.stack(frames)).float()).abs()
+    assert error.mean() < 1.5
+    assert error.max() < 10
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128), (255, 255, 255)])
+def test_colours_come_back(tmp_path: Path, colour: tuple[int, int, int]) -> None:
+    write_video(tmp_path / "flat.mp4", [np.full((16, 16, 3), colour, np.uint8)] * 3, 10)
+    error = read_clip(tmp_path / "flat.mp4").float() - torch.tensor(colour).view(3, 1, 1)
+    assert error.abs().max() <= 2
+
+
+def test_the_file_says_which_colours_it_has(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", moving_gradient(2), 10)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        frame = next(container.decode(video=0))
+    bt601, limited = 6, 1
+    assert (frame.colorspace, frame.color_range, frame.format.name) == (bt601, limited, "yuv420p")
+
+
+def test_pictures_arrays_and_tensors_make_the_same_file(tmp_path: Path) -> None:
+    frames = moving_gradient(3)
+    kinds: list[Any] = [
+        frames,
+        [Image.fromarray(frame) for frame in frames],
+        [torch.from_numpy(frame) for frame in frames],
+    ]
+    for index, kind in enumerate(kinds):
+        write_video(tmp_path / f"{index}.mp4", kind, 10)
+    clips = [read_clip(tmp_path / f"{index}.mp4") for index in range(3)]
+    assert torch.equal(clips[0], clips[1])
+    assert torch.equal(clips[0], clips[2])
+
+
+@pytest.mark.parametrize("start", range(0, 40, 3))
+def test_a_part_is_that_part_of_the_whole(streamed: Path, start: int) -> None:
+    whole = read_clip(streamed)
+    assert torch.equal(read_clip(streamed, start, 1), whole[start : start + 1])
+    assert torch.equal(read_clip(streamed, start), whole[start:])
+
+
+def test_size_covers_and_crops_at_the_centre(tmp_path: Path) -> None:
+    frame = np.zeros((40, 80, 3), np.uint8)
+    frame[:, 20:60] = 255
+    write_video(tmp_path / "wide.mp4", [frame] * 2, 10)
+    square = read_clip(tmp_path / "wide.mp4", size=(20, 20))
+    assert square.shape == (2, 3, 20, 20)
+    assert square.float().mean() > 250
+    tall = read_clip(tmp_path / "wide.mp4", size=(40, 10))
+    assert tall.shape == (2, 3, 40, 10)
+    assert tall.float().mean() > 250
+    assert read_clip(tmp_path / "wide.mp4", size=(60, 120))[0, 0, 30].float()[:25].max() < 30
+
+
+def test_frames_come_one_by_one(streamed: Path) -> None:
+    assert next(iter_frames(streamed)).shape == (HEIGHT, WIDTH, 3)
+    assert sum(1 for _ in iter_frames(streamed, 30)) == 10
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_frames_are_counted_where_the_header_does_not_say(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"clip{suffix}"
+    options = {"movflags": "frag_keyframe+empty_moov"} if suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for frame in moving_gradient(9):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert probe(path).num_frames == 9
+    assert read_clip(path, 4).shape[0] == 5
+
+
+def refusal(path: Path, start: int = 0, num_frames: int | None = None) -> str:
+    with pytest.raises(VideoError) as caught:
+        read_clip(path, start, num_frames)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video" * 500], ids=["empty", "text"])
+def test_what_is_no_video_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    refusal(path)
+    with pytest.raises(VideoError, match=r"clip\.mp4"):
+        probe(path)
+
+
+def test_missing_files_folders_and_sound_are_named(tmp_path: Path) -> None:
+    assert "does not exist" in refusal(tmp_path / "missing.mp4")
+    assert "not a file" in refusal(tmp_path)
+    with av.open(str(tmp_path / "sound.wav"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+        frame.rate = 8000
+        container.mux(stream.encode(frame))
+    assert "no video stream" in refusal(tmp_path / "sound.wav")
+
+
+def test_a_file_cut_short_is_refused_but_its_beginning_can_be_read(streamed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(streamed.read_bytes()[: streamed.stat().st_size * 6 // 10])
+    refusal(path)
+    refusal(path, num_frames=40)
+    refusal(path, start=20, num_frames=20)
+    assert torch.equal(read_clip(path, 0, 10), read_clip(streamed, 0, 10))
+
+
+def test_a_file_cut_short_with_its_header_behind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    write_video(path, moving_gradient(20), 10)
+    path.write_bytes(path.read_bytes()[:-200])
+    refusal(path)
+
+
+def test_damage_in_the_middle_is_refused(streamed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mp4"
+    content = np.frombuffer(streamed.read_bytes(), np.uint8).copy()
+    a_fifth = slice(content.size * 2 // 5, content.size * 3 // 5)
+    content[a_fifth] = np.random.default_rng(0).integers(0, 256, content[a_fifth].size)
+    path.write_bytes(content.tobytes())
+    refusal(path)
+
+
+def test_damage_that_the_decoder_would_paint_over_is_refused(streamed: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.mp4"
+    whole = streamed.read_bytes()
+    messages = []
+    for tenth in range(2, 10):
+        content, here = bytearray(whole), len(whole) * tenth // 10
+        content[here : here + 3] = bytes(byte ^ 0x5A for byte in content[here : here + 3])
+        path.write_bytes(content)
+        try:
+            read_clip(path)
+        except VideoError as error:
+            messages.append(str(error))
+    assert any("damaged at frame" in message for message in messages)
+
+
+@pytest.mark.parametrize(("start", "num_frames"), [(0, 41), (30, 11), (40, None), (40, 1), (-1, 1), (0, 0)])
+def test_frames_that_are_not_there_are_refused(streamed: Path, start: int, num_frames: int | None) -> None:
+    refusal(streamed, start, num_frames)
+
+
+def interrupted() -> Iterator[np.ndarray]:
+    yield from moving_gradient(120)  # more than the encoder holds back, so that there is a file to leave behind
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        write_video(path, interrupted(), 10)
+    assert list(tmp_path.iterdir()) == []
+    write_video(path, moving_gradient(4), 10)
+    with pytest.raises(KeyboardInterrupt):
+        write_video(path, interrupted(), 10)
+    assert list(tmp_path.iterdir()) == [path]
+    assert probe(path).num_frames == 4
+
+
+GOOD = np.zeros((16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("frames", "fps", "complaint"),
+    [
+        ([], 10, "No frames"),
+        ([GOOD], 0, "0 frames a second"),
+        ([GOOD], float("nan"), "nan frames a second"),
+        ([GOOD[:15]], 10, "even"),
+        ([GOOD, GOOD[:8]], 10, "16x8"),
+        ([GOOD.astype(np.float32)], 10, "float32"),
+        ([GOOD[..., :1]], 10, "uint8"),
+        ([torch.zeros(3, 16, 16, dtype=torch.uint8)], 10, "uint8"),
+    ],
+)
+def test_frames_that_make_no_video_are_refused(
+    tmp_path: Path, frames: list[np.ndarray], fps: float, complaint: str
+) -> None:
+    with pytest.raises(VideoError, match=complaint):
+        write_video(tmp_path / "clip.mp4", frames, fps)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "file").touch()
+    for path, complaint in {
+        tmp_path / "missing" / "clip.mp4": "no folder",
+        tmp_path / "file" / "clip.mp4": "no folder",
+        tmp_path / "folder.mp4": "is a folder",
+        tmp_path / "clip.avi": "MP4",
+    }.items():
+        with pytest.raises(VideoError, match=complaint):
+            check_writable(path)
+
+
+def test_a_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # a real one would not stop a test that runs as root
+    with pytest.raises(VideoError, match="Permission denied"):
+        check_writable(tmp_path / "clip.mp4")

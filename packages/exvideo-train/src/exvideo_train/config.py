@@ -1,0 +1,160 @@
+"""The YAML that a person writes, checked whole before anything is loaded or written."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from exvideo_blocks.levels import LEVELS
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from exvideo_train.errors import UserError
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Sigmas = Annotated[list[Positive], Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ExtensionSection(_Section):
+    """What is mounted: `exvideo_blocks.ExtensionConfig`."""
+
+    num_frames: Annotated[int, Field(ge=2)]
+    level: str = "full"
+
+    @field_validator("level")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in LEVELS:
+            raise ValueError(f"choose one of {', '.join(LEVELS)}")
+        return value
+
+
+class DataSection(_Section):
+    """Which clips are trained on. Sizes in pixels, (height, width); strides in frames."""
+
+    videos: Path
+    size: tuple[PositiveInt, PositiveInt]
+    clip_stride: PositiveInt = 16
+    cache: Path | None = None
+
+
+class NoiseSection(_Section):
+    """How noise levels are drawn: `karras` as published, or SVD's own log-normal with ln(sigma) ~ N(mean, std)."""
+
+    distribution: Literal["karras", "lognormal"] = "karras"
+    mean: Annotated[float, Field(allow_inf_nan=False)] = 0.7
+    std: Positive = 1.6
+
+
+class OptimizerSection(_Section):
+    """AdamW with a linear warm-up. `batch_size` is the global one, over all processes."""
+
+    steps: PositiveInt
+    batch_size: PositiveInt = 1
+    micro_batch_size: PositiveInt = 1
+    learning_rate: Positive = 1e-5
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    weight_decay: NonNegative = 0.01
+    max_grad_norm: Positive = 1.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"batch_size={self.batch_size} must be a multiple of micro_batch_size={self.micro_batch_size}"
+            )
+        return self
+
+
+class EngineSection(_Section):
+    """How it runs. ZeRO stage 0 is not offered: in bf16 its losses differ from a plain fp32-master loop's."""
+
+    precision: Literal["bf16", "fp32"] = "bf16"
+    zero_stage: Literal[1, 2, 3] = 2
+    gradient_checkpointing: bool = True
+
+
+class ValidationSection(_Section):
+    """Held-out loss: each clip at each sigma with fixed noise, every `every` steps, at the start and at the end."""
+
+    videos: Path
+    every: PositiveInt = 100
+    sigmas: Sigmas = [1.0, 4.0, 20.0, 100.0]
+    clip_stride: PositiveInt = 1_000_000
+    max_clips: PositiveInt = 16
+
+
+class CheckpointSection(_Section):
+    """A resumable checkpoint every `every` steps; the newest `keep` stay."""
+
+    every: PositiveInt = 100
+    keep: PositiveInt = 2
+
+
+class TrackingSection(_Section):
+    """MLflow: a server's URI, or None for an SQLite file in the run's own folder."""
+
+    experiment: str = "exvideo"
+    uri: str | None = None
+
+
+class TrainConfig(_Section):
+    """One training run."""
+
+    base: str
+    output: Path
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    extension: ExtensionSection
+    data: DataSection
+    noise: NoiseSection = NoiseSection()
+    optimizer: OptimizerSection
+    engine: EngineSection = EngineSection()
+    validation: ValidationSection | None = None
+    checkpoint: CheckpointSection = CheckpointSection()
+    tracking: TrackingSection = TrackingSection()
+
+    @property
+    def cache(self) -> Path:
+        """Folder of the cached latents."""
+        return self.data.cache or self.output / "latents"
+
+
+def load_config(path: str | Path) -> TrainConfig:
+    """Reads and checks a YAML file.
+
+    Raises:
+        UserError: the file is missing or not YAML, or a key is unknown, missing or has a wrong value; one sentence
+            that names the file, each key, the value given and the rule.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UserError(f"{path} cannot be read ({reason}); give the path of a YAML file.") from error
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML ({' '.join(str(error).split())}).") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values such as `base: folder`; configs/quickstart.yaml shows all.")
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(_explain(item) for item in error.errors())}.") from error
+
+
+def _explain(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"]) or "the file"
+    if item["type"] == "extra_forbidden":
+        return f"{key} is not a known key, check its spelling"
+    if item["type"] == "missing":
+        return f"{key} is missing"
+    rule = item["msg"].removeprefix("Value error, ")
+    if isinstance(item["input"], dict):
+        return f"{key}: {rule}"
+    return f"{key}: {item['input']!r} is refused, {rule[0].lower()}{rule[1:]}"

@@ -1,0 +1,81 @@
+"""Bad input: one sentence, exit status 2, no traceback; or a skip that names the file."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exvideo_train.cli import main
+
+MakeConfig = Callable[..., Path]
+
+
+def refused(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["--config", str(path)]) == 2
+    message = capsys.readouterr().err.strip()
+    assert "Traceback" not in message
+    assert len(message.splitlines()) == 1
+    return message
+
+
+def test_wrong_folders(make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    absent, empty = str(tmp_path / "absent"), str(tmp_path / "empty")
+    assert f"{absent} does not exist" in refused(make_config(**{"data.videos": absent}), capsys)
+    assert f"{empty} has no video file" in refused(make_config(**{"data.videos": empty}), capsys)
+    assert f"There is no folder {absent}" in refused(make_config(base=absent), capsys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer.learning_rate": "fast"}, "optimizer.learning_rate: 'fast' is refused"),
+        ({"optimiser": {"steps": 3}}, "optimiser is not a known key"),
+        ({"extension.num_frames": 8}, "num_frames=8 is no extension of a base model of 8 frames"),
+    ],
+)
+def test_wrong_values(
+    make_config: MakeConfig, changes: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in refused(make_config(**changes), capsys)
+
+
+def test_a_damaged_file_among_good_ones_is_left_out_by_name(
+    make_config: MakeConfig, footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = tmp_path / "videos"
+    shutil.copytree(footage / "train", videos)
+    whole = (videos / "clip0.mp4").read_bytes()
+    middle = len(whole) // 2
+    (videos / "damaged.mp4").write_bytes(whole[: middle // 2] + bytes(middle // 2) + whole[middle:])
+    (videos / "cut.mp4").write_bytes(whole[:middle])
+    assert main(["--config", str(make_config(**{"data.videos": str(videos), "optimizer.steps": 1}))]) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Left out: ")]
+    assert len(told) == 2
+    assert "cut.mp4" in told[0] + told[1]
+    assert "damaged.mp4" in told[0] + told[1]
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    make_config: MakeConfig, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--config", str(make_config())]) == 0
+    capsys.readouterr()
+    assert main(["--config", str(make_config(**{"optimizer.learning_rate": 2e-3}))]) == 2
+    assert "belongs to another run (optimizer.learning_rate was 0.001, is 0.002)" in capsys.readouterr().err
+    (tmp_path / "run" / "checkpoints" / "step-00000004" / "ema.safetensors").write_bytes(b"cut")
+    assert main(["--config", str(make_config())]) == 2
+    assert "ema.safetensors is truncated" in capsys.readouterr().err
+
+
+def test_a_diverging_run_stops_before_the_weights_are_touched(
+    make_config: MakeConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from exvideo_train import loop
+
+    real = loop.training_loss
+    monkeypatch.setattr(loop, "training_loss", lambda *args: real(*args) * float("inf"))
+    assert main(["--config", str(make_config())]) == 1
+    assert "The loss is inf at step 1; lower optimizer.learning_rate=0.001" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "extension.safetensors").exists()

@@ -1,0 +1,69 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from exvideo_train.config import load_config
+from exvideo_train.errors import UserError
+
+MakeConfig = Callable[..., Path]
+
+
+def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -> None:
+    path = make_config(**{"optimizer.learning_rate": "1e-4"})
+    assert isinstance(yaml.safe_load(path.read_text())["optimizer"]["learning_rate"], str)
+    assert load_config(path).optimizer.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"optimizer.learning_rate": "fast"},
+            r"learning_rate: 'fast' is refused, input should be a valid number",
+        ),
+        ({"optimizer.learning_rat": 1e-4}, r"optimizer\.learning_rat is not a known key"),
+        ({"learning_rate": 1e-4}, "learning_rate is not a known key"),
+        ({"optimizer.steps": 0}, r"optimizer\.steps: 0 is refused"),
+        ({"optimizer.learning_rate": float("nan")}, r"optimizer\.learning_rate: nan is refused"),
+        ({"extension.level": "all"}, r"extension\.level: 'all' is refused, choose one of full"),
+        ({"engine.zero_stage": 0}, r"engine\.zero_stage: 0 is refused"),
+        ({"optimizer.micro_batch_size": 4}, "batch_size=2 must be a multiple of micro_batch_size=4"),
+        ({"data.size": [64]}, r"data\.size"),
+        ({"validation.sigmas": []}, r"validation\.videos is missing; validation\.sigmas"),
+    ],
+)
+def test_bad_values_are_named(make_config: MakeConfig, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config(make_config(**changes))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must hold keys and values"),
+        ("a: [", "is not valid YAML"),
+        ("extension: {num_frames: 9}", "base is missing"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(UserError, match=message):
+        load_config(tmp_path / "x.yaml")
+    with pytest.raises(UserError, match=r"absent\.yaml cannot be read"):
+        load_config(tmp_path / "absent.yaml")
+
+
+SHIPPED = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid_and_comments_every_key(path: Path) -> None:
+    load_config(path)
+    lines = [line for line in path.read_text().splitlines() if line.strip() and not line.strip().startswith("#")]
+    assert [line for line in lines if "#" not in line and not line.rstrip().endswith(":")] == []
+
+
+def test_there_are_shipped_configurations() -> None:
+    assert "quickstart.yaml" in [path.name for path in SHIPPED]

@@ -1,0 +1,188 @@
+"""The run as a whole: against a bare loop, killed and resumed, over processes, stages and precisions."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from exvideo_blocks import Extension, ExtensionConfig, extend
+from exvideo_blocks.weights import read_safetensors
+from exvideo_infer.base_model import load_base
+from exvideo_train.cli import main
+from exvideo_train.config import load_config
+from exvideo_train.data import find_all_clips
+from exvideo_train.ema import ema_decay
+from exvideo_train.latent_cache import LatentCache, fingerprint
+from exvideo_train.step import training_batch, training_loss
+from torch import Tensor
+
+MakeConfig = Callable[..., Path]
+COMMAND = [sys.executable, "-m", "exvideo_train", "--config"]
+
+
+def fresh_environment() -> dict[str, str]:
+    """Without what a run in this process has set for itself."""
+    own = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+    return {name: value for name, value in os.environ.items() if name not in own}
+
+
+def lines(folder: Path, key: str) -> list[float]:
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [record[key] for record in records if key in record]
+
+
+def checkpoint_tensors(folder: Path, step: int) -> dict[str, dict[str, Tensor]]:
+    checkpoint = folder / "checkpoints" / f"step-{step:08d}"
+    kinds = ("master", "exp_avg", "exp_avg_sq", "ema")
+    return {kind: read_safetensors(checkpoint / f"{kind}.safetensors")[0] for kind in kinds}
+
+
+def assert_same_bits(first: dict[str, dict[str, Tensor]], second: dict[str, dict[str, Tensor]]) -> None:
+    for kind, tensors in first.items():
+        assert set(tensors) == set(second[kind])
+        assert [name for name, tensor in tensors.items() if not torch.equal(tensor, second[kind][name])] == [], kind
+
+
+def bare_loop(path: Path) -> tuple[list[float], dict[str, Tensor], dict[str, Tensor]]:
+    """The same training without DeepSpeed: whole batch at once, torch's AdamW, clipping, EMA."""
+    config = load_config(path)
+    base = load_base(config.base)
+    clips, _, _ = find_all_clips(config)
+    cache = LatentCache(config.cache, config.data.size, fingerprint(base.vae, base.image_encoder))
+    for clip in clips:
+        cache.encode(clip, base.vae, base.image_encoder, base.feature_extractor)
+    extension = extend(base.unet, ExtensionConfig(config.extension.num_frames))
+    parameters = extension.trainable_parameters(context_tokens=1)
+    ema = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    optimizer = torch.optim.AdamW(parameters.values(), lr=config.optimizer.learning_rate, weight_decay=0.01)
+    losses = []
+    for step in range(config.optimizer.steps):
+        batch = training_batch(config, cache, clips, step, list(range(config.optimizer.batch_size)))
+        loss = training_loss(base.unet, batch, torch.float32).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters.values(), config.optimizer.max_grad_norm)
+        optimizer.step()
+        decay = ema_decay(step + 1, config.optimizer.ema_decay)
+        for name, value in ema.items():
+            value.mul_(decay).add_(parameters[name].detach(), alpha=1 - decay)
+        losses.append(loss.item())
+    return losses, {name: parameter.detach() for name, parameter in parameters.items()}, ema
+
+
+def test_a_run_is_the_bare_loop_and_leaves_a_loadable_extension(make_config: MakeConfig, tmp_path: Path) -> None:
+    path = make_config(**{"optimizer.steps": 3, "optimizer.ema_decay": 0.5})
+    assert main(["--config", str(path)]) == 0
+    losses, weights, ema = bare_loop(path)
+    torch.testing.assert_close(lines(tmp_path / "run", "loss"), losses, rtol=1e-5, atol=0)
+    state = checkpoint_tensors(tmp_path / "run", 3)
+    # Adam divides by the size of the gradient: rounding in a tiny one shows as a part of the learning rate, 1e-3.
+    torch.testing.assert_close(state["master"], weights, rtol=1e-4, atol=5e-5)
+    torch.testing.assert_close(state["ema"], ema, rtol=1e-4, atol=5e-5)
+    unet = load_base(load_config(path).base).unet
+    extension = Extension.load(tmp_path / "run" / "extension.safetensors", unet)
+    assert all(torch.equal(extension.named_parameters()[name], value) for name, value in state["ema"].items())
+    assert set(state["ema"]) < set(extension.named_parameters())  # the file holds what one token cannot train, too
+
+
+def test_killed_in_mid_run_it_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"optimizer.steps": 7, "checkpoint.every": 3}
+    unbroken, broken = make_config("unbroken", **changes), make_config("broken", **changes)
+    subprocess.run([*COMMAND, str(unbroken)], check=True, env=fresh_environment())
+
+    run = subprocess.Popen([*COMMAND, str(broken)], env=fresh_environment())
+    metrics = tmp_path / "broken" / "metrics.jsonl"
+    deadline = time.monotonic() + 300
+    while not metrics.is_file() or len(metrics.read_text().splitlines()) < 4:  # after the checkpoint of step 3
+        assert run.poll() is None, "ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(run.pid, signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL
+    assert not (tmp_path / "broken" / "extension.safetensors").exists()
+
+    resumed = subprocess.run(
+        [*COMMAND, str(broken)], check=True, capture_output=True, text=True, env=fresh_environment()
+    )
+    assert "Resumed from" in resumed.stderr
+    assert_same_bits(checkpoint_tensors(tmp_path / "unbroken", 7), checkpoint_tensors(tmp_path / "broken", 7))
+    unbroken_file, broken_file = (
+        read_safetensors(tmp_path / name / "extension.safetensors") for name in ("unbroken", "broken")
+    )
+    assert unbroken_file[1] == broken_file[1]
+    assert_same_bits({"file": unbroken_file[0]}, {"file": broken_file[0]})
+    assert lines(tmp_path / "broken", "loss") == lines(tmp_path / "unbroken", "loss")
+
+
+def test_one_and_two_processes_give_the_same_curve(make_config: MakeConfig, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"optimizer.steps": 20, "optimizer.batch_size": 4, "checkpoint.every": 100}
+    one, two = make_config("one", **changes), make_config("two", **changes)
+    assert main(["--config", str(one)]) == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*launcher, "-m", "exvideo_train", "--config", str(two)], check=True, env=fresh_environment())
+    alone, together = (lines(tmp_path / name, "loss") for name in ("one", "two"))
+    assert len(alone) == len(together) == 20
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("stage", "precision"), [(1, "fp32"), (3, "fp32"), (2, "bf16"), (3, "bf16")])
+def test_a_checkpoint_does_not_depend_on_the_stage(
+    make_config: MakeConfig, tmp_path: Path, stage: int, precision: str
+) -> None:
+    changes: dict[str, Any] = {"engine.precision": precision, "data.cache": str(tmp_path / "cache")}
+    assert main(["--config", str(make_config("whole", **changes, **{"optimizer.steps": 4}))]) == 0
+    assert main(["--config", str(make_config("mixed", **changes, **{"optimizer.steps": 2}))]) == 0
+    other = make_config("mixed", **changes, **{"optimizer.steps": 4, "engine.zero_stage": stage})
+    assert main(["--config", str(other)]) == 0
+    whole, mixed = (checkpoint_tensors(tmp_path / name, 4) for name in ("whole", "mixed"))
+    tolerance = {"rtol": 1e-4, "atol": 5e-5} if precision == "fp32" else {"rtol": 0.1, "atol": 5e-3}
+    torch.testing.assert_close(mixed, whole, **tolerance)
+    assert any(not torch.equal(a, b) for a, b in zip(
+        checkpoint_tensors(tmp_path / "mixed", 2)["master"].values(), mixed["master"].values(), strict=True
+    ))  # fmt: skip
+
+
+def test_held_out_loss_is_reported_for_the_base_and_the_extension(
+    make_config: MakeConfig, footage: Path, tmp_path: Path
+) -> None:
+    path = make_config(
+        **{"validation.videos": str(footage / "held_out"), "validation.every": 2, "validation.sigmas": [2.0]}
+    )
+    assert main(["--config", str(path)]) == 0
+    folder = tmp_path / "run"
+    losses, base = lines(folder, "validation/loss"), lines(folder, "validation_base/loss")
+    assert len(losses) == len(base) == 3  # steps 0, 2, 4
+    assert len(set(base)) == 1
+    assert len(set(losses)) == 3
+    assert set(lines(folder, "validation/mse_sigma_2")) != set(lines(folder, "validation_base/mse_sigma_2"))
+    # the EMA was evaluated in place of the weights, and the weights are back: the curve is that of a run without
+    assert main(["--config", str(make_config("plain"))]) == 0
+    assert lines(tmp_path / "plain", "loss") == lines(folder, "loss")
+
+
+def test_figures_reach_mlflow(make_config: MakeConfig, tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    assert main(["--config", str(make_config(**{"optimizer.steps": 2}))]) == 0
+    client = MlflowClient(f"sqlite:///{tmp_path / 'run' / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("exvideo").experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["optimizer.learning_rate"] == "0.001"
+    assert [metric.value for metric in client.get_metric_history(run.info.run_id, "loss")] == lines(
+        tmp_path / "run", "loss"
+    )
+
+
+def test_only_the_newest_checkpoints_stay(make_config: MakeConfig, tmp_path: Path) -> None:
+    assert (
+        main(["--config", str(make_config(**{"optimizer.steps": 4, "checkpoint.every": 1, "checkpoint.keep": 2}))]) == 0
+    )
+    names = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert names == ["step-00000003", "step-00000004"]
