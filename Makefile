@@ -1,0 +1,38 @@
+# Every target sets up what it needs: Python 3.11 or newer and make are enough.
+PYTHON ?= python3
+HATCH := .hatch/bin/hatch
+VIDEOS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check bench wheels clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(HATCH) ## the main job on real footage, about ten minutes; VIDEOS=folder for your own
+	$(HATCH) run python -m demo $(if $(VIDEOS),--videos "$(VIDEOS)")
+
+test: $(HATCH) ## all tests that take seconds
+	$(HATCH) run test
+
+test-long: wheels ## those that take minutes: each wheel installed alone
+	$(HATCH) run test-long
+
+check: $(HATCH) ## lint, format, types, import rules, workflows
+	$(HATCH) run check
+
+bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
+	$(HATCH) run python -m benchmarks
+
+wheels: $(HATCH) ## all packages, to dist/
+	rm -rf dist
+	$(HATCH) build --all
+
+clean: ## all that was set up or made
+	rm -rf .hatch .venv out dist
+
+$(HATCH):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is older than Python 3.11; give a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .hatch
+	.hatch/bin/pip install --quiet hatch==1.18.2
