@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from exvideo_blocks.config import ExtensionConfig as ExtensionConfig
     from exvideo_blocks.extension import Extension as Extension
     from exvideo_blocks.extension import read_extension_header as read_extension_header
+    from exvideo_blocks.mount import check_extends as check_extends
     from exvideo_blocks.mount import extend as extend
+    from exvideo_blocks.mount import extension_of as extension_of
     from exvideo_blocks.mount import restore as restore
 
 __version__ = "0.1.0"
@@ -25,11 +27,21 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "Extension": "exvideo_blocks.extension",
     "ExtensionConfig": "exvideo_blocks.config",
+    "check_extends": "exvideo_blocks.mount",
     "extend": "exvideo_blocks.mount",
+    "extension_of": "exvideo_blocks.mount",
     "read_extension_header": "exvideo_blocks.extension",
     "restore": "exvideo_blocks.mount",
 }
-__all__ = ["Extension", "ExtensionConfig", "extend", "read_extension_header", "restore"]
+__all__ = [
+    "Extension",
+    "ExtensionConfig",
+    "check_extends",
+    "extend",
+    "extension_of",
+    "read_extension_header",
+    "restore",
+]
 
 
 def __getattr__(name: str) -> Any:

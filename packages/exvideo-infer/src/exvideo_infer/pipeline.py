@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from exvideo_blocks import Extension, restore
-from exvideo_blocks.mount import extension_of
+from exvideo_blocks import Extension, extension_of, restore
 from torch import Tensor
 
 from exvideo_infer.base_model import load_base

@@ -1,6 +1,7 @@
 """`exvideo-train --config x.yaml`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -36,5 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingDivergedError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"Wrote {path}")
+    if os.environ["RANK"] == "0":
+        print(f"Wrote {path}")
     return 0

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, extend
-from exvideo_blocks.mount import check_extends
+from exvideo_blocks import Extension, ExtensionConfig, check_extends, extend
 from exvideo_infer.base_model import load_base
 
 from exvideo_train.checkpoint import find_checkpoint, identity_of, read_state_json, read_tensors, save_checkpoint
