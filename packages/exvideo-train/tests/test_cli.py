@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exvideo_blocks.weights import read_safetensors, write_safetensors
 from exvideo_train.cli import main
 
 MakeConfig = Callable[..., Path]
+UNET_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def refused(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -58,12 +60,18 @@ def test_a_damaged_file_among_good_ones_is_left_out_by_name(
 
 
 def test_a_checkpoint_of_another_run_is_refused(
-    make_config: MakeConfig, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    make_config: MakeConfig, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny_base_dir: Path
 ) -> None:
     assert main(["--config", str(make_config())]) == 0
     capsys.readouterr()
     assert main(["--config", str(make_config(**{"optimizer.learning_rate": 2e-3}))]) == 2
     assert "belongs to another run (optimizer.learning_rate was 0.001, is 0.002)" in capsys.readouterr().err
+    another = tmp_path / "another_base"
+    shutil.copytree(tiny_base_dir, another)
+    weights, metadata = read_safetensors(another / "unet" / UNET_WEIGHTS)
+    write_safetensors(another / "unet" / UNET_WEIGHTS, {k: v * 0.5 for k, v in weights.items()}, metadata)
+    assert main(["--config", str(make_config(base=str(another)))]) == 2
+    assert "belongs to another run (base.weights was" in capsys.readouterr().err
     (tmp_path / "run" / "checkpoints" / "step-00000004" / "ema.safetensors").write_bytes(b"cut")
     assert main(["--config", str(make_config())]) == 2
     assert "ema.safetensors is truncated" in capsys.readouterr().err

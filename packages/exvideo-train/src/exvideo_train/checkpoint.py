@@ -29,9 +29,10 @@ FORMAT_VERSION = 1
 _FREE_TO_CHANGE = ("base", "output", "checkpoint", "tracking", "validation")
 
 
-def identity_of(config: TrainConfig, data: str) -> dict[str, Any]:
-    """What a checkpoint belongs to: the settings that decide its numbers, and the fingerprint of the data."""
+def identity_of(config: TrainConfig, base: str, data: str) -> dict[str, Any]:
+    """What a checkpoint belongs to: the settings that decide its numbers, and fingerprints of base and data."""
     settings = config.model_dump(mode="json", exclude=set(_FREE_TO_CHANGE))
+    settings["base"] = {"weights": base}
     settings["data"] = {
         "size": settings["data"]["size"],
         "clip_stride": settings["data"]["clip_stride"],

@@ -104,5 +104,5 @@ def fingerprint(*networks: nn.Module) -> str:
     for network in networks:
         for name, tensor in sorted(network.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()

@@ -21,6 +21,7 @@ from exvideo_train.display import Display
 from exvideo_train.ema import ema_decay
 from exvideo_train.engine import STATE_KINDS, Engine, Processes
 from exvideo_train.errors import TrainingDivergedError, UserError
+from exvideo_train.latent_cache import fingerprint
 from exvideo_train.state import TrainState
 from exvideo_train.step import training_batch, training_loss
 from exvideo_train.tracking import Tracker
@@ -53,13 +54,13 @@ def train(config: TrainConfig) -> Path:
     config.output.mkdir(parents=True, exist_ok=True)
     base_figures = _evaluate_base(base.unet, validation)
 
+    identity = identity_of(config, fingerprint(base.unet), data.content)
     extension = extend(base.unet, what)
     tokens = data.cache.read(data.training[0]).embedding.shape[0]
     parameters = extension.trainable_parameters(context_tokens=tokens)
     if config.engine.gradient_checkpointing:
         base.unet.enable_gradient_checkpointing()
     engine = Engine(base.unet, parameters, config, processes)
-    identity = identity_of(config, data.content)
     state = _resume(config, engine, identity, display)
     tracker = Tracker(config, state.step) if processes.is_main else None
     display.start(
