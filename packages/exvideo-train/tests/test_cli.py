@@ -85,5 +85,5 @@ def test_a_diverging_run_stops_before_the_weights_are_touched(
     real = loop.training_loss
     monkeypatch.setattr(loop, "training_loss", lambda *args: real(*args) * float("inf"))
     assert main(["--config", str(make_config())]) == 1
-    assert "The loss is inf at step 1; lower optimizer.learning_rate=0.001" in capsys.readouterr().err
+    assert "The loss is inf at step 1, with a learning rate of 0.001; lower it" in capsys.readouterr().err
     assert not (tmp_path / "run" / "extension.safetensors").exists()

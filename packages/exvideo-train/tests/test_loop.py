@@ -51,7 +51,7 @@ def assert_same_bits(first: dict[str, dict[str, Tensor]], second: dict[str, dict
 
 
 def bare_loop(path: Path) -> tuple[list[float], dict[str, Tensor], dict[str, Tensor]]:
-    """The same training without DeepSpeed: whole batch at once, torch's AdamW, clipping, EMA."""
+    """The same training without DeepSpeed: gradients added up over samples, clipping, torch's AdamW, EMA."""
     config = load_config(path)
     base = load_base(config.base)
     clips, _, _ = find_all_clips(config)
@@ -64,16 +64,18 @@ def bare_loop(path: Path) -> tuple[list[float], dict[str, Tensor], dict[str, Ten
     optimizer = torch.optim.AdamW(parameters.values(), lr=config.optimizer.learning_rate, weight_decay=0.01)
     losses = []
     for step in range(config.optimizer.steps):
-        batch = training_batch(config, cache, clips, step, list(range(config.optimizer.batch_size)))
-        loss = training_loss(base.unet, batch, torch.float32).mean()
         optimizer.zero_grad()
-        loss.backward()
+        each = []
+        for sample in range(config.optimizer.batch_size):
+            batch = training_batch(config, cache, clips, step, [sample])
+            each.append(training_loss(base.unet, batch, torch.float32).mean() / config.optimizer.batch_size)
+            each[-1].backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), config.optimizer.max_grad_norm)
         optimizer.step()
         decay = ema_decay(step + 1, config.optimizer.ema_decay)
         for name, value in ema.items():
             value.mul_(decay).add_(parameters[name].detach(), alpha=1 - decay)
-        losses.append(loss.item())
+        losses.append(sum(loss.item() for loss in each))
     return losses, {name: parameter.detach() for name, parameter in parameters.items()}, ema
 
 
@@ -81,11 +83,11 @@ def test_a_run_is_the_bare_loop_and_leaves_a_loadable_extension(make_config: Mak
     path = make_config(**{"optimizer.steps": 3, "optimizer.ema_decay": 0.5})
     assert main(["--config", str(path)]) == 0
     losses, weights, ema = bare_loop(path)
-    torch.testing.assert_close(lines(tmp_path / "run", "loss"), losses, rtol=1e-5, atol=0)
+    torch.testing.assert_close(lines(tmp_path / "run", "loss"), losses, rtol=1e-6, atol=0)
     state = checkpoint_tensors(tmp_path / "run", 3)
     # Adam divides by the size of the gradient: rounding in a tiny one shows as a part of the learning rate, 1e-3.
-    torch.testing.assert_close(state["master"], weights, rtol=1e-4, atol=5e-5)
-    torch.testing.assert_close(state["ema"], ema, rtol=1e-4, atol=5e-5)
+    torch.testing.assert_close(state["master"], weights, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(state["ema"], ema, rtol=1e-4, atol=1e-5)
     unet = load_base(load_config(path).base).unet
     extension = Extension.load(tmp_path / "run" / "extension.safetensors", unet)
     assert all(torch.equal(extension.named_parameters()[name], value) for name, value in state["ema"].items())
@@ -142,7 +144,7 @@ def test_a_checkpoint_does_not_depend_on_the_stage(
     other = make_config("mixed", **changes, **{"optimizer.steps": 4, "engine.zero_stage": stage})
     assert main(["--config", str(other)]) == 0
     whole, mixed = (checkpoint_tensors(tmp_path / name, 4) for name in ("whole", "mixed"))
-    tolerance = {"rtol": 1e-4, "atol": 5e-5} if precision == "fp32" else {"rtol": 0.1, "atol": 5e-3}
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if precision == "fp32" else {"rtol": 0.1, "atol": 5e-3}
     torch.testing.assert_close(mixed, whole, **tolerance)
     assert any(not torch.equal(a, b) for a, b in zip(
         checkpoint_tensors(tmp_path / "mixed", 2)["master"].values(), mixed["master"].values(), strict=True

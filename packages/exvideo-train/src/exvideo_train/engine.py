@@ -138,6 +138,11 @@ class Engine:
             state["ema"].lerp_(flat.detach(), 1 - decay)
 
     @property
+    def num_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(shape.numel() for shape in self.shapes.values())
+
+    @property
     def optimizer_step(self) -> int:
         """Updates made so far, as AdamW counts them for its bias correction."""
         return int(next(state["step"].item() for _, state in self._flat_state()))

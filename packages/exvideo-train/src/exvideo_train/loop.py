@@ -7,6 +7,7 @@ torchrun --nproc-per-node 2 -m exvideo_train --config x.yaml                    
 
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,21 @@ from exvideo_train.tracking import Tracker
 from exvideo_train.validation import Validation
 
 
+@dataclass
+class Run:
+    """What the loop works on. `tracker` is None but in the main process; `state` is all that changes."""
+
+    config: TrainConfig
+    engine: Engine
+    data: Data
+    state: TrainState
+    identity: dict[str, Any]
+    validation: Validation | None
+    base_figures: dict[str, float]
+    tracker: Tracker | None
+    display: Display
+
+
 def train(config: TrainConfig) -> Path:
     """Post-tunes an extension as the configuration says, resuming from the run's newest checkpoint if there is one.
 
@@ -41,56 +57,46 @@ def train(config: TrainConfig) -> Path:
     find_all_clips(config)  # a wrong folder is told before anything slow is loaded
     processes = Processes()
     display = Display(processes.is_main)
-    base = load_base(config.base)
-    what = ExtensionConfig(config.extension.num_frames, config.extension.level)
-    try:
-        check_extends(base.unet, what)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
-    for network in (base.unet, base.vae, base.image_encoder):
-        network.to(processes.device)
-    data = encode_data(config, base, processes, display.encoding)
-    validation = _validation(config, data, processes)
+    unet, data = _load(config, processes, display)
     config.output.mkdir(parents=True, exist_ok=True)
-    base_figures = _evaluate_base(base.unet, validation)
-
-    identity = identity_of(config, fingerprint(base.unet), data.content)
-    extension = extend(base.unet, what)
-    tokens = data.cache.read(data.training[0]).embedding.shape[0]
-    parameters = extension.trainable_parameters(context_tokens=tokens)
-    if config.engine.gradient_checkpointing:
-        base.unet.enable_gradient_checkpointing()
-    engine = Engine(base.unet, parameters, config, processes)
+    validation = _validation(config, data, processes)
+    base_figures = _evaluate_base(unet, validation)
+    identity = identity_of(config, fingerprint(unet), data.content)
+    extension = extend(unet, ExtensionConfig(config.extension.num_frames, config.extension.level))
+    engine = _engine(config, unet, extension, data, processes)
     state = _resume(config, engine, identity, display)
     tracker = Tracker(config, state.step) if processes.is_main else None
-    display.start(
-        state.step, config.optimizer.steps, len(data.training), sum(shape.numel() for shape in engine.shapes.values())
-    )
+    display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
+    _loop(Run(config, engine, data, state, identity, validation, base_figures, tracker, display))
+    return _finish(config, engine, extension, tracker)
 
-    def validate() -> None:
-        if validation is None:
-            return
-        with engine.ema_weights():
-            figures = validation(engine, engine.dtype)
-        figures = {f"validation/{name}": value for name, value in figures.items()}
-        if tracker is not None:
-            tracker.record(state.step, figures | base_figures)
-            display.validation(state.step, figures, base_figures)
 
+def _loop(run: Run) -> None:
+    config, state = run.config, run.state
     if state.step == 0:
-        validate()
+        _validate(run)
     while state.step < config.optimizer.steps:
-        figures = _one_step(config, engine, data, state)
-        if tracker is not None:
-            tracker.record(state.step, figures)
-            display.step(state.step, figures)
+        figures = _one_step(config, run.engine, run.data, state)
+        if run.tracker is not None:
+            run.tracker.record(state.step, figures)
+            run.display.step(state.step, figures)
         last = state.step == config.optimizer.steps
         if config.validation is not None and (last or state.step % config.validation.every == 0):
-            validate()
+            _validate(run)
         if last or state.step % config.checkpoint.every == 0:
-            save_checkpoint(config.output / "checkpoints", config.checkpoint.keep, engine, state, identity)
-    display.stop()
-    return _finish(config, engine, extension, tracker)
+            save_checkpoint(config.output / "checkpoints", config.checkpoint.keep, run.engine, state, run.identity)
+    run.display.stop()
+
+
+def _validate(run: Run) -> None:
+    if run.validation is None:
+        return
+    with run.engine.ema_weights():
+        figures = run.validation(run.engine, run.engine.dtype)
+    figures = {f"validation/{name}": value for name, value in figures.items()}
+    if run.tracker is not None:
+        run.tracker.record(run.state.step, figures | run.base_figures)
+        run.display.validation(run.state.step, figures, run.base_figures)
 
 
 def _one_step(config: TrainConfig, engine: Engine, data: Data, state: TrainState) -> dict[str, float]:
@@ -108,12 +114,7 @@ def _one_step(config: TrainConfig, engine: Engine, data: Data, state: TrainState
         total = total + losses.detach().sum().cpu()
         if turn == engine.micro_batches - 1:
             mean = engine.processes.sum(total).item() / config.optimizer.batch_size
-            if not math.isfinite(mean):  # before it reaches the weights
-                raise TrainingDivergedError(
-                    f"The loss is {mean} at step {state.step + 1}; lower optimizer.learning_rate="
-                    f"{config.optimizer.learning_rate}, or set engine.precision=fp32, and run it again "
-                    "from the last checkpoint."
-                )
+            _check_finite(mean, state.step + 1, learning_rate)  # before it reaches the weights
         engine.backward(losses.mean())
         engine.step()
     state.step += 1
@@ -126,6 +127,35 @@ def _one_step(config: TrainConfig, engine: Engine, data: Data, state: TrainState
         "data_wait_seconds": waited,
         "peak_gib": _peak_gib(engine.processes.device),
     }
+
+
+def _check_finite(loss: float, step: int, learning_rate: float) -> None:
+    if not math.isfinite(loss):
+        raise TrainingDivergedError(
+            f"The loss is {loss} at step {step}, with a learning rate of {learning_rate}; lower it, or set "
+            "engine.precision to fp32, and run again from the last checkpoint."
+        )
+
+
+def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[Any, Data]:
+    """The base's UNet on this process's device, and the clips, encoded; the encoders are let go."""
+    base = load_base(config.base)
+    try:
+        check_extends(base.unet, ExtensionConfig(config.extension.num_frames, config.extension.level))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
+    for network in (base.vae, base.image_encoder):
+        network.to(processes.device)
+    data = encode_data(config, base, processes, display.encoding)
+    return base.unet.to(processes.device), data
+
+
+def _engine(config: TrainConfig, unet: Any, extension: Extension, data: Data, processes: Processes) -> Engine:
+    tokens = data.cache.read(data.training[0]).embedding.shape[0]
+    parameters = extension.trainable_parameters(context_tokens=tokens)
+    if config.engine.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+    return Engine(unet, parameters, config, processes)
 
 
 def _resume(config: TrainConfig, engine: Engine, identity: dict[str, Any], display: Display) -> TrainState:
