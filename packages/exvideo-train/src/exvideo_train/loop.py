@@ -76,7 +76,7 @@ def _loop(run: Run) -> None:
     if state.step == 0:
         _validate(run)
     while state.step < config.optimizer.steps:
-        figures = _one_step(config, run.engine, run.data, state)
+        figures = train_step(config, run.engine, run.data, state)
         if run.tracker is not None:
             run.tracker.record(state.step, figures)
             run.display.step(state.step, figures)
@@ -99,7 +99,15 @@ def _validate(run: Run) -> None:
         run.display.validation(run.state.step, figures, run.base_figures)
 
 
-def _one_step(config: TrainConfig, engine: Engine, data: Data, state: TrainState) -> dict[str, float]:
+def train_step(config: TrainConfig, engine: Engine, data: Data, state: TrainState) -> dict[str, float]:
+    """One update of the weights and of their EMA; advances `state`. Every process must call.
+
+    Returns:
+        Figures of the step: loss, gradient norm before clipping, learning rate, seconds, peak memory in GiB.
+
+    Raises:
+        TrainingDivergedError: the loss is not finite; the weights are as they were.
+    """
     started, waited = time.perf_counter(), 0.0
     learning_rate = config.optimizer.learning_rate * min(1.0, (state.step + 1) / (config.optimizer.warmup_steps + 1))
     engine.set_learning_rate(learning_rate)

@@ -7,6 +7,8 @@ take its place behind this same signature.
 from torch import Tensor
 from torch.nn import functional as F
 
+MOST_HEADS_ON_CUDA = 65_535  # PyTorch's kernels put heads on a grid axis that ends there
+
 
 def temporal_attention(query: Tensor, key: Tensor, value: Tensor, *, num_frames: int, num_heads: int) -> Tensor:
     """softmax(Q K^T / sqrt(head_dim)) V over the frames of each spatial position, no mask.
@@ -19,12 +21,23 @@ def temporal_attention(query: Tensor, key: Tensor, value: Tensor, *, num_frames:
     Returns:
         (batch * num_frames, positions, channels).
     """
+    if query.is_cuda and query.shape[1] * num_heads > MOST_HEADS_ON_CUDA:
+        attended = F.scaled_dot_product_attention(
+            *(split_heads(tokens, num_frames, num_heads) for tokens in (query, key, value))
+        )
+        return join_heads(attended, positions=query.shape[1])
+    # A position is attended to by itself, as a head is: with positions among the heads, nothing has to be copied.
     attended = F.scaled_dot_product_attention(
-        split_heads(query, num_frames, num_heads),
-        split_heads(key, num_frames, num_heads),
-        split_heads(value, num_frames, num_heads),
+        *(_positions_as_heads(tokens, num_frames, num_heads) for tokens in (query, key, value))
     )
-    return join_heads(attended, positions=query.shape[1])
+    return attended.transpose(1, 2).reshape(query.shape)
+
+
+def _positions_as_heads(tokens: Tensor, num_frames: int, num_heads: int) -> Tensor:
+    """(batch * frames, positions, channels) -> (batch, positions * heads, frames, head_dim), a view."""
+    batch_frames, positions, channels = tokens.shape
+    shape = (batch_frames // num_frames, num_frames, positions * num_heads, channels // num_heads)
+    return tokens.reshape(shape).transpose(1, 2)
 
 
 def split_heads(tokens: Tensor, num_frames: int, num_heads: int) -> Tensor:

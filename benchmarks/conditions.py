@@ -1,0 +1,57 @@
+"""What every benchmark is run under: device, dtype, threads, rounds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class ConditionsError(ValueError):
+    """A benchmark cannot be run as it was asked to be; the message says why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Where and how often.
+
+    Args:
+        device: "cpu" or "cuda".
+        dtype: "fp32" or "bf16".
+        threads: of PyTorch, on the CPU.
+        rounds: how often each contender is timed.
+        warmup: rounds before, which do not count.
+    """
+
+    device: str
+    dtype: str
+    threads: int
+    rounds: int
+    warmup: int = 2
+
+    def apply(self) -> None:
+        """Sets the number of threads of this process; TF32 is off, so that fp32 means fp32."""
+        torch.set_num_threads(self.threads)
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device(self.device)
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        return DTYPES[self.dtype]
+
+    def protocol(self) -> dict[str, Any]:
+        """As plain JSON values; the device by its name, if it is a GPU."""
+        name = torch.cuda.get_device_name() if self.device == "cuda" else "CPU"
+        return {
+            "device": name,
+            "dtype": self.dtype,
+            "threads": self.threads,
+            "rounds": self.rounds,
+            "warmup": self.warmup,
+            "order": "every contender once a round, in the order of the metrics",
+        }

@@ -1,0 +1,1 @@
+"""Whole clips, against diffusers' own pipeline."""

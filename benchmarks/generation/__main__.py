@@ -1,0 +1,7 @@
+"""python -m benchmarks.generation"""
+
+import sys
+
+from benchmarks.generation.sample import main
+
+sys.exit(main())

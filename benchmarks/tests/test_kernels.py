@@ -1,0 +1,92 @@
+"""Every program of the kernel benchmark computes attention; the floor counts what must be moved and done."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from exvideo_eval import Result
+
+from benchmarks.conditions import Conditions
+from benchmarks.kernels import temporal_attention as benchmark
+from benchmarks.kernels.ceilings import COPY, MATMUL, Ceilings
+from benchmarks.kernels.temporal_attention import DIFFUSERS, OURS, PERMUTED, Case, measure, programs, to_rows
+
+CASE = Case(num_frames=5, positions=6, batch=2, channels=32, num_heads=2)
+
+
+def exact_attention(tokens: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """By the formula, in fp64, frames against frames at each position."""
+    q, k, v = (x.double().unflatten(0, (2, 5)).unflatten(-1, (2, 16)) for x in tokens)  # batch frames position head dim
+    weights = torch.einsum("btphd,bsphd->bphts", q, k).div(4).softmax(-1)
+    return torch.einsum("bphts,bsphd->btphd", weights, v).flatten(-2).flatten(0, 1)
+
+
+def per_head(tokens: torch.Tensor) -> torch.Tensor:
+    return to_rows(tokens, CASE.num_frames).unflatten(-1, (CASE.num_heads, -1)).transpose(1, 2)
+
+
+def test_all_programs_compute_attention_and_its_gradients() -> None:
+    by_name = programs(CASE, torch.device("cpu"), torch.float32)
+    inputs = [tensor.double().requires_grad_() for tensor in by_name[OURS].inputs]
+    expected = exact_attention((inputs[0], inputs[1], inputs[2]))
+    gradients = torch.autograd.grad(expected, inputs, by_name[OURS].gradient.double())
+    layouts = {
+        OURS: (lambda x: x, lambda x: x),
+        DIFFUSERS: (lambda x: x, lambda x: to_rows(x, CASE.num_frames)),
+        PERMUTED: (per_head, per_head),
+    }
+    for name, program in by_name.items():
+        query_layout, other_layout = layouts[name]
+        output = program.forward()
+        torch.testing.assert_close(output.double(), query_layout(expected.detach()), rtol=1e-5, atol=1e-5)
+        assert output.is_contiguous()
+        wanted = (query_layout(gradients[0]), other_layout(gradients[1]), other_layout(gradients[2]))
+        backward = program.prepare_backward()
+        for found in (backward(), backward()):  # as often as it is timed
+            torch.testing.assert_close([g.double() for g in found], list(wanted), rtol=1e-4, atol=1e-5)
+
+
+def test_the_floor_is_the_larger_of_its_two_limits() -> None:
+    limits = Ceilings({}, copied_bytes=100, flops=1000)
+    seconds = {COPY: 2.0, MATMUL: 5.0}
+    assert limits.floor(seconds, moved_bytes=50, flops=0) == pytest.approx(1.0)
+    assert limits.floor(seconds, moved_bytes=50, flops=400) == pytest.approx(2.0)
+
+
+def test_the_floor_counts_what_targets_for_an_h100_count() -> None:
+    """Bytes at 3.02 TB/s of copy give the published floors of 0.087 and 0.152 ms at 25 frames, 64x64, C 320, bf16."""
+    case = Case(num_frames=25, positions=4096)
+    for direction, milliseconds in (("forward", 0.087), ("backward", 0.152)):
+        moved, flops = case.work(direction, itemsize=2)
+        assert moved / 3.02e12 * 1e3 == pytest.approx(milliseconds, rel=0.01)
+        assert flops / 735e12 * 1e3 < milliseconds
+
+
+def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.kernels.ceilings.COPIED_BYTES", {"cpu": 2**16})
+    monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
+    result = measure(Conditions("cpu", "fp32", threads=1, rounds=3, warmup=1), [CASE])
+    result.save(tmp_path / "result.json")
+    loaded = Result.load(tmp_path / "result.json")
+    assert loaded == result or loaded.protocol_sha256 == result.protocol_sha256
+    assert loaded.protocol["threads"] == 1
+    for direction in ("forward", "backward"):
+        what = f"{direction} T=5 S=6 batch=2"
+        ours, floor, reached = (loaded.metric(f"{what}: {name}") for name in (OURS, "floor", f"floor / {OURS}"))
+        assert ours is not None
+        assert floor is not None
+        assert reached is not None
+        assert reached.value == pytest.approx(floor.value / ours.value)
+        assert reached.better == "higher"
+        ratio = loaded.metric(f"{what}: {OURS} / {PERMUTED}")
+        peer = loaded.metric(f"{what}: {PERMUTED}")
+        assert ratio is not None
+        assert peer is not None
+        assert ratio.value == pytest.approx(ours.value / peer.value)
+
+
+def test_contenders_that_disagree_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = benchmark.temporal_attention
+    monkeypatch.setattr(benchmark, "temporal_attention", lambda *args, **kwargs: 1.1 * wrong(*args, **kwargs))
+    with pytest.raises(RuntimeError, match="differ by"):
+        measure(Conditions("cpu", "fp32", threads=1, rounds=1), [CASE])

@@ -1,0 +1,79 @@
+"""UNet, generation and training at the smallest size: valid results, and peers that do the same work."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from exvideo_eval import Result
+from exvideo_train.step import training_batch, training_loss
+
+from benchmarks.conditions import Conditions
+from benchmarks.extended_base import Size
+from benchmarks.generation import sample
+from benchmarks.training import step
+from benchmarks.unet import forward
+
+CONDITIONS = Conditions("cpu", "fp32", threads=1, rounds=2, warmup=1)
+SIZE = Size((32, 32), num_frames=10, latent_size=8, num_inference_steps=1)
+TRAINED = step.Size((32, 32), num_frames=10, latent_size=8)
+
+
+def reloaded(result: Result, folder: Path) -> Result:
+    result.save(folder / "result.json")
+    return Result.load(folder / "result.json")
+
+
+def check_ratio(result: Result, ours: str, peer: str) -> None:
+    one, other, ratio = (result.metric(name) for name in (ours, peer, f"{ours} / {peer}"))
+    assert one is not None
+    assert other is not None
+    assert ratio is not None
+    assert ratio.value == pytest.approx(one.value / other.value)
+    assert (one.better, other.better, ratio.better) == ("lower", "neutral", "lower")
+
+
+def test_unet(tmp_path: Path) -> None:
+    result = reloaded(forward.measure(CONDITIONS, SIZE), tmp_path)
+    assert (result.kind, result.protocol["size"]["num_frames"]) == ("unet", 10)
+    for peer in forward.PEERS:
+        check_ratio(result, forward.OURS, peer)
+
+
+def test_the_peer_of_the_unet_is_extended_too() -> None:
+    outputs = {name: run() for name, run in forward.forwards(CONDITIONS, SIZE).items()}
+    torch.testing.assert_close(outputs[forward.OURS], outputs[forward.DIFFUSERS], rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(outputs[forward.OURS], outputs[forward.BASE], atol=1e-2)
+
+
+def test_generation(tmp_path: Path) -> None:
+    result = reloaded(sample.measure(CONDITIONS, SIZE), tmp_path)
+    assert result.kind == "generation"
+    check_ratio(result, sample.OURS, sample.STOCK)
+
+
+def test_training(tmp_path: Path) -> None:
+    result = reloaded(step.measure(CONDITIONS, TRAINED), tmp_path)
+    assert (result.kind, result.protocol["zero_stage"]) == ("training", 2)
+    for ours in (step.OURS, step.RECORDED):
+        check_ratio(result, ours, step.BARE)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_the_bare_loop_trains_as_ours_does(tmp_path: Path, dtype: str) -> None:
+    """The same clip, noise level and noise: the same loss, and after the step the same weights."""
+    contest = step.Contest(Conditions("cpu", dtype, threads=1, rounds=1), TRAINED, tmp_path)
+    config, data = contest.config, contest.data
+    batch = training_batch(config, data.cache, data.training, 0, [0])
+    expected = training_loss(contest.engine, batch, contest.engine.dtype)
+    clip = {name: getattr(batch, name) for name in ("latents", "first_frame", "embedding", "time_ids")}
+    before = [master.detach().clone() for master in contest.bare.masters]
+    loss = contest.bare.train_on(clip, batch.sigma.item(), batch.noise)
+    figures = contest.ours()
+    assert loss == pytest.approx(expected.item(), rel=1e-5 if dtype == "fp32" else 1e-2)
+    assert figures["loss"] == pytest.approx(loss, rel=1e-5 if dtype == "fp32" else 1e-2)
+    ours = contest.engine.read_state("master").values()
+    moved = [(one - other).abs().max() for one, other in zip(ours, before, strict=True)]
+    assert all(change > 0 for change in moved)
+    # A step of AdamW moves every number by about the learning rate, in the direction of its gradient's sign.
+    apart = torch.cat([(a - b).abs().flatten() for a, b in zip(ours, contest.bare.masters, strict=True)])
+    assert float((apart < 0.1 * config.optimizer.learning_rate).float().mean()) > (0.99 if dtype == "fp32" else 0.9)

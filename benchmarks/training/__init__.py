@@ -1,0 +1,1 @@
+"""The trainer, against a bare PyTorch loop."""

@@ -1,0 +1,207 @@
+"""A training step of ours against a bare PyTorch loop, on the same model and the same cached latents.
+
+python -m benchmarks.training
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from exvideo_blocks import ExtensionConfig, extend
+from exvideo_blocks.families.svd import karras_sigmas
+from exvideo_eval import Data as DataNote
+from exvideo_eval import Result
+from exvideo_infer.video_file import write_video
+from exvideo_train.config import TrainConfig
+from exvideo_train.data import Data, encode_data
+from exvideo_train.engine import Engine, Processes
+from exvideo_train.loop import train_step
+from exvideo_train.state import TrainState
+from exvideo_train.step import collate
+from exvideo_train.tracking import Tracker
+from torch import Tensor, nn
+
+from benchmarks.command_line import run
+from benchmarks.conditions import Conditions, ConditionsError
+from benchmarks.medians import memory_metrics, timing_metrics
+from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
+from benchmarks.training.bare_loop import BareLoop
+from demo.small_base import SPATIAL_DOWNSCALE, build_components
+
+CLIPS = 4
+OURS, RECORDED, BARE = "ours", "ours, with metrics.jsonl and MLflow", "bare loop"
+
+CONTENDERS = {
+    OURS: "exvideo_train's step: latents from files, keyed noise, DeepSpeed, EMA, gradient norm, check of the loss",
+    RECORDED: "the same and its figures recorded, as a run does after every step",
+    BARE: "benchmarks/training/bare_loop.py: clips in memory, AdamW, clipping, EMA",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is trained. `latent_size`: height and width of the latents; the base is random, of 8 frames."""
+
+    unet_channels: tuple[int, ...] = (32, 64, 64)
+    num_frames: int = 40
+    latent_size: int = 16
+    attention_head_dim: int = 16
+    gradient_checkpointing: bool = False
+
+
+SIZES = {
+    "cpu": Size(),
+    "cuda": Size((320, 640, 1280), latent_size=64, attention_head_dim=64, gradient_checkpointing=True),
+}
+
+
+class Contest:
+    """Both programs on two copies of one extended model, and the clips that they train on.
+
+    Args:
+        conditions: device and dtype.
+        size: what is trained.
+        folder: for footage, cached latents and records.
+    """
+
+    def __init__(self, conditions: Conditions, size: Size, folder: Path) -> None:
+        self.config = _config(conditions, size, folder)
+        _write_footage(self.config.data.videos, size)
+        self.processes = Processes()
+        if self.processes.device.type != conditions.device:
+            raise ConditionsError(
+                f"--device is {conditions.device}, but exvideo_train takes {self.processes.device} where it finds one: "
+                "set CUDA_VISIBLE_DEVICES= to hide it."
+            )
+        self.data = self._encode(size)
+        self.state = TrainState()
+        unet, parameters = self._extended_unet(size)
+        self.engine = Engine(unet, parameters, self.config, self.processes)
+        self.bare = self._bare_loop(size, conditions.torch_dtype)
+        self.clips = [self._in_memory(clip) for clip in self.data.training]
+        self.bare_steps = 0
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        """Records the figures of `recorded`."""
+        self.config.output.mkdir()
+        return Tracker(self.config, from_step=0)
+
+    def ours(self) -> dict[str, float]:
+        """One step of exvideo_train."""
+        return train_step(self.config, self.engine, self.data, self.state)
+
+    def recorded(self) -> None:
+        """One step of exvideo_train with what its loop does after it."""
+        self.tracker.record(self.state.step, self.ours())
+
+    def bare_step(self) -> float:
+        """One step of the bare loop."""
+        self.bare_steps += 1
+        return self.bare.step(self.clips[self.bare_steps % len(self.clips)])
+
+    def _encode(self, size: Size) -> Data:
+        networks = SimpleNamespace(**_components(size))
+        for network in (networks.vae, networks.image_encoder):
+            network.to(self.processes.device)
+        return encode_data(self.config, networks, self.processes, lambda done, total: None)
+
+    def _extended_unet(self, size: Size) -> tuple[Any, dict[str, nn.Parameter]]:
+        unet = _components(size)["unet"].to(self.processes.device)
+        extension = extend(unet, ExtensionConfig(size.num_frames))
+        if size.gradient_checkpointing:
+            unet.enable_gradient_checkpointing()
+        return unet, extension.trainable_parameters(context_tokens=1)
+
+    def _bare_loop(self, size: Size, dtype: torch.dtype) -> BareLoop:
+        unet, parameters = self._extended_unet(size)
+        section = self.config.optimizer
+        return BareLoop(
+            unet,
+            parameters.values(),
+            dtype,
+            karras_sigmas(),
+            learning_rate=section.learning_rate,
+            weight_decay=section.weight_decay,
+            max_grad_norm=section.max_grad_norm,
+            ema_decay=section.ema_decay,
+        )
+
+    def _in_memory(self, clip: Any) -> dict[str, Tensor]:
+        encoded = self.data.cache.read(clip)
+        batch = collate([encoded], [torch.ones(())], [encoded.latents]).to(self.processes.device)
+        return {name: getattr(batch, name) for name in ("latents", "first_frame", "embedding", "time_ids")}
+
+
+def measure(conditions: Conditions, size: Size | None = None) -> Result:
+    """Times steps in turn; the size is the device's own if none is given."""
+    size = SIZES[conditions.device] if size is None else size
+    with TemporaryDirectory(prefix="exvideo-bench-") as folder:
+        contest = Contest(conditions, size, Path(folder))
+        contenders = {OURS: contest.ours, RECORDED: contest.recorded, BARE: contest.bare_step}
+        clock = wall_clock(conditions.torch_device)
+        times = alternate(contenders, clock, rounds=conditions.rounds, warmup=conditions.warmup)
+        peaks = {name: peak_bytes(step, conditions.torch_device) for name, step in contenders.items()}
+        contest.tracker.close()
+        config = contest.config
+    protocol = {
+        "size": asdict(size) | {"unet_channels": list(size.unet_channels)},
+        "base": "demo.small_base, random weights, seed 0",
+        "clips": CLIPS,
+        "contenders": CONTENDERS,
+        "zero_stage": config.engine.zero_stage,
+        "batch_size": config.optimizer.batch_size,
+        "level": config.extension.level,
+    }
+    pixels = size.latent_size * SPATIAL_DOWNSCALE
+    return Result.measured_here(
+        kind="training",
+        name="step",
+        protocol=conditions.protocol() | protocol,
+        metrics=(*timing_metrics(times, {BARE}, unit="s"), *memory_metrics(peaks, {BARE})),
+        data=(DataNote("input", f"sliding noise, {size.num_frames} frames of {pixels}x{pixels}", "made here", CLIPS),),
+    )
+
+
+def _components(size: Size) -> dict[str, Any]:
+    return build_components(
+        seed=0,
+        unet_channels=size.unet_channels,
+        vae_channels=(32, 32, 32),
+        sample_size=size.latent_size,
+        attention_head_dim=size.attention_head_dim,
+    )
+
+
+def _config(conditions: Conditions, size: Size, folder: Path) -> TrainConfig:
+    pixels = size.latent_size * SPATIAL_DOWNSCALE
+    values = {
+        "base": "made here",
+        "output": folder / "run",
+        "extension": {"num_frames": size.num_frames},
+        "data": {"videos": folder / "footage", "size": (pixels, pixels), "cache": folder / "latents"},
+        "optimizer": {"steps": 1_000_000, "learning_rate": 1e-4},
+        "engine": {"precision": conditions.dtype, "gradient_checkpointing": size.gradient_checkpointing},
+    }
+    return TrainConfig.model_validate(values)
+
+
+def _write_footage(folder: Path, size: Size) -> None:
+    """A random picture a clip that slides by a pixel a frame."""
+    pixels = size.latent_size * SPATIAL_DOWNSCALE
+    folder.mkdir()
+    for number in range(CLIPS):
+        rng = np.random.default_rng(number)
+        picture = rng.integers(0, 256, (pixels // 8, pixels // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+        frames = [np.roll(picture, shift, axis=1) for shift in range(size.num_frames)]
+        write_video(folder / f"clip{number}.mp4", frames, fps=8)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    return run(measure, "training_step", rounds=21, arguments=arguments)

@@ -1,0 +1,1 @@
+"""The extended network, one forward pass."""

