@@ -70,13 +70,17 @@ def save(components: Mapping[str, Any], directory: str | Path) -> None:
 
 def _check_widths(unet_channels: Sequence[int], vae_channels: Sequence[int], attention_head_dim: int) -> None:
     if len(vae_channels) != 3:
-        raise ValueError(f"vae_channels is {tuple(vae_channels)}: give three widths, for latents 4x smaller than pixels.")
+        raise ValueError(
+            f"vae_channels is {tuple(vae_channels)}: give three widths, for latents 4x smaller than pixels."
+        )
     for width in (*unet_channels, *vae_channels):
         if width < 32 or width % 32:
             raise ValueError(f"A width of {width} does not suit group norm: give multiples of 32.")
     for width in unet_channels:
         if attention_head_dim < 1 or width % attention_head_dim:
-            raise ValueError(f"attention_head_dim {attention_head_dim} does not divide the width {width}: give a divisor.")
+            raise ValueError(
+                f"attention_head_dim {attention_head_dim} does not divide the width {width}: give a divisor."
+            )
 
 
 def _build_unet(
