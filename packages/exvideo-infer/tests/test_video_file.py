@@ -64,6 +64,23 @@ def test_colours_come_back(tmp_path: Path, colour: tuple[int, int, int]) -> None
     assert error.abs().max() <= 2
 
 
+@pytest.mark.parametrize(("background", "colour"), [((128, 128, 128), (255, 0, 0)), ((0, 0, 0), (0, 0, 255))])
+def test_coloured_things_come_back_where_they_were(
+    tmp_path: Path, background: tuple[int, int, int], colour: tuple[int, int, int]
+) -> None:
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    disc = (np.hypot(y - 24, x - 32) < 9)[..., None]
+    picture = np.where(disc, colour, background).astype(np.uint8)
+    write_video(tmp_path / "disc.mp4", [picture] * 2, fps=8)
+    back = read_clip(tmp_path / "disc.mp4")[0].permute(1, 2, 0).numpy()
+
+    def centre(pixels: np.ndarray) -> tuple[float, float]:
+        weight = np.abs(pixels.astype(float) - background).sum(axis=-1)
+        return (weight * y).sum() / weight.sum(), (weight * x).sum() / weight.sum()
+
+    assert np.abs(np.subtract(centre(back), centre(picture))).max() < 0.05
+
+
 def test_the_file_says_which_colours_it_has(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", moving_gradient(2), 10)
     with av.open(str(tmp_path / "clip.mp4")) as container:
