@@ -22,7 +22,8 @@ def generate(pipeline: ExVideoPipeline, clips: Sequence[Path], num_frames: int, 
     Clip number i is generated with seed i, so that two calls start from the same noise.
     """
     output.mkdir(parents=True, exist_ok=True)
-    pipeline.set_progress_bar_config(desc=f"  {output.name}", leave=False)
+    # disable=None: no bar where there is no terminal.
+    pipeline.set_progress_bar_config(desc=f"  {output.name}", leave=False, disable=None)
     for seed, clip in enumerate(clips):
         first_frame = Image.fromarray(next(iter_frames(clip)))
         info = probe(clip)

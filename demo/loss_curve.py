@@ -43,6 +43,6 @@ def draw_held_out_loss(path: Path, loss: HeldOutLoss, num_frames: int) -> None:
     axes.plot(loss.steps, loss.extension, marker="o", color="tab:blue", label="with the extension")
     axes.set_xlabel("post-tuning steps")
     axes.set_ylabel(f"held-out loss at {num_frames} frames")
-    axes.set_ylim(bottom=0)
+    axes.margins(y=0.2)  # not from 0: the difference is small beside what no model could foresee
     axes.legend()
     figure.savefig(path, dpi=120)

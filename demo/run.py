@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
+from exvideo_eval.results import Metric, Result
 
 from demo.footage import CLIP_LENGTH, FRAME_SIZE, Footage, bundled_videos, cut_footage, videos_in
 from demo.loss_curve import HeldOutLoss, draw_held_out_loss, read_held_out_loss
@@ -42,9 +43,9 @@ def run_demo(videos: Path | None, output: Path) -> str:
         footage = cut_footage(paths, output / "footage")
         report_footage(footage)
     train_the_base(stages, footage, output)
-    with stages.stage(f"Post-tuning to {CLIP_LENGTH} frames: exvideo-train", 160):
+    with stages.stage(f"Post-tuning to {CLIP_LENGTH} frames: exvideo-train", 190):
         run_program("exvideo_train", "--config", write_recipe(output))
-    with stages.stage("Generation from held-out first frames: without and with the extension", 80):
+    with stages.stage("Generation from held-out first frames: without and with the extension", 50):
         generate_both(footage, output)
     with stages.stage("Evaluation: exvideo-eval", 15):
         evaluate(output)
@@ -91,7 +92,7 @@ def train_the_base(stages: Stages, footage: Footage, output: Path) -> None:
         log = LossLog("VAE", train_vae.STEPS)
         train_vae.train_vae(components["vae"], torch.cat([read_clip(path) for path in footage.train]), log, SEED)
         log.write(output / "vae_loss.json")
-    with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 170):
+    with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 165):
         windows = train_unet.encode_windows(components, footage.train)
         log = LossLog("UNet", train_unet.STEPS)
         train_unet.train_unet(components["unet"], windows, log, SEED)
@@ -175,8 +176,6 @@ def write_timings(stages: Stages, path: Path) -> None:
 
 def closing_line(stages: Stages, loss: HeldOutLoss, output: Path) -> str:
     """What changed, in measured figures, and where to look."""
-    from exvideo_eval.results import Result
-
     before, after = (Result.load(output / "report" / name) for name in ("baseline.json", "report.json"))
     seconds = ", ".join(f"{timing.title.split(':')[0]} {timing.wall_seconds:.0f}" for timing in stages.timings)
     total = sum(timing.wall_seconds for timing in stages.timings)
@@ -185,9 +184,16 @@ def closing_line(stages: Stages, loss: HeldOutLoss, output: Path) -> str:
         is_told = metric.name == "motion energy, ratio to real" or (metric.dimension and metric.better == "lower")
         same = next((other for other in before.metrics if other.name == metric.name), None)
         if is_told and same is not None:
-            changes.append(f"{metric.name} {same.value:.3g} -> {metric.value:.3g}")
+            changes.append(f"{metric.name} {_told(same)} -> {_told(metric)}")
     return (
         f"Seconds: {seconds}; {total:.0f} in all.\n"
         f"{CLIP_LENGTH} frames of {FRAME_SIZE}x{FRAME_SIZE}, without -> with the extension: {'; '.join(changes)}. "
         f"Look at {output / 'contact_sheet.png'}, {output / 'held_out_loss.png'} and {output / 'report' / 'report.md'}."
     )
+
+
+def _told(metric: Metric) -> str:
+    """A value with its interval: with so few clips the interval is most of what there is to tell."""
+    if metric.interval is None:
+        return f"{metric.value:.3g}"
+    return f"{metric.value:.3g} [{metric.interval.low:.3g}, {metric.interval.high:.3g}]"
