@@ -22,15 +22,12 @@ def temporal_attention(query: Tensor, key: Tensor, value: Tensor, *, num_frames:
         (batch * num_frames, positions, channels).
     """
     if query.is_cuda and query.shape[1] * num_heads > MOST_HEADS_ON_CUDA:
-        attended = F.scaled_dot_product_attention(
-            *(split_heads(tokens, num_frames, num_heads) for tokens in (query, key, value))
-        )
+        query_rows, key_rows, value_rows = (split_heads(t, num_frames, num_heads) for t in (query, key, value))
+        attended = F.scaled_dot_product_attention(query_rows, key_rows, value_rows)
         return join_heads(attended, positions=query.shape[1])
     # A position is attended to by itself, as a head is: with positions among the heads, nothing has to be copied.
-    attended = F.scaled_dot_product_attention(
-        *(_positions_as_heads(tokens, num_frames, num_heads) for tokens in (query, key, value))
-    )
-    return attended.transpose(1, 2).reshape(query.shape)
+    heads, key_heads, value_heads = (_positions_as_heads(t, num_frames, num_heads) for t in (query, key, value))
+    return F.scaled_dot_product_attention(heads, key_heads, value_heads).transpose(1, 2).reshape(query.shape)
 
 
 def _positions_as_heads(tokens: Tensor, num_frames: int, num_heads: int) -> Tensor:
