@@ -13,7 +13,7 @@ from exvideo_infer.video_file import iter_frames, probe, read_clip, write_video
 from exvideo_train.motion import motion_bucket, motion_score
 from PIL import Image
 
-NUM_INFERENCE_STEPS = 15
+NUM_INFERENCE_STEPS = 12
 
 
 def generate(pipeline: ExVideoPipeline, clips: Sequence[Path], num_frames: int, output: Path, motion: int) -> None:

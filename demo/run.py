@@ -43,9 +43,9 @@ def run_demo(videos: Path | None, output: Path) -> str:
         footage = cut_footage(paths, output / "footage")
         report_footage(footage)
     train_the_base(stages, footage, output)
-    with stages.stage(f"Post-tuning to {CLIP_LENGTH} frames: exvideo-train", 190):
+    with stages.stage(f"Post-tuning to {CLIP_LENGTH} frames: exvideo-train", 170):
         run_program("exvideo_train", "--config", write_recipe(output))
-    with stages.stage("Generation from held-out first frames: without and with the extension", 50):
+    with stages.stage("Generation from held-out first frames: without and with the extension", 45):
         generate_both(footage, output)
     with stages.stage("Evaluation: exvideo-eval", 15):
         evaluate(output)
@@ -88,11 +88,11 @@ def train_the_base(stages: Stages, footage: Footage, output: Path) -> None:
     from demo.small_base import build_components, save
 
     components = build_components(SEED, **train_unet.BASE)
-    with stages.stage("Base, image part: a small VAE from random weights", 100):
+    with stages.stage("Base, image part: a small VAE from random weights", 80):
         log = LossLog("VAE", train_vae.STEPS)
         train_vae.train_vae(components["vae"], torch.cat([read_clip(path) for path in footage.train]), log, SEED)
         log.write(output / "vae_loss.json")
-    with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 165):
+    with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 130):
         windows = train_unet.encode_windows(components, footage.train)
         log = LossLog("UNet", train_unet.STEPS)
         train_unet.train_unet(components["unet"], windows, log, SEED)

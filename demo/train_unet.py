@@ -25,7 +25,7 @@ BASE: dict[str, Any] = {
     "vae_channels": (32, 32, 64),
     "attention_head_dim": 32,
 }
-STEPS = 540
+STEPS = 420
 BATCH_SIZE = HALVES  # one window a core
 LEARNING_RATE = 3e-3
 WARMUP_STEPS = 20

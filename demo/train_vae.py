@@ -14,8 +14,8 @@ from torch.nn import functional
 from demo.loss_log import LossLog
 from demo.side_by_side import HALVES, side_by_side
 
-STEPS = 700
-LARGE_FROM_STEP = 420  # patches first, which are cheap and varied; whole frames at the end, as the VAE is used
+STEPS = 560
+LARGE_FROM_STEP = 336  # patches first, which are cheap and varied; whole frames at the end, as the VAE is used
 BATCH, PATCH = 16, 32
 LARGE_BATCH = 4
 LEARNING_RATE = 2e-3
