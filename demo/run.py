@@ -43,7 +43,7 @@ def run_demo(videos: Path | None, output: Path) -> str:
         footage = cut_footage(paths, output / "footage")
         report_footage(footage)
     train_the_base(stages, footage, output)
-    with stages.stage(f"Post-tuning to {CLIP_LENGTH} frames: exvideo-train", 170):
+    with stages.stage(f"Post-tuning to {CLIP_LENGTH} frames: exvideo-train", 200):
         run_program("exvideo_train", "--config", write_recipe(output))
     with stages.stage("Generation from held-out first frames: without and with the extension", 45):
         generate_both(footage, output)
