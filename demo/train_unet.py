@@ -17,7 +17,7 @@ from exvideo_train.motion import motion_bucket, motion_score
 from torch import Tensor, nn
 
 from demo.loss_log import LossLog
-from demo.side_by_side import HALVES, side_by_side
+from benchmarks.quality.tiny_system.side_by_side import PARTS, side_by_side
 from demo.train_vae import silence_residual_branches
 
 BASE: dict[str, Any] = {
@@ -26,7 +26,7 @@ BASE: dict[str, Any] = {
     "attention_head_dim": 32,
 }
 STEPS = 420
-BATCH_SIZE = HALVES  # one window a core
+BATCH_SIZE = PARTS  # one window a core
 LEARNING_RATE = 3e-3
 WARMUP_STEPS = 20
 EMA_DECAY = 0.98

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from demo.loss_log import LossLog
-from demo.side_by_side import HALVES, side_by_side
+from benchmarks.quality.tiny_system.side_by_side import PARTS, side_by_side
 
 STEPS = 560
 LARGE_FROM_STEP = 336  # patches first, which are cheap and varied; whole frames at the end, as the VAE is used
@@ -47,7 +47,7 @@ def train_vae(vae: Any, frames: Tensor, log: LossLog, seed: int = 0) -> None:
             whole = step >= log.steps * LARGE_FROM_STEP // STEPS
             pixels = _draw_frames(frames, LARGE_BATCH, generator) if whole else _draw_patches(frames, generator)
             noise = torch.randn((len(pixels), 4, *(side // 4 for side in pixels.shape[-2:])), generator=generator)
-            halves = zip(pixels.chunk(HALVES), noise.chunk(HALVES), strict=True)
+            halves = zip(pixels.chunk(PARTS), noise.chunk(PARTS), strict=True)
             log.add(backward([partial(_loss, vae, *half) for half in halves]))
             nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
             optimizer.step()

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from demo.side_by_side import side_by_side
+from benchmarks.quality.tiny_system.side_by_side import side_by_side
 
 
 def loss_of(network: nn.Module, data: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Gradients of the halves of a batch, each half on a core of its own.
+"""Gradients of the parts of a batch, each part on a core of its own.
 
 Networks this small gain little from two threads inside each operation, and lose a lot when another program takes one of
-the cores, as every operation waits for both. Two halves meet once a step.
+the cores, as every operation waits for both. Parts meet once a step.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-HALVES = 2
+PARTS = 2
 Backward = Callable[[Sequence[Callable[[], Tensor]]], float]
 
 
 @contextmanager
-def side_by_side(network: nn.Module) -> Iterator[Backward]:
+def side_by_side(network: nn.Module, parts: int = PARTS) -> Iterator[Backward]:
     """Gives a function that sets the network's gradients.
 
     It takes one closure a part of the batch, each returning the part's loss, and returns the mean loss. The gradients
     that it leaves are those of the mean loss; they do not depend on which part is done first. Closures must not draw
-    random numbers, whose order would depend on that.
+    random numbers, whose order would depend on that. A single part has all threads, as usual.
     """
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
 
@@ -32,17 +32,18 @@ def side_by_side(network: nn.Module) -> Iterator[Backward]:
         return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
     def backward(losses: Sequence[Callable[[], Tensor]]) -> float:
-        parts = list(pool.map(differentiate, losses))
+        done = list(pool.map(differentiate, losses))
         for index, parameter in enumerate(parameters):
-            gradients = [part[index] for _, part in parts]
+            gradients = [part[index] for _, part in done]
             known = [gradient for gradient in gradients if gradient is not None]
-            parameter.grad = torch.stack(known).sum(dim=0) / len(parts) if known else None
-        return torch.stack([loss for loss, _ in parts]).mean().item()
+            parameter.grad = torch.stack(known).sum(dim=0) / len(done) if known else None
+        return torch.stack([loss for loss, _ in done]).mean().item()
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    if parts > 1:
+        torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(HALVES) as pool:
+        with ThreadPoolExecutor(parts) as pool:
             yield backward
     finally:
         torch.set_num_threads(threads)

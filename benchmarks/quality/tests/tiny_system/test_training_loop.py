@@ -1,0 +1,67 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmarks.quality.tiny_system.training_loop import Schedule, averaged_weights, generators, keyed_seed, train
+
+SCHEDULE = Schedule(steps=6, batch_size=4, learning_rate=0.1, warmup_steps=2, checkpoint_every=3, log_every=2)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Linear(3, 1)
+
+
+def run(folder: Path, steps: int = 6, until: int | None = None) -> nn.Module:
+    """A run of `steps`, cut off by an error before step `until`."""
+    model = network()
+
+    def part_of_step(step: int, part: int, parts: int):
+        if step == until:
+            raise KeyboardInterrupt
+        x = torch.randn(4 // parts, 3, generator=generators(0, "test", step, part)[1])
+
+        def loss() -> Tensor:
+            return (model(x) - x.sum(dim=1, keepdim=True)).square().mean()
+
+        return loss
+
+    train(model, part_of_step, replace(SCHEDULE, steps=steps), folder)
+    return model
+
+
+def test_a_run_that_was_cut_off_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", until=5)
+    resumed = run(tmp_path / "cut")
+    assert torch.equal(whole.weight, resumed.weight)
+    lines = [json.loads(line) for line in (tmp_path / "cut" / "losses.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6]
+
+
+def test_what_is_left_in_the_network_is_the_average_and_not_the_last_weights(tmp_path: Path) -> None:
+    model = run(tmp_path)
+    average, step = averaged_weights(tmp_path)
+    assert step == 6
+    assert torch.equal(model.weight, average["weight"])
+    assert not torch.equal(model.weight, network().weight)
+
+
+def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    assert torch.equal(run(tmp_path, until=6).weight, first.weight)
+
+
+def test_the_rate_warms_up_and_ends_near_zero() -> None:
+    assert SCHEDULE.rate(0) < SCHEDULE.rate(1)
+    assert SCHEDULE.rate(5) < 0.1 * SCHEDULE.rate(1)
+
+
+def test_seeds_differ_by_every_part_of_their_key() -> None:
+    keys = [(0, "a", 1), (1, "a", 1), (0, "b", 1), (0, "a", 2), (0, "a", 1, 0)]
+    assert len({keyed_seed(*key) for key in keys}) == len(keys)

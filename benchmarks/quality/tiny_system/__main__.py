@@ -1,0 +1,44 @@
+"""python -m benchmarks.quality.tiny_system train NAME | pack, with --output DIR (out/tiny_system) and --device cpu."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.quality.tiny_system import system
+
+TRAIN: dict[str, Callable[[Path, torch.device], Any]] = {  # in the order in which they need each other
+    "vae": system.vae,
+    "encoders": system.encoders,
+    "video": system.video_unet,
+    "image": system.image_unet,
+    "classifier": system.classifier,
+    "matcher": system.matcher,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains or packs; 0 when it is done."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.tiny_system", description=__doc__)
+    parser.add_argument("what", choices=(*TRAIN, "all", "pack"), help="a network, all of them, or packing them")
+    parser.add_argument("--output", type=Path, default=Path("out/tiny_system"), metavar="DIR")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args(arguments)
+    device = torch.device(options.device)
+    for name, run in TRAIN.items():
+        if options.what in (name, "all"):
+            run(options.output, device)
+    if options.what == "pack":
+        from benchmarks.quality.tiny_system.pack import pack
+
+        pack(options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

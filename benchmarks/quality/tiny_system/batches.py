@@ -1,0 +1,50 @@
+"""What a step is trained on: clips of the world by number, rendered when they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.quality.tiny_world.captions import brief_caption, caption
+from benchmarks.quality.tiny_world.render import render
+from benchmarks.quality.tiny_world.sampler import sample_spec
+from benchmarks.quality.tiny_world.spec import ClipSpec
+
+WORLD_SEED = 0
+BRIEF_SHARE = 0.15  # of captions
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips with their words: `pixels` is (clips, frames, 3, height, width) in [-1, 1]."""
+
+    specs: tuple[ClipSpec, ...]
+    captions: tuple[str, ...]
+    pixels: Tensor
+
+
+def clips_of(indices: range, num_frames: int, split: str = "train", seed: int = WORLD_SEED) -> Clips:
+    """The world's clips of these numbers, from their first frame on, each with a full or a brief caption."""
+    specs = tuple(sample_spec(seed, index, split) for index in indices)
+    frames = np.stack([render(spec, num_frames) for spec in specs])
+    return Clips(specs, tuple(caption_of(spec) for spec in specs), to_pixels(frames))
+
+
+def caption_of(spec: ClipSpec) -> str:
+    """A caption as in training: brief for some clips, full for the others, always the same for a clip."""
+    is_brief = np.random.default_rng(spec.paraphrase).random() < BRIEF_SHARE
+    return brief_caption(spec) if is_brief else caption(spec)
+
+
+def part_of_batch(step: int, part: int, parts: int, batch_size: int) -> range:
+    """The numbers of the clips that a part of a step's batch has: each clip is drawn once in a run."""
+    each = batch_size // parts
+    return range(step * batch_size + part * each, step * batch_size + (part + 1) * each)
+
+
+def to_pixels(frames: np.ndarray) -> Tensor:
+    """uint8 (..., height, width, 3) to float (..., 3, height, width) in [-1, 1]."""
+    return torch.from_numpy(np.moveaxis(frames, -1, -3)).float() / 127.5 - 1

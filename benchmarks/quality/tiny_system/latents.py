@@ -1,0 +1,71 @@
+"""Clips of the world as the video network sees them, encoded once and kept in files of a few hundred.
+
+A part is keyed by the encoders' weights, so that another VAE never meets an old part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from exvideo_blocks.weights import read_safetensors, write_safetensors
+from exvideo_infer.conditioning import embed_image
+from exvideo_train.latent_cache import fingerprint
+from torch import Tensor
+
+from benchmarks.quality.tiny_system.batches import clips_of
+
+PART = 256  # clips a file
+CHUNK = 32  # clips encoded at a time
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Clips 0 to N - 1 of a split.
+
+    Attributes:
+        latents: (N, frames, channels, height, width), not scaled.
+        embeddings: (N, 1, width): of each first frame.
+    """
+
+    latents: Tensor
+    embeddings: Tensor
+
+
+def encoded_clips(
+    folder: Path, vae: Any, image_encoder: Any, num_clips: int, num_frames: int, split: str = "train"
+) -> Encoded:
+    """Encodes what is not in the folder yet, and reads all of it into memory (fp16).
+
+    Args:
+        num_clips: a multiple of PART.
+    """
+    key = fingerprint(vae, image_encoder)[:16]
+    parts = []
+    for number in range(num_clips // PART):
+        path = folder / f"{split}-{num_frames}-{key}-{number:04d}.safetensors"
+        if not path.exists():
+            print(f"encoding {path.name}", flush=True)
+            write_safetensors(path, _encode(vae, image_encoder, number, num_frames, split), {})
+        parts.append(read_safetensors(path)[0])
+    return Encoded(*(torch.cat([part[name] for part in parts]) for name in ("latents", "embeddings")))
+
+
+@torch.no_grad()
+def _encode(vae: Any, image_encoder: Any, number: int, num_frames: int, split: str) -> dict[str, Tensor]:
+    from transformers import CLIPImageProcessor
+
+    latents, embeddings = [], []
+    for numbers in _chunks(number * PART):
+        pixels = clips_of(numbers, num_frames, split).pixels
+        encoded = [vae.encode(chunk.to(vae.device)).latent_dist.mode() for chunk in pixels.flatten(0, 1).split(64)]
+        latents.append(torch.cat(encoded).unflatten(0, pixels.shape[:2]).half().cpu())
+        embeddings.append(embed_image(image_encoder, CLIPImageProcessor(), pixels[:, 0]).half().cpu())
+    return {"latents": torch.cat(latents), "embeddings": torch.cat(embeddings)}
+
+
+def _chunks(first: int) -> Iterator[range]:
+    return (range(start, start + CHUNK) for start in range(first, first + PART, CHUNK))

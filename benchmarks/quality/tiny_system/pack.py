@@ -1,0 +1,97 @@
+"""Writes the trained networks, fp16, where the packages that ship them look: a folder in diffusers' layout, two judges."""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from exvideo_blocks.weights import write_safetensors
+
+from benchmarks.quality.tiny_system import system
+from benchmarks.quality.tiny_system.encoders import build_tokenizer
+from benchmarks.quality.tiny_system.judges import PROPERTIES, WORDS
+from benchmarks.quality.tiny_world.spec import FPS
+
+PACKAGES = Path(__file__).parents[3] / "packages"
+SYSTEM_FOLDER = PACKAGES / "exvideo-infer/src/exvideo_infer/embedded"
+JUDGES_FOLDER = PACKAGES / "exvideo-eval/src/exvideo_eval/embedded"
+SIGMA_MIN, SIGMA_MAX = 0.01, 100.0
+# What the pipeline is called with where a caller leaves it open.
+SAMPLING = {
+    "fps": FPS,
+    "motion_bucket_id": 127,
+    "noise_aug_strength": 0.0,
+    "num_inference_steps": 20,
+    "min_guidance_scale": 1.0,
+    "max_guidance_scale": 1.0,
+    "text_to_image": {"num_inference_steps": 25, "guidance_scale": 1.5},
+}
+
+
+def pack(root: Path) -> None:
+    """Packs the averages of all runs under `root`; finished runs are read, others trained on first."""
+    pack_system(root, SYSTEM_FOLDER)
+    pack_judges(root, JUDGES_FOLDER)
+
+
+def pack_system(root: Path, folder: Path) -> None:
+    """The base as a Stable Video Diffusion folder, and beside it what turns words into its conditions."""
+    from diffusers import StableVideoDiffusionPipeline
+    from transformers import CLIPImageProcessor
+
+    encoders = system.encoders(root)
+    base = StableVideoDiffusionPipeline(
+        vae=system.vae(root).half(),
+        image_encoder=encoders.image.half(),
+        unet=system.video_unet(root).half(),
+        scheduler=build_scheduler(),
+        feature_extractor=CLIPImageProcessor(),
+    )
+    base.save_pretrained(folder)
+    encoders.text.half().save_pretrained(folder / "text_encoder")
+    build_tokenizer().save_pretrained(folder / "tokenizer")
+    system.image_unet(root).half().save_pretrained(folder / "text_to_image" / "unet")
+    build_scheduler().save_pretrained(folder / "text_to_image" / "scheduler")
+    _write_json(folder / "sampling.json", SAMPLING)
+
+
+def pack_judges(root: Path, folder: Path) -> None:
+    """Both judges and a JSON file that says what their outputs mean."""
+    networks = {"classifier": system.classifier(root), "matcher": system.matcher(root)}
+    digests = {}
+    for name, network in networks.items():
+        path = folder / f"{name}.safetensors"
+        write_safetensors(path, {key: tensor.half() for key, tensor in network.state_dict().items()}, {})
+        digests[f"{name}_sha256"] = sha256(path.read_bytes()).hexdigest()
+    properties = {name: list(classes) for name, classes in PROPERTIES.items()}
+    _write_json(
+        folder / "judges.json",
+        {"format": "exvideo.judges/1", "properties": properties, "words": list(WORDS), **digests},
+    )
+
+
+def build_scheduler() -> Any:
+    """Stable Video Diffusion's, over the noise levels that this small a latent needs."""
+    from diffusers import EulerDiscreteScheduler
+
+    return EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        use_karras_sigmas=True,
+        sigma_min=SIGMA_MIN,
+        sigma_max=SIGMA_MAX,
+        timestep_spacing="leading",
+        timestep_type="continuous",
+        steps_offset=1,
+    )
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)

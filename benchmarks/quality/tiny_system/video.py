@@ -1,0 +1,79 @@
+"""The base: an SVD-shaped video network of eight frames that reads the image's token and the caption's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from exvideo_blocks.families import svd
+from torch import Tensor
+
+from benchmarks.quality.tiny_system.encoders import WIDTH, Encoders, build_tokenizer
+from benchmarks.quality.tiny_system.image import reworded, text_tokens, v_loss
+from benchmarks.quality.tiny_system.latents import encoded_clips
+from benchmarks.quality.tiny_system.training_loop import Schedule, generators, train
+from benchmarks.quality.tiny_system.vae import LATENT_CHANNELS, silence_residual_branches
+
+CHANNELS = (64, 96)
+HEAD_WIDTH = 32
+NUM_FRAMES = 8
+ADDED_TIME_WIDTH = 32
+SCHEDULE = Schedule(steps=4200, batch_size=16, learning_rate=1.2e-3, warmup_steps=200)
+CLIPS = 8192
+SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # Stable Video Diffusion's own
+WITHOUT_WORDS = 0.05
+WITHOUT_CONDITION = 0.1  # zeros for tokens and first frame: the other half of guidance
+
+
+def build_video_unet() -> Any:
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    unet = UNetSpatioTemporalConditionModel(
+        sample_size=8,
+        in_channels=2 * LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        block_out_channels=CHANNELS,
+        layers_per_block=1,
+        addition_time_embed_dim=ADDED_TIME_WIDTH,
+        projection_class_embeddings_input_dim=3 * ADDED_TIME_WIDTH,
+        cross_attention_dim=WIDTH,
+        num_attention_heads=tuple(width // HEAD_WIDTH for width in CHANNELS),
+        num_frames=NUM_FRAMES,
+    )
+    silence_residual_branches(unet)
+    return unet
+
+
+def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: torch.device) -> Any:
+    torch.manual_seed(seed)
+    unet, tokenizer = build_video_unet().to(device), build_tokenizer()
+    pool = encoded_clips(folder.parent / "latents", vae, encoders.image, CLIPS, NUM_FRAMES)
+
+    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
+        random, generator = generators(seed, "video", step, part)
+        chosen = random.integers(len(pool.latents), size=SCHEDULE.batch_size // parts)
+        encoded = pool.latents[chosen].float()
+        latents, first = encoded * vae.config.scaling_factor, encoded[:, :1].expand_as(encoded)
+        words = text_tokens(encoders, tokenizer, [reworded(number, random, WITHOUT_WORDS) for number in chosen])
+        context = torch.cat([pool.embeddings[chosen].float(), words.cpu()], dim=1)
+        kept = torch.from_numpy(random.random(len(chosen)) >= WITHOUT_CONDITION).float()
+        context, first = context * kept[:, None, None], first * kept[:, None, None, None, None]
+        noise = torch.randn(latents.shape, generator=generator)
+        sigma = (SIGMA_LOG_MEAN + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
+        # Rate and amount of motion say nothing here, where words do: any value is to be taken, and ignored.
+        ids = torch.stack([torch.from_numpy(random.uniform(0, high, len(chosen))) for high in (30, 255, 0)], dim=1)
+
+        def loss() -> Tensor:
+            given = torch.cat([svd.scale_input(latents + sigma * noise, sigma), first], dim=2).to(device)
+            times = svd.timestep_of(sigma.flatten()).to(device)
+            v = unet(given, times, context.to(device), ids.float().to(device), return_dict=False)[0]
+            return v_loss(v, latents, noise, sigma)
+
+        return loss
+
+    train(unet, part_of_step, SCHEDULE, folder)
+    return unet
