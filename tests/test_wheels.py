@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -86,6 +87,32 @@ restore(unet)
 assert torch.equal(forward(4), base)
 Extension.load("extension.safetensors", unet)
 assert torch.equal(forward(12), extended)
+"""
+
+
+MOST_SECONDS = 60.0
+
+NO_NETWORK = """
+import socket
+
+def refuse(*args, **kwargs):
+    raise OSError("the network is off")
+
+socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+"""
+
+SHOW = """
+import hashlib, json, sys
+import av
+import numpy as np
+
+def show(path):
+    with av.open(path) as file:
+        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
+    digest = hashlib.sha256(frames.tobytes()).hexdigest()
+    return {"shape": list(frames.shape), "sha256": digest, "contrast": float(frames.std())}
+
+print(json.dumps([show(path) for path in sys.argv[1:]]))
 """
 
 
@@ -193,6 +220,29 @@ def test_its_command_or_its_first_use_works(environment: Environment, tmp_path: 
     else:
         environment.run("python", "-c", MOUNT, cwd=tmp_path)
         assert (tmp_path / "extension.safetensors").is_file()
+
+
+@pytest.fixture
+def offline(environment: Environment) -> Callable[..., str]:
+    """Runs a command of exvideo-infer's environment without a network; skips for other packages."""
+    if environment.package != "exvideo-infer":
+        pytest.skip("makes clips from prompts: exvideo-infer alone")
+    (site,) = (environment.folder / "lib").glob("python*/site-packages")
+    (site / "sitecustomize.py").write_text(NO_NETWORK)
+    return environment.run
+
+
+def test_the_embedded_model_makes_a_clip_offline_in_a_minute_and_the_same_one_twice(
+    offline: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("first.mp4", "second.mp4"):
+        start = time.perf_counter()
+        offline("exvideo-generate", "--prompt", "a red circle bounces", "-o", name, cwd=tmp_path)
+        assert time.perf_counter() - start < MOST_SECONDS
+    shown = json.loads(offline("python", "-c", SHOW, "first.mp4", "second.mp4", cwd=tmp_path))
+    assert shown[0]["shape"] == [8, 64, 64, 3]
+    assert shown[0] == shown[1]
+    assert shown[0]["contrast"] > 5  # there is a picture
 
 
 def sources(folder: Path) -> set[str]:

@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
     device = torch.device(options.device)
+    if device.type == "cpu":
+        torch.set_num_threads(1)  # a part of a batch a core, see side_by_side.py
     for name, run in TRAIN.items():
         if options.what in (name, "all"):
             run(options.output, device)

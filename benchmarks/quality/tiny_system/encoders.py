@@ -25,7 +25,7 @@ from benchmarks.quality.tiny_world.spec import SPEEDS
 WIDTH = 64  # of both towers, of the shared space and of the networks' cross-attention
 TOKENS = 28  # the longest caption has 26 words; a start and an end
 IMAGE_SIDE = 224  # what every Stable Video Diffusion pipeline resizes to
-SCHEDULE = Schedule(steps=1200, batch_size=96, learning_rate=1e-3, checkpoint_every=250)
+SCHEDULE = Schedule(steps=640, batch_size=96, learning_rate=1e-3, checkpoint_every=250)
 PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<bos>", "<eos>"
 
 

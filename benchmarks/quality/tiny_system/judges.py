@@ -18,7 +18,7 @@ from benchmarks.quality.tiny_world.sampler import MOTIONS
 from benchmarks.quality.tiny_world.spec import COLOURS, PLACES, SHAPES, ClipSpec
 
 WORLD_SEED = 7  # another world than the generator's: the same rules, other clips
-LENGTHS = (8, 40)  # frames; every fourth step is of long clips, a quarter as many
+LENGTHS = (8, 8, 16, 40)  # frames, of the clips of one step after another; the longer, the fewer
 CLASSIFIER = Schedule(steps=1500, batch_size=64, learning_rate=2e-3, checkpoint_every=250)
 MATCHER = Schedule(steps=1500, batch_size=64, learning_rate=1e-3, checkpoint_every=250)
 FILLING, UNKNOWN = "<pad>", "<unk>"
@@ -34,7 +34,7 @@ BLUR = 0.7  # the share of clips that are softened
 
 
 def train_classifier(folder: Path, seed: int, device: torch.device) -> VideoClassifier:
-    """Shape, colour, place and motion of the first (left) subject, from 8 or 40 frames."""
+    """Shape, colour, place and motion of the first (left) subject, from 8 to 40 frames."""
     torch.manual_seed(seed)
     classifier = VideoClassifier(PROPERTIES).to(device)
 
@@ -90,9 +90,9 @@ def numbers_of(captions: tuple[str, ...]) -> Tensor:
 
 
 def _clips(schedule: Schedule, seed: int, step: int, part: int, parts: int) -> Clips:
-    long = step % 4 == 3
+    length = LENGTHS[step % len(LENGTHS)]
     numbers = part_of_batch(step, part, parts, schedule.batch_size)
-    clips = clips_of(numbers[:: 4 if long else 1], LENGTHS[long], seed=WORLD_SEED)
+    clips = clips_of(numbers[: len(numbers) * LENGTHS[0] // length], length, seed=WORLD_SEED)
     return Clips(clips.specs, clips.captions, _worn(clips.pixels, seed, step, part))
 
 

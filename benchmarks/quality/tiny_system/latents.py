@@ -6,6 +6,7 @@ A part is keyed by the encoders' weights, so that another VAE never meets an old
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from exvideo_train.latent_cache import fingerprint
 from torch import Tensor
 
 from benchmarks.quality.tiny_system.batches import clips_of
+from benchmarks.quality.tiny_system.side_by_side import PARTS
 
 PART = 256  # clips a file
 CHUNK = 32  # clips encoded at a time
@@ -44,13 +46,16 @@ def encoded_clips(
         num_clips: a multiple of PART.
     """
     key = fingerprint(vae, image_encoder)[:16]
-    parts = []
-    for number in range(num_clips // PART):
-        path = folder / f"{split}-{num_frames}-{key}-{number:04d}.safetensors"
-        if not path.exists():
-            print(f"encoding {path.name}", flush=True)
-            write_safetensors(path, _encode(vae, image_encoder, number, num_frames, split), {})
-        parts.append(read_safetensors(path)[0])
+    paths = [folder / f"{split}-{num_frames}-{key}-{number:04d}.safetensors" for number in range(num_clips // PART)]
+
+    def encode(number: int) -> None:
+        if not paths[number].exists():
+            print(f"encoding {paths[number].name}", flush=True)
+            write_safetensors(paths[number], _encode(vae, image_encoder, number, num_frames, split), {})
+
+    with ThreadPoolExecutor(PARTS) as pool:
+        list(pool.map(encode, range(len(paths))))
+    parts = [read_safetensors(path)[0] for path in paths]
     return Encoded(*(torch.cat([part[name] for part in parts]) for name in ("latents", "embeddings")))
 
 

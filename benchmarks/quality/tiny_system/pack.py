@@ -1,4 +1,4 @@
-"""Writes the trained networks, fp16, where the packages that ship them look: a folder in diffusers' layout, two judges."""
+"""Writes the trained networks, fp16, into the packages: a folder in diffusers' layout, and two judges."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Schedule:
         return self.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + cos(pi * step / self.steps)))
 
 
-# (step, part, parts) -> a closure that computes the loss of that part of the step's batch; random draws are made before.
+# (step, part, parts) -> a closure for the loss of that part of the step's batch; what it draws is keyed by these.
 PartOfStep = Callable[[int, int, int], Callable[[], Tensor]]
 
 

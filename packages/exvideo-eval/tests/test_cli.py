@@ -1,9 +1,11 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from exvideo_eval.cli import main
+from exvideo_eval.embedded import judges
 from exvideo_eval.results import Result
 
 FAST = ["--features", "random3d", "--window", "4", "--resamples", "10"]
@@ -81,3 +83,24 @@ def test_importing_the_package_and_asking_for_help_load_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_clips_of_the_tiny_world_are_judged_without_being_told_to(
+    tiny_world_folders: Path,
+    judges_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(judges, "FOLDER", judges_folder)
+    folders = (part for name in ("real", "generated") for part in (f"--{name}", str(tiny_world_folders / name)))
+    output = tiny_world_folders / "report"
+    assert main([*folders, *FAST[2:], "--output", str(output)]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"Fréchet distance, tiny-world judges features \S+ \[.*\] \(n 20, dimension 5\)", printed)
+    for name in ("Inception-style score, tiny-world judges", "CLIP-style score, tiny-world judges"):
+        assert re.search(rf"generated: {name} \S+ \[.*\] \(n 4\)", printed)
+    assert "judged motion right" in printed
+    assert "real clips" not in printed
+    text = (output / "report.md").read_text()
+    row = r"\| judged motion right, share, crosses and bounces as one \(4 clips\) \| higher \| \S+ .*\| \S+ .*\|"
+    assert re.search(row, text.partition("## Judges of the tiny world")[2])

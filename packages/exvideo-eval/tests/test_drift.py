@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from exvideo_eval.drift import Resampling, drift_metric, mean_metric, mismatch_metric, ratio_metric
+from exvideo_eval.bootstrap import Resampling
+from exvideo_eval.drift import drift_metric, mean_metric, mismatch_metric, ratio_metric
 from exvideo_eval.frame_curves import FrameCurve
 
 CURVE = FrameCurve("motion", "u", 1, 1e-6)

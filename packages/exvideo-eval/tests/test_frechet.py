@@ -84,7 +84,8 @@ def test_too_few_samples_are_refused_with_the_dimension_that_would_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("real", "generated", "given", "kept"), [(100, 40, 1024, 10), (9999, 9999, 1024, 64), (3, 50, 9, 0)]
+    ("real", "generated", "given", "kept"),
+    [(100, 40, 1024, 10), (9999, 9999, 1024, 64), (3, 50, 9, 0), (9999, 499, 1024, 32), (500, 500, 1024, 64)],
 )
 def test_affordable_dimension(real: int, generated: int, given: int, kept: int) -> None:
     assert affordable_dimension(real, generated, given) == kept

@@ -7,9 +7,13 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exvideo_eval import __version__
 from exvideo_eval.features.extractor import CHOICES
+
+if TYPE_CHECKING:
+    from exvideo_eval.results import Metric
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,9 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, result in (("baseline", evaluation.baseline), ("generated", evaluation.generated)):
         for metric in result.metrics if result is not None else ():
             if metric.better != "neutral":
-                print(f"{name}: {metric.name} {metric.value:.4g}")
+                print(f"{name}: {_line(metric)}")
     print(f"Report: {', '.join(map(str, files))}")
     return 0
+
+
+def _line(metric: Metric) -> str:
+    """A metric with what it rests on: its interval, the number of samples, and of dimensions if there are any."""
+    interval = "" if metric.interval is None else f" [{metric.interval.low:.4g}, {metric.interval.high:.4g}]"
+    dimension = "" if metric.dimension is None else f", dimension {metric.dimension}"
+    return f"{metric.name} {metric.value:.4g}{interval} (n {metric.n}{dimension})"
 
 
 def _parser() -> argparse.ArgumentParser:

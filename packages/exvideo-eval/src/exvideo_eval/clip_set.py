@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from exvideo_eval.folder import list_files, nothing_usable
 from exvideo_eval.frame_curves import clip_curves, curves_to_real
+from exvideo_eval.judgement import ClipJudgement, judge_clip
 from exvideo_eval.plan import ClipPlan
 from exvideo_eval.results import Skipped
+from exvideo_eval.sidecar import Sidecar, SidecarError, read_sidecar
 from exvideo_eval.video_reader import VideoInfo, VideoReadError, iter_clips, probe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from exvideo_eval.embedded.judges import Judges
     from exvideo_eval.features.extractor import FeatureExtractor
 
 logger = logging.getLogger(__name__)
@@ -32,11 +35,20 @@ _WINDOWS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
+class Instruments:
+    """What every set is measured with: how clips are cut, the feature network, and judges if the clips have any."""
+
+    plan: ClipPlan
+    extractor: FeatureExtractor
+    judges: Judges | None = None
+
+
+@dataclass(frozen=True)
 class ClipSet:
     """One folder's measurements. Arrays are ordered as `files`, and by time within a file.
 
     `features`: one (windows, dimension) array a clip. `curves`: (clips, frames) a name. `curves_to_real`: the same for
-    the clips that have a real file of the same name.
+    the clips that have a real file of the same name. `judgements`: one a clip, or none without judges.
     """
 
     role: str
@@ -47,6 +59,7 @@ class ClipSet:
     features: tuple[Array, ...]
     curves: Mapping[str, Array]
     curves_to_real: Mapping[str, Array]
+    judgements: tuple[ClipJudgement, ...]
     skipped: tuple[Skipped, ...]
 
     @property
@@ -65,15 +78,10 @@ class _MeasuredFile:
     features: list[Array]
     curves: list[Mapping[str, Array]]
     curves_to_real: list[Mapping[str, Array]]
+    judgements: list[ClipJudgement]
 
 
-def measure(
-    role: str,
-    folder: Path,
-    plan: ClipPlan,
-    extractor: FeatureExtractor,
-    real: ClipSet | None = None,
-) -> ClipSet:
+def measure(role: str, folder: Path, instruments: Instruments, real: ClipSet | None = None) -> ClipSet:
     """Read and measure every file of a folder, streaming; a file that cannot be used whole is skipped and reported.
 
     Real files (`real` is None) are cut into as many consecutive clips as they hold; of generated files, only the first
@@ -86,11 +94,15 @@ def measure(
     skipped: list[Skipped] = []
     for path in list_files(role, folder):
         twin = real.folder / path.name if real is not None and path.name in real.files else None
+        sidecar = Sidecar()
         try:
-            used[path.name] = _measure_file(path, plan, extractor, twin, every_clip=real is None)
+            sidecar = read_sidecar(path) if instruments.judges is not None else sidecar
+        except SidecarError as error:
+            skipped.append(_skipped(error.path, error.reason))
+        try:
+            used[path.name] = _measure_file(path, instruments, twin, sidecar, every_clip=real is None)
         except VideoReadError as error:
-            skipped.append(Skipped(str(path), error.reason))
-            logger.warning("skipped %s: %s", path, error.reason)
+            skipped.append(_skipped(path, error.reason))
     if not used:
         raise nothing_usable(role, folder, skipped)
     measured = list(used.values())
@@ -104,27 +116,36 @@ def measure(
         features=tuple(features for file in measured for features in file.features),
         curves=_stacked([curves for file in measured for curves in file.curves]),
         curves_to_real=_stacked([curves for file in measured for curves in file.curves_to_real]),
+        judgements=tuple(judgement for file in measured for judgement in file.judgements),
         skipped=tuple(skipped),
     )
-    counts = (clip_set.num_clips, plan.num_frames, len(used), clip_set.num_windows)
+    counts = (clip_set.num_clips, instruments.plan.num_frames, len(used), clip_set.num_windows)
     logger.info("%s: %d clips of %d frames (files: %d, windows: %d)", role, *counts)
     return clip_set
 
 
 def _measure_file(
-    path: Path, plan: ClipPlan, extractor: FeatureExtractor, twin: Path | None, every_clip: bool
+    path: Path, instruments: Instruments, twin: Path | None, sidecar: Sidecar, every_clip: bool
 ) -> _MeasuredFile:
-    info = probe(path)
-    features, curves, to_real = [], [], []
+    info, plan = probe(path), instruments.plan
+    features, curves, to_real, judgements = [], [], [], []
     for number, clip in enumerate(iter_clips(path, plan.num_frames, plan.size)):
         if number and not every_clip:
             continue  # read on to the end all the same: a file that is corrupt further on is not trusted
-        features.append(window_features(clip, plan, extractor))
+        features.append(window_features(clip, plan, instruments.extractor))
         curves.append(clip_curves(clip))
         if twin is not None:
             (real_clip,) = islice(iter_clips(twin, plan.num_frames, plan.size), 1)
             to_real.append(curves_to_real(clip, real_clip))
-    return _MeasuredFile(info, hashlib.sha256(path.read_bytes()).hexdigest(), features, curves, to_real)
+        if instruments.judges is not None:
+            # A sidecar tells of the file's beginning: later on, what bounced left first may go right.
+            judgements.append(judge_clip(instruments.judges, clip, Sidecar() if number else sidecar))
+    return _MeasuredFile(info, hashlib.sha256(path.read_bytes()).hexdigest(), features, curves, to_real, judgements)
+
+
+def _skipped(path: Path, reason: str) -> Skipped:
+    logger.warning("skipped %s: %s", path, reason)
+    return Skipped(str(path), reason)
 
 
 def window_features(clip: Tensor, plan: ClipPlan, extractor: FeatureExtractor) -> Array:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.bootstrap import normal_interval, percentile_interval, resampled_clips
+from exvideo_eval.bootstrap import Resampling, drawn_interval, drawn_statistics, normal_interval
 from exvideo_eval.frame_curves import FrameCurve
-from exvideo_eval.results import Interval, Metric
+from exvideo_eval.results import Metric
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Resampling:
-    """How intervals are made: the number of draws, their level in (0, 1), and the seed."""
-
-    resamples: int
-    level: float
-    seed: int
-
-
 def mean_metric(curve: FrameCurve, values: Array, resampling: Resampling, better: str = "neutral") -> Metric:
     """Mean of a quantity over frames and clips; values (clips, frames)."""
-    interval = _interval(lambda drawn: drawn.mean(), (values,), resampling)
+    interval = drawn_interval(lambda drawn: drawn.mean(), (values,), resampling)
     return Metric(curve.name, float(values.mean()), curve.unit, better, n=len(values), interval=interval)
 
 
@@ -40,7 +28,7 @@ def drift_metric(curve: FrameCurve, values: Array, resampling: Resampling) -> Me
 
     if values[:, :quarter].mean() <= curve.resolution:
         return None
-    interval = _interval(late_over_early, (values,), resampling)
+    interval = drawn_interval(late_over_early, (values,), resampling)
     name = f"{curve.name}, last quarter over first"
     return Metric(name, late_over_early(values), "ratio", "neutral", n=len(values), interval=interval)
 
@@ -53,7 +41,7 @@ def ratio_metric(curve: FrameCurve, generated: Array, real: Array, resampling: R
 
     if real.mean() <= curve.resolution:
         return None
-    interval = _interval(ratio, (generated, real), resampling)
+    interval = drawn_interval(ratio, (generated, real), resampling)
     name = f"{curve.name}, ratio to real"
     return Metric(name, ratio(generated, real), "ratio", "neutral", n=len(generated), interval=interval)
 
@@ -71,27 +59,7 @@ def mismatch_metric(curve: FrameCurve, generated: Array, real: Array, resampling
 
     value = mismatch(generated, real)
     # Resampling adds noise to both curves, which an absolute difference only adds up: use the draws' spread alone.
-    draws = _draws(mismatch, (generated, real), resampling)
+    draws = drawn_statistics(mismatch, (generated, real), resampling)
     interval = None if draws is None else normal_interval(value, draws, resampling.level, lowest=0.0)
     name = f"{curve.name}, mismatch to real"
     return Metric(name, value, "octaves", "lower", n=len(generated), interval=interval)
-
-
-def _interval(statistic: Callable[..., float], sets: tuple[Array, ...], resampling: Resampling) -> Interval | None:
-    draws = _draws(statistic, sets, resampling)
-    return None if draws is None else percentile_interval(draws, resampling.level)
-
-
-def _draws(statistic: Callable[..., float], sets: tuple[Array, ...], resampling: Resampling) -> Array | None:
-    """The statistic on resampled clips of each set; None for fewer than 3 clips in a set or fewer than 2 resamples."""
-    if min(map(len, sets)) < 3 or resampling.resamples < 2:
-        return None
-    indices = [
-        resampled_clips(len(values), resampling.resamples, resampling.seed + number)
-        for number, values in enumerate(sets)
-    ]
-    drawn = (
-        statistic(*(values[index] for values, index in zip(sets, draw, strict=True)))
-        for draw in zip(*indices, strict=True)
-    )
-    return np.fromiter(drawn, dtype=np.float64)

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exvideo_eval.results import Skipped
+from exvideo_eval.sidecar import SIDECAR_ENDINGS, SidecarError, read_sidecar
 from exvideo_eval.video_reader import VideoInfo, VideoReadError, probe
 
 
 def list_files(role: str, folder: Path) -> list[Path]:
-    """Files directly in the folder, by name, hidden ones apart.
+    """Files directly in the folder, by name, hidden ones and videos' sidecars apart.
 
     Raises:
         ValueError: no such folder, or nothing in it.
     """
     if not folder.is_dir():
         raise ValueError(f"The folder of {role} clips, {folder}, does not exist: give a folder of video files.")
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    shown = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    videos = {path.stem for path in shown if path.suffix not in SIDECAR_ENDINGS}
+    files = sorted(path for path in shown if not (path.suffix in SIDECAR_ENDINGS and path.stem in videos))
     if not files:
         raise ValueError(f"The folder of {role} clips, {folder}, is empty: put video files in it.")
     return files
@@ -39,6 +42,31 @@ def probe_files(role: str, folder: Path) -> dict[str, VideoInfo]:
     if not infos:
         raise nothing_usable(role, folder, skipped)
     return infos
+
+
+def is_of_tiny_world(folder: Path) -> bool:
+    """Whether the videos of a folder of real clips say in their sidecars that they are of the tiny world, every one.
+
+    Raises:
+        ValueError: no such folder, or nothing in it.
+    """
+    says_so = {path: _says_tiny_world(path) for path in list_files("real", folder)}
+    return any(says_so.values()) and not any(_is_readable(path) for path, said in says_so.items() if not said)
+
+
+def _says_tiny_world(video: Path) -> bool:
+    try:
+        return read_sidecar(video).is_tiny_world
+    except SidecarError:
+        return False
+
+
+def _is_readable(video: Path) -> bool:
+    try:
+        probe(video)
+    except VideoReadError:
+        return False
+    return True
 
 
 def nothing_usable(role: str, folder: Path, skipped: Sequence[Skipped]) -> ValueError:

@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 
 # With fewer samples than this per dimension, the covariance's own noise is most of the distance.
 SAMPLES_PER_DIMENSION = 2
+MOST_DIMENSIONS = 64
+# The later axes of few samples are mostly noise, which adds to every distance alike.
+FEW_SAMPLES, MOST_DIMENSIONS_OF_FEW = 500, 32
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,14 @@ class Projection:
         return projected
 
 
-def affordable_dimension(num_real: int, num_generated: int, feature_dimension: int, most: int = 64) -> int:
-    """The dimension that the smaller set fills with twice the least number of samples; 0 if there is none."""
-    return min(most, feature_dimension, min(num_real, num_generated) // (2 * SAMPLES_PER_DIMENSION))
+def affordable_dimension(num_real: int, num_generated: int, feature_dimension: int) -> int:
+    """The dimension that the smaller set fills with twice the least number of samples; 0 if there is none.
+
+    At most 64, and at most 32 if the smaller set has fewer than 500 samples.
+    """
+    fewest = min(num_real, num_generated)
+    most = MOST_DIMENSIONS_OF_FEW if fewest < FEW_SAMPLES else MOST_DIMENSIONS
+    return min(most, feature_dimension, fewest // (2 * SAMPLES_PER_DIMENSION))
 
 
 def frechet_distance(first: FeatureStatistics, second: FeatureStatistics) -> float:

@@ -15,12 +15,13 @@ class Settings:
     """What may be chosen; None lets the clips decide, and the protocol in the result says what was decided.
 
     Args:
-        features: "auto", "transnetv2" or "random3d".
+        features: "auto", "judges", "transnetv2" or "random3d".
         num_frames: frames compared of each clip; by default the commonest length among the generated files.
         size: (height, width) at which pixels are compared; by default that of the generated files.
         window: frames a feature vector is made of; by default 16, or num_frames if that is fewer.
         window_stride: frames between windows; by default half a window.
-        dimension: of the Fréchet distance; by default a quarter of the smaller number of windows, at most 64.
+        dimension: of the Fréchet distance; by default a quarter of the smaller number of windows, at most 64
+            (32 of fewer than 500 windows).
         resamples: bootstrap draws for each interval; 0 for no intervals.
         level: of the intervals.
         seed: of the draws.

@@ -46,6 +46,7 @@ class QualityProtocol:
     resamples: int
     level: float
     seed: int
+    judges: Mapping[str, str] | None = None  # SHA-256 of each of their files; None: these clips have no judges
     # Bumped whenever a definition in this package changes a number.
     definitions: str = "exvideo-eval quality 1"
 

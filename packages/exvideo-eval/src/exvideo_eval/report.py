@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from exvideo_eval.drift import Resampling, drift_metric
+from exvideo_eval.bootstrap import Resampling
+from exvideo_eval.drift import drift_metric
+from exvideo_eval.embedded import JUDGES
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
+from exvideo_eval.judgement import REAL
 from exvideo_eval.plots import draw
 from exvideo_eval.results import Metric, Result
 from exvideo_eval.suite import Evaluation
@@ -50,6 +53,7 @@ def as_markdown(evaluation: Evaluation) -> str:
         _table(["", "better", *(name for name, _ in columns)], _distance_rows(columns)),
         "A Fréchet distance is comparable only at the same features, dimension and number of clips. The one between "
         "halves of the real clips is what the choice of clips alone makes: one well above it is a real difference.",
+        *_judge_section(columns),
         "## Frame by frame",
         _table(["", "what", "real", *(name for name, _ in columns)], _curve_rows(columns)),
         "Ratio to real: 1 is like the real clips. Mismatch: how far the curve over frames runs from the real one, in "
@@ -85,6 +89,27 @@ def _distance_rows(columns: list[tuple[str, Result]]) -> list[list[str]]:
         cells = [_cell(result.metric(metric.name)) for _, result in columns]
         rows.append([metric.name + where, metric.better, *cells])
     return rows or [["none: see the notes", "", *("" for _ in columns)]]
+
+
+def _judge_section(columns: list[tuple[str, Result]]) -> list[str]:
+    last = columns[-1][1]
+    of_judges = [metric for metric in last.metrics if metric.features == JUDGES and metric.dimension is None]
+    shown = [metric for metric in of_judges if not metric.name.endswith(REAL)]
+    if not shown:
+        return []
+    rows = [
+        [f"{metric.name}, {metric.unit} ({metric.n} clips)", metric.better, _cell(last.metric(metric.name + REAL))]
+        + [_cell(result.metric(metric.name)) for _, result in columns]
+        for metric in shown
+    ]
+    return [
+        "## Judges of the tiny world",
+        _table(["", "better", "real", *(name for name, _ in columns)], rows),
+        "By two small networks that were trained on the tiny world and know nothing else. They err on real clips too: "
+        "the real column says how much. The styles are those of the Inception and CLIP scores, "
+        "the networks are not: no number here compares with one of the literature. "
+        "Shares have Wilson intervals, which have a width even where all or none of the clips is right.",
+    ]
 
 
 def _curve_rows(columns: list[tuple[str, Result]]) -> list[list[str]]:

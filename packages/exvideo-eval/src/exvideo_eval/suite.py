@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from exvideo_eval import drift
-from exvideo_eval.clip_set import Array, ClipSet, measure
+from exvideo_eval.bootstrap import Resampling
+from exvideo_eval.clip_set import Array, ClipSet, Instruments, measure
+from exvideo_eval.embedded.judges import judges_present, load_judges
 from exvideo_eval.features.extractor import FeatureExtractor, load_extractor
+from exvideo_eval.features.tiny_world_judges import JudgeFeatures
+from exvideo_eval.folder import is_of_tiny_world
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
 from exvideo_eval.frechet import (
     FeatureStatistics,
@@ -18,6 +22,7 @@ from exvideo_eval.frechet import (
     frechet_distance,
     frechet_interval,
 )
+from exvideo_eval.judgement import judge_metrics, of_real_clips
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
 from exvideo_eval.protocol import QualityProtocol
 from exvideo_eval.results import Curve, Data, Metric, Result
@@ -50,23 +55,34 @@ def evaluate(
     settings = settings or Settings()
     real, generated = Path(real), Path(generated)
     plan = plan_clips(settings, generated)
-    extractor = extractor or load_extractor(settings.features)
-    real_set = measure("real", real, plan, extractor)
-    sets = [measure("generated", generated, plan, extractor, real_set)]
+    instruments = _instruments(plan, settings, extractor, tiny_world=is_of_tiny_world(real))
+    extractor = instruments.extractor
+    real_set = measure("real", real, instruments)
+    sets = [measure("generated", generated, instruments, real_set)]
     if baseline is not None:
-        sets.append(measure("baseline", Path(baseline), plan, extractor, real_set))
+        sets.append(measure("baseline", Path(baseline), instruments, real_set))
     fewest = min(clip_set.num_windows for clip_set in sets)
     dimension = settings.dimension or affordable_dimension(real_set.num_windows, fewest, extractor.dimension)
-    results = [_result(real_set, clip_set, plan, extractor, dimension, settings) for clip_set in sets]
+    results = [_result(real_set, clip_set, instruments, dimension, settings) for clip_set in sets]
     return Evaluation(results[0], results[1] if baseline is not None else None)
 
 
-def _result(
-    real: ClipSet, made: ClipSet, plan: ClipPlan, extractor: FeatureExtractor, dimension: int, settings: Settings
-) -> Result:
-    frechet, notes = _frechet_metrics(real, made, extractor.name, dimension, settings)
-    resampling = drift.Resampling(settings.resamples, settings.level, settings.seed)
-    metrics = [*frechet]
+def _instruments(
+    plan: ClipPlan, settings: Settings, extractor: FeatureExtractor | None, tiny_world: bool
+) -> Instruments:
+    """The judges judge clips of the tiny world, and whatever clips their features are asked for."""
+    extractor = extractor or load_extractor(settings.features, tiny_world)
+    if isinstance(extractor, JudgeFeatures):
+        return Instruments(plan, extractor, extractor.judges)
+    return Instruments(plan, extractor, load_judges() if tiny_world and judges_present() else None)
+
+
+def _result(real: ClipSet, made: ClipSet, instruments: Instruments, dimension: int, settings: Settings) -> Result:
+    plan = instruments.plan
+    frechet, notes = _frechet_metrics(real, made, instruments.extractor.name, dimension, settings)
+    resampling = Resampling(settings.resamples, settings.level, settings.seed)
+    judged, judge_notes = _judge_metrics(real, made, instruments, resampling)
+    metrics = [*frechet, *judged]
     for curve in CURVES:
         metrics += _curve_metrics(curve, made.curves[curve.name], real.curves[curve.name], resampling)
     for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
@@ -75,18 +91,19 @@ def _result(
     return Result.measured_here(
         kind="quality",
         name="clips against real clips",
-        protocol=_protocol(real, made, plan, extractor, dimension, settings).to_dict(),
+        protocol=_protocol(real, made, instruments, dimension, settings).to_dict(),
         metrics=tuple(metrics),
         data=tuple(_data(clip_set, plan) for clip_set in (real, made)),
         curves=_curves(real, made),
-        notes=(*notes, *_notes(real, made, plan)),
+        notes=(*notes, *judge_notes, *_notes(real, made, plan)),
         skipped=(*real.skipped, *made.skipped),
     )
 
 
 def _protocol(
-    real: ClipSet, made: ClipSet, plan: ClipPlan, extractor: FeatureExtractor, dimension: int, settings: Settings
+    real: ClipSet, made: ClipSet, instruments: Instruments, dimension: int, settings: Settings
 ) -> QualityProtocol:
+    plan, extractor, judges = instruments.plan, instruments.extractor, instruments.judges
     return QualityProtocol(
         num_frames=plan.num_frames,
         height=plan.size[0],
@@ -104,6 +121,7 @@ def _protocol(
         resamples=settings.resamples,
         level=settings.level,
         seed=settings.seed,
+        judges=None if judges is None else dict(judges.sha256),
     )
 
 
@@ -133,7 +151,22 @@ def _frechet_metrics(
     return [*metrics, Metric(name, floor, unit, "neutral", fewest, dimension, features)], []
 
 
-def _curve_metrics(curve: FrameCurve, made: Array, real: Array, resampling: drift.Resampling) -> list[Metric]:
+def _judge_metrics(
+    real: ClipSet, made: ClipSet, instruments: Instruments, resampling: Resampling
+) -> tuple[list[Metric], list[str]]:
+    """Of the generated clips, and the same of the real ones, which shows what these judges can see at all."""
+    judges, num_frames = instruments.judges, instruments.plan.num_frames
+    if judges is None:
+        return [], []
+    of_made, notes = judge_metrics(made.judgements, judges, num_frames, resampling)
+    of_real, real_notes = judge_metrics(real.judgements, judges, num_frames, resampling)
+    notes += [f"Real clips: {note}" for note in real_notes]
+    if not any(judgement.sidecar.is_tiny_world for judgement in real.judgements):
+        notes.append("The judges know the tiny world alone, and no real clip says that it is of it: do not trust them.")
+    return [*of_made, *of_real_clips(of_real)], notes
+
+
+def _curve_metrics(curve: FrameCurve, made: Array, real: Array, resampling: Resampling) -> list[Metric]:
     metrics = [
         drift.mean_metric(curve, made, resampling),
         drift.ratio_metric(curve, made, real, resampling),

@@ -1,7 +1,7 @@
 """The judges' architecture: what a clip shows (`VideoClassifier`), and whether words go with a clip (`Matcher`).
 
 Both look at each frame and its difference to the one before through strided convolutions, and then across frames with
-a small transformer, so that they take clips of any length; they were trained on 8 and on 40 frames.
+a small transformer, so that they take clips of any length; they were trained on 8 to 40 frames.
 """
 
 from __future__ import annotations

