@@ -1,10 +1,15 @@
 import json
 import shutil
+from inspect import signature
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers import StableVideoDiffusionPipeline
+from exvideo_infer import ExVideoPipeline, embedded
 from exvideo_infer.base_model import BaseModelError, load_base
+from exvideo_infer.sampling_defaults import read_sampling_defaults
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 
 def refusal(name: str | Path) -> str:
@@ -50,3 +55,64 @@ def test_a_truncated_network(tiny_base_dir: Path, tmp_path: Path) -> None:
     weights = next((broken / "vae").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:1000])
     assert "cannot be loaded" in refusal(broken)
+
+
+def test_the_embedded_model_is_named_before_a_folder_of_that_name(
+    text_base_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "embedded").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(embedded, "directory", lambda: tmp_path / "nowhere")
+    with pytest.raises(BaseModelError, match="nowhere: install exvideo-infer"):
+        load_base("embedded")
+    monkeypatch.setattr(embedded, "directory", lambda: text_base_dir)
+    assert load_base("embedded").directory == text_base_dir
+
+
+def test_a_folder_reads_text_with_both_parts_or_not_at_all(
+    text_base_dir: Path, tiny_base_dir: Path, tmp_path: Path
+) -> None:
+    assert load_base(text_base_dir).reads_text
+    assert not load_base(tiny_base_dir).reads_text
+    half = tmp_path / "half"
+    shutil.copytree(text_base_dir, half)
+    shutil.rmtree(half / "tokenizer")
+    assert "text_encoder/ alone" in refusal(half)
+
+
+def test_parts_that_do_not_fit_each_other(text_base_dir: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(text_base_dir, other)
+    shutil.rmtree(other / "text_encoder")
+    CLIPTextModelWithProjection(CLIPTextConfig(vocab_size=12, hidden_size=64, num_hidden_layers=1)).save_pretrained(
+        other / "text_encoder"
+    )
+    assert "width 64, its UNet's cross-attention 32" in refusal(other)
+    shutil.rmtree(other / "text_encoder")
+    shutil.rmtree(other / "tokenizer")
+    with pytest.raises(BaseModelError, match="text_to_image needs a text encoder"):
+        ExVideoPipeline.from_pretrained(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", r"has \[\] where it should have an object"),
+        ('{"steps": 3}', "unknown key 'steps'"),
+        ('{"fps": "8"}', "'8' for fps"),
+        ('{"text_to_image": {"fps": 8}}', "unknown key 'fps'"),
+    ],
+)
+def test_a_damaged_recommendation_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    (tmp_path / "sampling.json").write_text(text)
+    with pytest.raises(BaseModelError, match=complaint):
+        read_sampling_defaults(tmp_path)
+
+
+def test_without_a_recommendation_the_defaults_are_stable_video_diffusions(tmp_path: Path) -> None:
+    defaults = read_sampling_defaults(tmp_path)
+    call = signature(StableVideoDiffusionPipeline.__call__).parameters
+    given = dict(vars(defaults))
+    assert given.pop("text_to_image") == {}
+    assert given == {name: call[name].default for name in given}

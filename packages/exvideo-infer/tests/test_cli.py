@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from exvideo_blocks import ExtensionConfig, extend
-from exvideo_infer import ExVideoPipeline, probe, read_clip
+from exvideo_infer import ExVideoPipeline, embedded, probe, read_clip
 from exvideo_infer.cli import main
 from PIL import Image
 
@@ -52,6 +52,48 @@ def test_the_clip_is_the_pipelines(
     expected = torch.from_numpy(np.stack([np.asarray(frame) for frame in frames[0]])).permute(0, 3, 1, 2)
     assert (clip.float() - expected.float()).abs().mean() < 12
     assert (clip.float() - expected.roll(1, dims=1).float()).abs().mean() > 12
+
+
+def test_a_prompt_is_all_that_it_needs(
+    text_base_dir: Path, text_pipe: ExVideoPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Base, steps, rate and guidance are those of the shipped model; the clip is the pipeline's."""
+    monkeypatch.setattr(embedded, "directory", lambda: text_base_dir)
+    out, prompt = tmp_path / "out.mp4", "a red circle moves left"
+    assert main(["--prompt", prompt, "-o", str(out), "--device", "cpu"]) == 0
+    info = probe(out)
+    assert (info.num_frames, info.fps, info.width, info.height) == (8, 5.0, 64, 64)
+    clip = read_clip(out).float()
+
+    def distance(seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        frames = text_pipe(prompt=prompt, generator=generator, output_type="pt").frames[0]
+        return float((clip - frames * 255).abs().mean())
+
+    assert distance(0) < distance(1) / 2
+
+
+def test_a_prompt_beside_an_image(text_base_dir: Path, first_frame: Path, tmp_path: Path) -> None:
+    clips = []
+    for prompt in ("a red circle", "a blue square"):
+        out = tmp_path / "out.mp4"
+        assert main(command(text_base_dir, first_frame, out, "--prompt", prompt, "--num-frames", 2)) == 0
+        clips.append(read_clip(out))
+    assert clips[0].shape == clips[1].shape
+    assert not torch.equal(*clips)
+
+
+def test_prompts_that_lead_to_no_clip(
+    tiny_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, out = ["--base", str(tiny_base_dir), "--device", "cpu"], ["-o", str(tmp_path / "out.mp4")]
+    assert "Neither --prompt nor --image" in refuse(out, capsys)
+    assert "no text-to-image model" in refuse([*base, "--prompt", "a red circle", *out], capsys)
+    both = ["--prompt", "a red circle", "--image", str(first_frame)]
+    assert "reads no text" in refuse([*base, *both, *out], capsys)
+    absent = str(tmp_path / "absent")
+    assert f"no folder {absent}" in refuse([*base, "--prompt", "x", "--text-to-image", absent, *out], capsys)
+    assert not (tmp_path / "out.mp4").exists()
 
 
 def refuse(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:

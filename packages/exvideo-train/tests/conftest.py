@@ -1,11 +1,13 @@
 """A run small enough to make in seconds: a random base, moving noise as footage."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from exvideo_infer.video_file import write_video
 
@@ -51,3 +53,35 @@ def make_config(tiny_base_dir: Path, footage: Path, tmp_path: Path) -> Callable[
         return path
 
     return make
+
+
+WORDS = ("a", "red", "blue", "circle", "moves", "left")
+TOKENS = 7  # a start, five words, an end
+
+
+@pytest.fixture(scope="session")
+def text_base_dir(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base with a random text encoder and a tokenizer of `WORDS`."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection, PreTrainedTokenizerFast
+
+    directory = tmp_path_factory.mktemp("text_base") / "base"
+    shutil.copytree(tiny_base_dir, directory)
+    special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<bos>", "eos_token": "<eos>"}
+    numbers = {word: number for number, word in enumerate((*special.values(), *WORDS))}
+    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", 2), ("<eos>", 3)]
+    )
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=TOKENS, **special).save_pretrained(
+        directory / "tokenizer"
+    )
+    config = CLIPTextConfig(
+        vocab_size=len(numbers), hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        max_position_embeddings=TOKENS, pad_token_id=0, bos_token_id=2, eos_token_id=3,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        CLIPTextModelWithProjection(config).save_pretrained(directory / "text_encoder")
+    return directory

@@ -14,7 +14,7 @@ def test_a_cached_clip_is_what_the_sampler_conditions_on(footage: Path, tiny_bas
     base = load_base(tiny_base_dir)
     clip = Clip(footage / "train" / "clip0.mp4", start=2, num_frames=10, fps=8.0)
     cache = LatentCache(tmp_path, (32, 32), "encoders")
-    cache.encode(clip, base.vae, base.image_encoder, base.feature_extractor)
+    cache.encode(clip, base)
     stored = cache.read(clip)
     frames = read_clip(clip.path, 2, 10).float() / 127.5 - 1
     half = {"rtol": 1e-3, "atol": 1e-3}

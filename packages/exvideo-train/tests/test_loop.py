@@ -57,7 +57,7 @@ def bare_loop(path: Path) -> tuple[list[float], dict[str, Tensor], dict[str, Ten
     clips, _, _ = find_all_clips(config)
     cache = LatentCache(config.cache, config.data.size, fingerprint(base.vae, base.image_encoder))
     for clip in clips:
-        cache.encode(clip, base.vae, base.image_encoder, base.feature_extractor)
+        cache.encode(clip, base)
     extension = extend(base.unet, ExtensionConfig(config.extension.num_frames))
     parameters = extension.trainable_parameters(context_tokens=1)
     ema = {name: parameter.detach().clone() for name, parameter in parameters.items()}

@@ -1,6 +1,8 @@
-"""Long clips from an extended image-to-video diffusion model: sampler, command line, video files.
+"""Long clips from words or a first frame, by an extended video diffusion model: sampler, command line, video files.
 
     from exvideo_infer import ExVideoPipeline
+
+    frames = ExVideoPipeline.from_pretrained("embedded")(prompt="a red circle bounces").frames[0]
 
     pipe = ExVideoPipeline.from_pretrained("stabilityai/stable-video-diffusion-img2vid-xt")
     pipe.load_extension("extension.safetensors")

@@ -1,6 +1,7 @@
-r"""exvideo-generate: a clip from its first frame.
+r"""exvideo-generate: a clip from words, from its first frame, or from both.
 
-exvideo-generate --base small_base/ --image first.png -o out.mp4
+exvideo-generate --prompt "a red circle bounces" -o out.mp4
+exvideo-generate --prompt "the circle moves left" --image first.png -o out.mp4
 exvideo-generate --base stabilityai/stable-video-diffusion-img2vid-xt --extension extension.safetensors \
     --image first.png --num-frames 128 --height 512 --width 512 -o out.mp4
 """
@@ -8,6 +9,7 @@ exvideo-generate --base stabilityai/stable-video-diffusion-img2vid-xt --extensio
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -30,16 +32,18 @@ DTYPES = ("auto", "float32", "float16", "bfloat16")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line: returns 0, or 2 after one sentence on stderr where the input is bad."""
     options = _parser().parse_args(arguments)
+    logging.basicConfig(format="exvideo-generate: %(message)s")  # words of the prompt that are not read
     start = time.perf_counter()
     try:
-        pipeline, image = _prepare(options)
+        pipeline, image, (height, width) = _prepare(options)
     except ValueError as error:
         return _refuse(error)
-    _say(f"{image.width}x{image.height} from {options.image}, on {pipeline.device} in {pipeline.dtype}.")
+    source = "the prompt" if image is None else options.image
+    _say(f"{width}x{height} from {source}, on {pipeline.device} in {pipeline.dtype}.")
     from exvideo_infer.video_file import VideoError
 
     try:
-        info = _generate(pipeline, image, options)
+        info = _generate(pipeline, image, height, width, options)
     except VideoError as error:
         return _refuse(error)
     print(
@@ -49,31 +53,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _prepare(options: argparse.Namespace) -> tuple[ExVideoPipeline, Image]:
-    """Checks every input, the quick ones first; raises ValueError with one sentence."""
+def _prepare(options: argparse.Namespace) -> tuple[ExVideoPipeline, Image | None, tuple[int, int]]:
+    """Checks every input, the quick ones first; raises ValueError with one sentence.
+
+    Returns:
+        the pipeline, the first frame if one is given, and (height, width) of the clip in pixels.
+    """
     from exvideo_blocks import read_extension_header
 
     from exvideo_infer.base_model import silence_loading
     from exvideo_infer.pipeline import ExVideoPipeline
     from exvideo_infer.video_file import check_writable
 
+    if options.prompt is None and options.image is None:
+        raise ValueError('Neither --prompt nor --image is given: say what to show, --prompt "a red circle bounces".')
     check_writable(options.output)
-    image = _read_image(options.image)
+    image = None if options.image is None else _read_image(options.image)
     device = _choose_device(options.device)
     dtype = _choose_dtype(options.dtype, device)
     if options.extension is not None:
         read_extension_header(options.extension)
     silence_loading()
-    pipeline = ExVideoPipeline.from_pretrained(options.base, torch_dtype=dtype)
+    pipeline = ExVideoPipeline.from_pretrained(options.base, torch_dtype=dtype, text_to_image=options.text_to_image)
     if options.extension is not None:
         pipeline.load_extension(options.extension)
     default_height, default_width = pipeline.default_size()
     height, width = options.height or default_height, options.width or default_width
     pipeline.check_inputs(options.num_frames or pipeline.default_num_frames, height, width)
-    return pipeline.to(device), _cover(image, height, width)
+    pipeline.check_conditions(options.prompt, image)
+    cover = None if image is None else _cover(image, height, width)
+    return pipeline.to(device), cover, (height, width)
 
 
-def _generate(pipeline: ExVideoPipeline, image: Image, options: argparse.Namespace) -> VideoInfo:
+def _generate(
+    pipeline: ExVideoPipeline, image: Image | None, height: int, width: int, options: argparse.Namespace
+) -> VideoInfo:
     import torch
 
     from exvideo_infer.decode import decode_frames, to_uint8
@@ -81,9 +95,10 @@ def _generate(pipeline: ExVideoPipeline, image: Image, options: argparse.Namespa
 
     latents = pipeline(
         image=image,
+        prompt=options.prompt,
         num_frames=options.num_frames,
-        height=image.height,
-        width=image.width,
+        height=height,
+        width=width,
         num_inference_steps=options.steps,
         min_guidance_scale=options.guidance_min,
         max_guidance_scale=options.guidance_max,
@@ -94,7 +109,7 @@ def _generate(pipeline: ExVideoPipeline, image: Image, options: argparse.Namespa
         return_dict=False,
     )
     frames = (to_uint8(frame) for frame in decode_frames(pipeline.vae, latents[0]))
-    return write_video(options.output, frames, options.fps)
+    return write_video(options.output, frames, options.fps or pipeline.sampling_defaults.fps)
 
 
 def _read_image(path: Path) -> Image:
@@ -152,20 +167,36 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="exvideo-generate", description="Generates a clip from its first frame.")
+    parser = _Parser(
+        prog="exvideo-generate",
+        description="Generates a clip from words, from its first frame, or from both.",
+    )
     add = parser.add_argument
-    add("--base", required=True, metavar="DIR", help="base model: a folder saved by diffusers, or a hub id")
+    add("--prompt", metavar="TEXT", help="what to show; without --image, the first frame is made from it, too")
+    add("--image", type=Path, help="first frame; resized to cover the clip's size, cropped at its centre")
     add(
-        "--image", required=True, type=Path, help="first frame; resized to cover the clip's size, cropped at its centre"
+        "--base",
+        default="embedded",
+        metavar="DIR",
+        help="base model: a folder saved by diffusers, or a hub id (default: the small one that is shipped)",
+    )
+    add(
+        "--text-to-image",
+        metavar="DIR",
+        help="what makes the first frame: a text-to-image model, folder or hub id (default: the base's own, if any)",
     )
     add("--extension", type=Path, help="extension.safetensors of a training; without it, the base is sampled directly")
     add("--num-frames", type=_at_least(1, int), help="default: the extension's, else the base's")
-    add("--steps", type=_at_least(1, int), default=25, help="denoising steps (default: %(default)s)")
+    add("--steps", type=_at_least(1, int), help="denoising steps (default: the base's, else 25)")
     add("--seed", type=_at_least(0, int), default=0, help="of the noise (default: %(default)s)")
-    add("--fps", type=_at_least(1, float), default=7.0, help="rate the model is told and the file has (default: 7)")
-    add("--guidance-min", type=_at_least(1, float), default=1.0, help="guidance of the first frame (default: 1)")
-    add("--guidance-max", type=_at_least(1, float), default=3.0, help="guidance of the last frame (default: 3)")
-    add("--motion-bucket-id", type=_at_least(0, float), default=127, help="amount of motion, 0 to 255 (default: 127)")
+    add("--fps", type=_at_least(1, float), help="rate the model is told and the file has (default: the base's, else 7)")
+    add("--guidance-min", type=_at_least(1, float), help="guidance of the first frame (default: the base's, else 1)")
+    add("--guidance-max", type=_at_least(1, float), help="guidance of the last frame (default: the base's, else 3)")
+    add(
+        "--motion-bucket-id",
+        type=_at_least(0, float),
+        help="motion, 0 to 255 (default: the base's, else 127)",
+    )
     add("--height", type=_at_least(1, int), help="pixels (default: what the base was made for)")
     add("--width", type=_at_least(1, int), help="pixels (default: what the base was made for)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")

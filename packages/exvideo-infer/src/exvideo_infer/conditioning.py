@@ -1,12 +1,13 @@
-"""What the network is conditioned on: the clip's first frame, its image embedding, and three numbers a clip.
+"""What the network is conditioned on: the clip's first frame, tokens of its image and text, and three numbers a clip.
 
 The trainer and the sampler both call these functions, so a model is sampled under the conditions it was trained on.
-Every function equals what `diffusers.StableVideoDiffusionPipeline` computes for the same input.
+Every function equals what `diffusers.StableVideoDiffusionPipeline` computes for the same input, but for text, which it
+does not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,12 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder
-    from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPTextModelWithProjection,
+        CLIPVisionModelWithProjection,
+        PreTrainedTokenizerFast,
+    )
 
 IMAGE_ENCODER_SIZE = (224, 224)  # what SVD's image encoder, a CLIP ViT-H/14, was trained on
 
@@ -99,6 +105,40 @@ def embed_image(
     ).pixel_values
     embeddings: Tensor = image_encoder(pixels.to(image_encoder.device, image_encoder.dtype)).image_embeds
     return embeddings.unsqueeze(1)
+
+
+@torch.no_grad()
+def embed_text(
+    text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]
+) -> Tensor:
+    """Embeds prompts for cross-attention, in a base that reads text.
+
+    Args:
+        text_encoder: the base's; the result has its device and dtype.
+        tokenizer: the base's. Prompts are cut or filled up to its `model_max_length`; no mask marks the filling,
+            neither in the text encoder nor in the UNet, which takes none.
+        prompts: "" for a clip without one.
+
+    Returns:
+        (prompts, tokenizer.model_max_length, cross_attention_dim): the text encoder's last hidden state.
+    """
+    length = tokenizer.model_max_length
+    given = tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    states: Tensor = text_encoder(given.input_ids.to(text_encoder.device)).last_hidden_state
+    return states
+
+
+def join_tokens(image_token: Tensor, text_tokens: Tensor) -> Tensor:
+    """The context of a base that reads text: the image's token, then those of the text.
+
+    Args:
+        image_token: (batch, 1, cross_attention_dim), as `embed_image` gives it.
+        text_tokens: (batch, tokens, cross_attention_dim), as `embed_text` does; moved to the image's device and dtype.
+
+    Returns:
+        (batch, 1 + tokens, cross_attention_dim).
+    """
+    return torch.cat([image_token, text_tokens.to(image_token)], dim=1)
 
 
 def added_time_ids(

@@ -23,6 +23,8 @@ def check_image(image: FirstFrame) -> list[Image.Image] | Tensor:
     """
     if isinstance(image, Tensor):
         return _check_tensor(image)
+    if isinstance(image, str):
+        raise ValueError(f"image is the text {image!r}: give text as prompt=, and a picture as a PIL image.")
     images = [image] if isinstance(image, Image.Image) else list(image)
     if not images:
         raise ValueError("image is an empty list: give at least one first frame.")

@@ -1,4 +1,4 @@
-"""Image to video with an extended base model, in the conventions of diffusers' pipelines."""
+"""Text and image to video with an extended base model, in the conventions of diffusers' pipelines."""
 
 from __future__ import annotations
 
@@ -11,18 +11,32 @@ import torch
 from exvideo_blocks import Extension, extension_of, restore
 from torch import Tensor
 
-from exvideo_infer.base_model import load_base
-from exvideo_infer.conditioning import added_time_ids, embed_image, encode_first_frame
+from exvideo_infer.base_model import TEXT_PARTS, load_base
+from exvideo_infer.clip_conditions import clip_conditions, randn
 from exvideo_infer.decode import OUTPUT_TYPES, decode_clips
-from exvideo_infer.first_frame import FirstFrame, check_image, for_image_encoder, for_vae
+from exvideo_infer.first_frame import FirstFrame, check_image
+from exvideo_infer.prompts import Prompt, warn_of_unread_words
+from exvideo_infer.request import (
+    Generators,
+    check_choices,
+    check_generators,
+    check_latents,
+    check_positive,
+    check_prompt_and_image,
+)
 from exvideo_infer.sampler import Conditions, OnStep, denoise, guidance_per_frame
+from exvideo_infer.sampling_defaults import SamplingDefaults, read_sampling_defaults
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
     from PIL.Image import Image
-    from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPTextModelWithProjection,
+        CLIPVisionModelWithProjection,
+        PreTrainedTokenizerFast,
+    )
 
-Generators = torch.Generator | list[torch.Generator] | None
 Tensors = dict[str, Tensor]
 # (pipeline, step, timestep, tensors) -> tensors that take the place of those given, or None
 StepCallback = Callable[["ExVideoPipeline", int, Tensor, Tensors], Tensors | None]
@@ -41,10 +55,17 @@ class ExVideoOutput:
 
 
 class ExVideoPipeline:
-    """Generates clips from their first frames, with a Stable Video Diffusion base and optionally an extension of it.
+    """Generates clips from prompts or first frames, with a Stable Video Diffusion base and optionally its extension.
 
-    The components are attributes, as in diffusers: `unet`, `vae`, `image_encoder`, `feature_extractor`, `scheduler`.
-    Given equal arguments and generator, it returns what diffusers' `StableVideoDiffusionPipeline` returns.
+    The components are attributes, as in diffusers: `unet`, `vae`, `image_encoder`, `feature_extractor`, `scheduler`;
+    with a base that reads text also `text_encoder` and `tokenizer`. For an image alone and a base that reads no text,
+    it returns what diffusers' `StableVideoDiffusionPipeline` returns for the same arguments and generator.
+
+    Args:
+        text_encoder, tokenizer: both or neither.
+        text_to_image: what makes first frames: any text-to-image pipeline of diffusers, called with `prompt`, `height`,
+            `width`, `generator` and `output_type="pil"`. It is an attribute, too, and may be set to another.
+        sampling_defaults: what a call takes where nothing is given.
     """
 
     def __init__(
@@ -54,20 +75,59 @@ class ExVideoPipeline:
         unet: UNetSpatioTemporalConditionModel,
         scheduler: EulerDiscreteScheduler,
         feature_extractor: CLIPImageProcessor,
+        text_encoder: CLIPTextModelWithProjection | None = None,
+        tokenizer: PreTrainedTokenizerFast | None = None,
+        text_to_image: Any = None,
+        sampling_defaults: SamplingDefaults | None = None,
     ) -> None:
+        if (text_encoder is None) != (tokenizer is None):
+            raise ValueError(f"One of {' and '.join(TEXT_PARTS)} was given alone: give both or neither.")
         self.vae = vae
         self.image_encoder = image_encoder
         self.unet = unet
         self.scheduler = scheduler
         self.feature_extractor = feature_extractor
+        self.text_encoder = text_encoder
+        self.tokenizer = tokenizer
+        self.text_to_image = text_to_image
+        self.sampling_defaults = sampling_defaults or SamplingDefaults()
         self._progress_bar_config: dict[str, Any] = {}
 
     @classmethod
     def from_pretrained(
-        cls, directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None = None, **kwargs: Any
+        cls,
+        directory_or_hub_id: str | Path,
+        torch_dtype: torch.dtype | None = None,
+        text_to_image: str | Path | None = None,
+        **kwargs: Any,
     ) -> Self:
-        """Loads a base model from a folder or a hub, as `exvideo_infer.base_model.load_base` says."""
-        return cls(**load_base(directory_or_hub_id, torch_dtype, **kwargs).components)
+        """Loads a base model: "embedded", a folder or a hub id, as `exvideo_infer.base_model.load_base` says.
+
+        Args:
+            directory_or_hub_id, torch_dtype, **kwargs: as for `load_base`.
+            text_to_image: folder or hub id of a text-to-image pipeline of diffusers, such as Stable Diffusion; by
+                default the one in the base's own folder, if any. `cache_dir` and `local_files_only` hold for it, too.
+
+        Raises:
+            BaseModelError: if a model is missing, damaged or another than it should be.
+        """
+        base = load_base(directory_or_hub_id, torch_dtype, **kwargs)
+        defaults = read_sampling_defaults(base.directory)
+        # Not at the top: it imports diffusers.
+        from exvideo_infer.text_to_image import load_own_text_to_image, load_text_to_image
+
+        if text_to_image is None:
+            first_frames = load_own_text_to_image(base, torch_dtype, defaults.text_to_image)
+        else:
+            where = {key: kwargs[key] for key in ("cache_dir", "local_files_only") if key in kwargs}
+            first_frames = load_text_to_image(text_to_image, torch_dtype, **where)
+        parts = {name: value for name, value in vars(base).items() if name != "directory"}
+        return cls(**parts, text_to_image=first_frames, sampling_defaults=defaults)
+
+    @property
+    def reads_text(self) -> bool:
+        """True if the base's clips are steered by a prompt, with or without an image."""
+        return self.text_encoder is not None
 
     @property
     def extension(self) -> Extension | None:
@@ -89,8 +149,9 @@ class ExVideoPipeline:
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Moves the networks to a device and/or a dtype, given as to `torch.nn.Module.to`."""
-        for network in (self.unet, self.vae, self.image_encoder):
-            network.to(*args, **kwargs)
+        for network in (self.unet, self.vae, self.image_encoder, self.text_encoder, self.text_to_image):
+            if network is not None:
+                network.to(*args, **kwargs)
         return self
 
     @property
@@ -128,8 +189,10 @@ class ExVideoPipeline:
         return sides[0] * self.vae_scale_factor, sides[1] * self.vae_scale_factor
 
     def set_progress_bar_config(self, **kwargs: Any) -> None:
-        """Keyword arguments for the tqdm bar of the denoising steps, such as `disable=True`."""
+        """Keyword arguments for the tqdm bars of the denoising steps, such as `disable=True`."""
         self._progress_bar_config = kwargs
+        if self.text_to_image is not None:
+            self.text_to_image.set_progress_bar_config(**kwargs)
 
     def check_inputs(self, num_frames: int, height: int, width: int) -> None:
         """Checks the shape of a clip against the models.
@@ -138,7 +201,7 @@ class ExVideoPipeline:
             ValueError: if there are more frames than the mounted extension has, none, or a side that the network's
                 levels do not divide.
         """
-        _check_positive(num_frames=num_frames)
+        check_positive(num_frames=num_frames)
         if self.extension and num_frames > self.extension.config.num_frames:
             raise ValueError(
                 f"num_frames is {num_frames}, but the extension has {self.extension.config.num_frames}:"
@@ -148,19 +211,30 @@ class ExVideoPipeline:
         if height < 1 or width < 1 or height % multiple or width % multiple:
             raise ValueError(f"height x width is {height}x{width}: give positive multiples of {multiple}.")
 
+    def check_conditions(
+        self, prompt: Prompt | None, image: FirstFrame | None
+    ) -> tuple[list[str] | None, list[Image] | Tensor | None]:
+        """Prompt and image as lists (or the image as one batch), where they are given.
+
+        Raises:
+            ValueError: if these models cannot make clips of them; the message says why.
+        """
+        return check_prompt_and_image(prompt, image, self.reads_text, self.text_to_image is not None)
+
     @torch.no_grad()
     def __call__(
         self,
-        image: FirstFrame,
+        image: FirstFrame | None = None,
+        prompt: Prompt | None = None,
         num_frames: int | None = None,
         height: int | None = None,
         width: int | None = None,
-        num_inference_steps: int = 25,
-        min_guidance_scale: float = 1.0,
-        max_guidance_scale: float = 3.0,
-        fps: float = 7,
-        motion_bucket_id: float = 127,
-        noise_aug_strength: float = 0.02,
+        num_inference_steps: int | None = None,
+        min_guidance_scale: float | None = None,
+        max_guidance_scale: float | None = None,
+        fps: float | None = None,
+        motion_bucket_id: float | None = None,
+        noise_aug_strength: float | None = None,
         decode_chunk_size: int = 8,
         generator: Generators = None,
         latents: Tensor | None = None,
@@ -169,21 +243,27 @@ class ExVideoPipeline:
         callback_on_step_end_tensor_inputs: Sequence[str] = CALLBACK_TENSORS,
         return_dict: bool = True,
     ) -> Any:
-        """Generates one clip an image.
+        """Generates one clip a prompt or an image.
+
+        The defaults that are named are Stable Video Diffusion's; a base's folder may have others in `sampling.json`,
+        and `sampling_defaults` tells those that hold.
 
         Args:
             image: first frame: a PIL image, a list of them, or a tensor (batch, 3, height, width) or (3, height, width)
-                in [0, 1]. Resized to `height` x `width` whatever its proportions, as diffusers does: crop it before.
+                in [0, 1]. Resized to `height` x `width` whatever its proportions, as diffusers does: crop it before. By
+                default `text_to_image` makes it from the prompt.
+            prompt: what is to be seen: a text, or a list of texts for as many clips. A base that reads text is steered
+                by it as well, with or without an image; without a prompt such a base reads the empty one.
             num_frames: length; the extension's if one is mounted, else the base's own. Without an extension any
                 length is taken: the base, sampled directly.
             height, width: pixels; by default what the UNet was made for.
-            num_inference_steps: evaluations of the network, twice the work each where guidance is not 1.
-            min_guidance_scale, max_guidance_scale: guidance of the first and the last frame, at least 1.
-            fps: frames a second that the clip is to look natural at (a condition, not a resampling).
-            motion_bucket_id: amount of motion, 0 to 255.
-            noise_aug_strength: noise added to the first frame, in units of its [-1, 1].
+            num_inference_steps: evaluations of the network, twice the work each where guidance is not 1; default 25.
+            min_guidance_scale, max_guidance_scale: guidance of the first and the last frame, at least 1; defaults 1, 3.
+            fps: frames a second that the clip is to look natural at (a condition, not a resampling); default 7.
+            motion_bucket_id: amount of motion, 0 to 255; default 127.
+            noise_aug_strength: noise added to the first frame, in units of its [-1, 1]; default 0.02.
             decode_chunk_size: frames decoded at a time: more is smoother over time and takes more memory.
-            generator: one, or one a clip, for the noise of the first frame and then of the latents.
+            generator: one, or one a clip, for text to image, then the noise of the first frame, then the latents.
             latents: (batch, frames, channels, height, width) standard normal noise in place of the generator's.
             output_type: "pil", "np", "pt" or "latent"; see `exvideo_infer.decode.decode_clips`.
             callback_on_step_end: called as (pipeline, step, timestep, tensors) after each step; what it returns under
@@ -197,21 +277,37 @@ class ExVideoPipeline:
         Raises:
             ValueError: if an argument is out of its range or does not fit the models; the message says which and why.
         """
-        _check_choices("output_type", [output_type], OUTPUT_TYPES)
-        _check_choices("callback_on_step_end_tensor_inputs", callback_on_step_end_tensor_inputs, CALLBACK_TENSORS)
-        _check_positive(num_inference_steps=num_inference_steps, decode_chunk_size=decode_chunk_size)
+        sampling = self.sampling_defaults.but(
+            num_inference_steps=num_inference_steps,
+            min_guidance_scale=min_guidance_scale,
+            max_guidance_scale=max_guidance_scale,
+            fps=fps,
+            motion_bucket_id=motion_bucket_id,
+            noise_aug_strength=noise_aug_strength,
+        )
+        check_choices("output_type", [output_type], OUTPUT_TYPES)
+        check_choices("callback_on_step_end_tensor_inputs", callback_on_step_end_tensor_inputs, CALLBACK_TENSORS)
+        check_positive(num_inference_steps=sampling.num_inference_steps, decode_chunk_size=decode_chunk_size)
         num_frames = self.default_num_frames if num_frames is None else num_frames
         height, width = self._size(height, width)
         self.check_inputs(num_frames, height, width)
-        guidance_scale = guidance_per_frame(min_guidance_scale, max_guidance_scale, num_frames)
-        images = check_image(image)
-        _check_generators(generator, len(images))
+        guidance_scale = guidance_per_frame(sampling.min_guidance_scale, sampling.max_guidance_scale, num_frames)
+        prompts, images = self.check_conditions(prompt, image)
+        batch_size = len(prompts or []) if images is None else len(images)
+        check_generators(generator, batch_size)
+        scale = self.vae_scale_factor
+        shape = (batch_size, num_frames, self.vae.config.latent_channels, height // scale, width // scale)
+        check_latents(latents, shape)
+        if self.tokenizer is not None and prompts is not None:
+            warn_of_unread_words(self.tokenizer, prompts)
 
-        # The order of the random draws is diffusers' own: the first frame's noise, then the latents.
-        image_latents = self._encode_image(images, height, width, noise_aug_strength, generator)
-        ids = added_time_ids(fps, motion_bucket_id, noise_aug_strength, len(images), self.dtype, self.device)
-        conditions = Conditions(self._embed_image(images), image_latents, ids)
-        noise = self._noise((len(images), num_frames, *image_latents.shape[1:]), generator, latents)
+        if images is None:
+            images = self._make_first_frames(prompts or [], height, width, generator)
+        # From here on the order of the random draws is diffusers' own: the first frame's noise, then the latents.
+        conditions = clip_conditions(self, images, prompts, (height, width), sampling, generator)
+        if latents is None:
+            latents = randn(shape, generator, self.device, self.dtype)
+        noise = latents.to(self.device, self.dtype)
 
         def on_step(step: int, timestep: Tensor, latents: Tensor) -> Tensor:
             if callback_on_step_end is None:
@@ -219,7 +315,7 @@ class ExVideoPipeline:
             tensors = dict.fromkeys(callback_on_step_end_tensor_inputs, latents)
             return (callback_on_step_end(self, step, timestep, tensors) or {}).get("latents", latents)
 
-        latents = self._denoise(noise, conditions, guidance_scale, num_inference_steps, on_step)
+        latents = self._denoise(noise, conditions, guidance_scale, sampling.num_inference_steps, on_step)
         frames = decode_clips(self.vae, latents, decode_chunk_size, output_type)
         return ExVideoOutput(frames) if return_dict else frames
 
@@ -229,24 +325,12 @@ class ExVideoPipeline:
         default_height, default_width = self.default_size()
         return (default_height if height is None else height), (default_width if width is None else width)
 
-    def _embed_image(self, images: list[Image] | Tensor) -> Tensor:
-        batches = for_image_encoder(images)
-        embeddings = [embed_image(self.image_encoder, self.feature_extractor, batch) for batch in batches]
-        return torch.cat(embeddings).to(self.device, self.dtype)
-
-    def _encode_image(
-        self, images: list[Image] | Tensor, height: int, width: int, noise_aug_strength: float, generator: Generators
-    ) -> Tensor:
-        pixels = for_vae(images, height, width).to(self.device)
-        pixels = pixels + noise_aug_strength * _randn(tuple(pixels.shape), generator, self.device, pixels.dtype)
-        return encode_first_frame(self.vae, pixels).to(self.dtype)
-
-    def _noise(self, shape: tuple[int, ...], generator: Generators, latents: Tensor | None) -> Tensor:
-        if latents is None:
-            return _randn(shape, generator, self.device, self.dtype)
-        if tuple(latents.shape) != shape:
-            raise ValueError(f"latents have shape {tuple(latents.shape)}: these arguments need {shape}.")
-        return latents.to(self.device, self.dtype)
+    def _make_first_frames(
+        self, prompts: list[str], height: int, width: int, generator: Generators
+    ) -> list[Image] | Tensor:
+        # As pictures, so that a clip of a prompt is the clip of the picture that the prompt gives.
+        made = self.text_to_image(prompt=prompts, height=height, width=width, generator=generator, output_type="pil")
+        return check_image(made.images)
 
     def _denoise(
         self, noise: Tensor, conditions: Conditions, guidance_scale: Tensor, num_inference_steps: int, callback: OnStep
@@ -261,29 +345,3 @@ class ExVideoPipeline:
 
             steps = num_inference_steps
             return denoise(self.unet, self.scheduler, noise, conditions, guidance_scale, steps, on_step)
-
-
-def _randn(shape: tuple[int, ...], generator: Generators, device: torch.device, dtype: torch.dtype) -> Tensor:
-    from diffusers.utils.torch_utils import randn_tensor
-
-    noise: Tensor = randn_tensor(shape, generator=generator, device=device, dtype=dtype)
-    return noise
-
-
-def _check_generators(generator: Generators, batch_size: int) -> None:
-    if isinstance(generator, list) and len(generator) != batch_size:
-        raise ValueError(
-            f"{len(generator)} generators were given for {batch_size} clips: give one for all, or one each."
-        )
-
-
-def _check_choices(name: str, given: Sequence[str], choices: Sequence[str]) -> None:
-    for choice in given:
-        if choice not in choices:
-            raise ValueError(f"{name} is {choice!r}: choose from {', '.join(choices)}.")
-
-
-def _check_positive(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} is {count}: give at least 1.")

@@ -27,19 +27,19 @@ class Conditions:
     """What a batch of clips is conditioned on, as `exvideo_infer.conditioning` makes it.
 
     Args:
-        image_embeddings: (batch, tokens, cross_attention_dim).
+        embeddings: (batch, tokens, cross_attention_dim): of the image, and of the text in a base that reads it.
         image_latents: (batch, channels, height, width), the first frame's, not scaled.
         added_time_ids: (batch, 3).
     """
 
-    image_embeddings: Tensor
+    embeddings: Tensor
     image_latents: Tensor
     added_time_ids: Tensor
 
     def with_unconditional(self) -> Conditions:
-        """The batch twice: first without the image (zeros, as SVD was trained to drop it), then as it is."""
+        """The batch twice: first without image and text (zeros, as they are dropped in training), then as it is."""
         return Conditions(
-            torch.cat([torch.zeros_like(self.image_embeddings), self.image_embeddings]),
+            torch.cat([torch.zeros_like(self.embeddings), self.embeddings]),
             torch.cat([torch.zeros_like(self.image_latents), self.image_latents]),
             torch.cat([self.added_time_ids, self.added_time_ids]),
         )
@@ -96,7 +96,7 @@ def denoise(
         prediction = unet(
             torch.cat([model_input, first_frame], dim=2),
             timestep,
-            encoder_hidden_states=conditions.image_embeddings,
+            encoder_hidden_states=conditions.embeddings,
             added_time_ids=conditions.added_time_ids,
             return_dict=False,
         )[0]

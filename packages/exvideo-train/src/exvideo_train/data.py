@@ -5,14 +5,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
+from exvideo_infer.base_model import BaseModel
 from exvideo_infer.video_file import VideoError
 
+from exvideo_train.captions import unread_captions, with_captions
 from exvideo_train.config import TrainConfig
 from exvideo_train.dataset import Clip, Skip, find_clips, require_clips
 from exvideo_train.engine import Processes
-from exvideo_train.latent_cache import LatentCache, fingerprint
+from exvideo_train.latent_cache import LatentCache, fingerprint_of_encoders
 
 Progress = Callable[[int, int], None]
 
@@ -49,18 +50,22 @@ def find_all_clips(config: TrainConfig) -> tuple[list[Clip], list[Clip], list[Sk
     return training, held_out, skips
 
 
-def encode_data(config: TrainConfig, base: Any, processes: Processes, progress: Progress) -> Data:
+def encode_data(config: TrainConfig, base: BaseModel, processes: Processes, progress: Progress) -> Data:
     """Encodes every clip that is not in the cache yet, each process its share; reports and drops what fails.
 
     Args:
-        base: the pipeline whose `vae`, `image_encoder` and `feature_extractor` encode.
+        base: what encodes. If it reads text, captions are read from beside the videos; else they are not looked at.
         progress: called with (clips done, clips in all) of this process.
 
     Raises:
-        UserError: nothing is left to train on.
+        UserError: nothing is left to train on, or a caption cannot be read.
     """
     training, held_out, skips = find_all_clips(config)
-    cache = LatentCache(config.cache, config.data.size, fingerprint(base.vae, base.image_encoder))
+    if base.tokenizer is not None:
+        training, held_out = with_captions(training), with_captions(held_out)
+        if processes.is_main:
+            print(*unread_captions(training + held_out, base.tokenizer), sep="", end="", file=sys.stderr)
+    cache = LatentCache(config.cache, config.data.size, fingerprint_of_encoders(base))
     failed: dict[str, str] = {}
     own = processes.share(training + held_out)
     for done, clip in enumerate(own):
@@ -68,7 +73,7 @@ def encode_data(config: TrainConfig, base: Any, processes: Processes, progress: 
         if str(clip.path) in failed:
             continue
         try:
-            cache.encode(clip, base.vae, base.image_encoder, base.feature_extractor)
+            cache.encode(clip, base)
         except VideoError as error:
             failed[str(clip.path)] = str(error)
     progress(len(own), len(own))

@@ -13,12 +13,17 @@ SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
 
 @dataclass(frozen=True)
 class Clip:
-    """`num_frames` consecutive frames of a file, from `start`; `fps` is the file's."""
+    """`num_frames` consecutive frames of a file, from `start`; `fps` is the file's.
+
+    Args:
+        caption: what a base that reads text is given; None for the empty prompt, and for a base that reads none.
+    """
 
     path: Path
     start: int
     num_frames: int
     fps: float
+    caption: str | None = None
 
 
 @dataclass(frozen=True)

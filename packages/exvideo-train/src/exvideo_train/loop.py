@@ -152,7 +152,7 @@ def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[
         check_extends(base.unet, ExtensionConfig(config.extension.num_frames, config.extension.level))
     except (TypeError, ValueError) as error:
         raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
-    for network in (base.vae, base.image_encoder):
+    for network in base.encoders:
         network.to(processes.device)
     data = encode_data(config, base, processes, display.encoding)
     return base.unet.to(processes.device), data

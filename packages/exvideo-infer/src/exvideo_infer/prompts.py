@@ -1,0 +1,62 @@
+"""Prompts as a caller gives them, checked; and a word about those words of theirs that a base will not read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Prompt = str | Sequence[str]
+
+logger = logging.getLogger(__name__)
+
+
+def check_prompt(prompt: Prompt) -> list[str]:
+    """The prompts as a list.
+
+    Raises:
+        ValueError: if there is none, or one is not text.
+    """
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    if not prompts:
+        raise ValueError("prompt is an empty list: give at least one, or leave it out.")
+    for index, one in enumerate(prompts):
+        if not isinstance(one, str):
+            raise ValueError(f"prompt {index} is a {type(one).__name__}: give text.")
+    return prompts
+
+
+def unknown_words(tokenizer: PreTrainedTokenizerFast, prompts: Iterable[str]) -> list[str]:
+    """Words that the tokenizer has no token for, in the order in which they appear, each once."""
+    words: dict[str, None] = {}
+    for prompt in prompts:
+        for token, (start, end) in _tokens(tokenizer, prompt):
+            if token == tokenizer.unk_token_id:
+                words[prompt[start:end].lower()] = None
+    return list(words)
+
+
+def words_beyond_end(tokenizer: PreTrainedTokenizerFast, prompt: str) -> str:
+    """The part of a prompt that is beyond the tokenizer's longest; "" where all of it is read."""
+    room = tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()
+    return "".join(prompt[start:] for _, (start, _) in _tokens(tokenizer, prompt)[room : room + 1])
+
+
+def warn_of_unread_words(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> None:
+    """Logs a warning that names what of the prompts the base will not read, if there is something."""
+    unknown = unknown_words(tokenizer, prompts)
+    if unknown:
+        logger.warning("The base does not know these words of the prompt: %s.", ", ".join(unknown))
+    for prompt in prompts:
+        rest = words_beyond_end(tokenizer, prompt)
+        if rest:
+            logger.warning("The prompt is too long for the base; it does not read: %s", rest)
+
+
+def _tokens(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[tuple[int, tuple[int, int]]]:
+    # Without special tokens: some tokenizers end every prompt with the token that also stands for unknown words.
+    encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))

@@ -1,0 +1,64 @@
+"""What a call takes where its caller says nothing: Stable Video Diffusion's values, or those that a base recommends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from exvideo_infer.base_model import BaseModelError
+
+FILE = "sampling.json"
+TEXT_TO_IMAGE_KEYS = ("num_inference_steps", "guidance_scale")
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """Arguments of `ExVideoPipeline.__call__`; a base's own are in its folder's `sampling.json`.
+
+    Args:
+        text_to_image: arguments of the folder's own text-to-image model, of `TEXT_TO_IMAGE_KEYS`.
+    """
+
+    num_inference_steps: int = 25
+    min_guidance_scale: float = 1.0
+    max_guidance_scale: float = 3.0
+    fps: float = 7
+    motion_bucket_id: float = 127
+    noise_aug_strength: float = 0.02
+    text_to_image: Mapping[str, Any] = field(default_factory=dict)
+
+    def but(self, **given: Any) -> Self:
+        """These values, but those given in place of theirs; None stands for nothing given."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+def read_sampling_defaults(directory: Path | None) -> SamplingDefaults:
+    """What the `sampling.json` of a base's folder recommends; Stable Video Diffusion's values where there is none.
+
+    Raises:
+        BaseModelError: if the file is no JSON object, has a key that is none of `SamplingDefaults`, or a value that is
+            no number.
+    """
+    if directory is None or not (directory / FILE).is_file():
+        return SamplingDefaults()
+    path = directory / FILE
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BaseModelError(f"{path} cannot be read as JSON ({error}): copy the base again.") from error
+    _check_numbers(path, values, tuple(one.name for one in fields(SamplingDefaults)))
+    _check_numbers(path, values.get("text_to_image", {}), TEXT_TO_IMAGE_KEYS)
+    return SamplingDefaults(**values)
+
+
+def _check_numbers(path: Path, values: Any, known: tuple[str, ...]) -> None:
+    if not isinstance(values, dict):
+        raise BaseModelError(f"{path} has {values!r} where it should have an object of {', '.join(known)}.")
+    for key, value in values.items():
+        if key not in known:
+            raise BaseModelError(f"{path} has the unknown key {key!r}: it may have {', '.join(known)}.")
+        if key != "text_to_image" and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise BaseModelError(f"{path} has {value!r} for {key}: it should be a number.")
