@@ -7,7 +7,7 @@ import torch
 from exvideo_blocks import ExtensionConfig, extend
 
 from benchmarks.conditions import Conditions
-from demo.small_base import build_components
+from benchmarks.small_base import build_components
 
 
 @dataclass(frozen=True)

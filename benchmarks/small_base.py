@@ -1,7 +1,7 @@
 """A small image-to-video base in the exact shape of Stable Video Diffusion, with random weights.
 
-Same classes, same folder layout, same scheduler; only narrower and shallower. `train_base.py` gives it something to
-know; the test suites use it untrained.
+Same classes, same folder layout, same scheduler; only narrower and shallower. `demo/own_footage` gives it something to
+know; benchmarks use it untrained.
 """
 
 from __future__ import annotations

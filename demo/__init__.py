@@ -1,1 +1,1 @@
-"""The whole of ExVideo on real footage in ten minutes: `python -m demo`."""
+"""The whole of ExVideo in minutes, before and after: `python -m demo`."""

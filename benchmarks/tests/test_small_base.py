@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from demo.small_base import build_components, save
+from benchmarks.small_base import build_components, save
 
 SMALL: dict[str, Any] = {"unet_channels": (32, 64), "vae_channels": (32, 32, 32), "cross_attention_dim": 32}
 NETWORKS = ("unet", "vae", "image_encoder")

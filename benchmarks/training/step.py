@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from exvideo_blocks import ExtensionConfig, extend
 from exvideo_blocks.families.svd import karras_sigmas
 from exvideo_eval import Data as DataNote
 from exvideo_eval import Result
+from exvideo_infer.base_model import BaseModel
 from exvideo_infer.video_file import write_video
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data, encode_data
@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from benchmarks.command_line import run
 from benchmarks.conditions import Conditions, ConditionsError
 from benchmarks.medians import memory_metrics, timing_metrics
+from benchmarks.small_base import SPATIAL_DOWNSCALE, build_components
 from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
 from benchmarks.training.bare_loop import BareLoop
-from demo.small_base import SPATIAL_DOWNSCALE, build_components
 
 CLIPS = 4
 OURS, RECORDED, BARE = "ours", "ours, with metrics.jsonl and MLflow", "bare loop"
@@ -107,7 +107,7 @@ class Contest:
         return self.bare.step(self.clips[self.bare_steps % len(self.clips)])
 
     def _encode(self, size: Size) -> Data:
-        networks = SimpleNamespace(**_components(size))
+        networks = BaseModel(**_components(size))
         for network in (networks.vae, networks.image_encoder):
             network.to(self.processes.device)
         return encode_data(self.config, networks, self.processes, lambda done, total: None)
@@ -152,7 +152,7 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
         config = contest.config
     protocol = {
         "size": asdict(size) | {"unet_channels": list(size.unet_channels)},
-        "base": "demo.small_base, random weights, seed 0",
+        "base": "benchmarks.small_base, random weights, seed 0",
         "clips": CLIPS,
         "contenders": CONTENDERS,
         "zero_stage": config.engine.zero_stage,

@@ -4,9 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from demo.contact_sheet import GAP, LABEL_WIDTH, LINE_HEIGHT, SCALE, ClipRows, shown_frames, write_contact_sheet
+from benchmarks.quality.tiny_world.captions import caption
+from benchmarks.quality.tiny_world.sampler import sample_spec
+from demo.contact_sheet import (
+    FONT_SIZE,
+    GAP,
+    LABEL_WIDTH,
+    LINE_HEIGHT,
+    SCALE,
+    ClipRows,
+    shown_frames,
+    write_contact_sheet,
+)
 
 
 def grey_clip(level: int, num_frames: int = 40) -> np.ndarray:
@@ -52,3 +63,10 @@ def test_rows_of_different_length_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one length"):
         write_contact_sheet(tmp_path / "sheet.png", [clip])
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_the_longest_caption_of_the_world_has_room() -> None:
+    font = ImageFont.load_default(FONT_SIZE)
+    captions = [caption(sample_spec(0, index, "held_out")) for index in range(200)]
+    room = LABEL_WIDTH + len(shown_frames(40)) * (SCALE * 64 + GAP)
+    assert GAP + max(font.getlength(text) for text in captions) < room

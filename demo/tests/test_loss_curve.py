@@ -14,16 +14,20 @@ def write_metrics(path: Path, lines: list[dict[str, float]]) -> Path:
     return path
 
 
+def evaluation(extension: float, base: float) -> dict[str, float]:
+    return {"validation/loss": extension, "validation_base/loss": base}
+
+
 def test_evaluations_are_picked_from_among_the_steps(tmp_path: Path) -> None:
     metrics = write_metrics(
         tmp_path / "metrics.jsonl",
         [
-            {"step": 0, "validation/loss": 0.5, "validation_base/loss": 0.6},
+            {"step": 0, **evaluation(0.5, 0.6), "validation/mse_sigma_0.3": 2.0, "validation_base/mse_sigma_0.3": 4.0},
             {"step": 1, "loss": 0.4},
-            {"step": 2, "validation/loss": 0.3, "validation_base/loss": 0.6},
+            {"step": 2, **evaluation(0.3, 0.6), "validation/mse_sigma_0.3": 1.0, "validation_base/mse_sigma_0.3": 4.0},
         ],
     )
-    assert read_held_out_loss(metrics) == HeldOutLoss(base=0.6, steps=(0, 2), extension=(0.5, 0.3))
+    assert read_held_out_loss(metrics) == HeldOutLoss(0.6, (0, 2), (0.5, 0.3), {0.3: (0.5, 0.25)})
 
 
 def test_no_evaluation_is_an_error_that_names_the_file(tmp_path: Path) -> None:
@@ -33,5 +37,5 @@ def test_no_evaluation_is_an_error_that_names_the_file(tmp_path: Path) -> None:
 
 
 def test_the_picture_can_be_opened(tmp_path: Path) -> None:
-    draw_held_out_loss(tmp_path / "loss.png", HeldOutLoss(0.6, (0, 2), (0.5, 0.3)), num_frames=40)
+    draw_held_out_loss(tmp_path / "loss.png", HeldOutLoss(0.6, (0, 2), (0.5, 0.3), {0.3: (0.9, 0.8)}), num_frames=40)
     assert Image.open(tmp_path / "loss.png").width > 400

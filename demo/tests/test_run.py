@@ -1,14 +1,22 @@
 """What the demo does before and between its stages: folders, recipe, errors of a person's input."""
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
-from exvideo_infer.video_file import write_video
+from exvideo_infer.video_file import probe, write_video
 from exvideo_train.config import load_config
 
+from benchmarks.quality.tiny_world.captions import vocabulary, words_of
+from benchmarks.quality.tiny_world.clip_files import read_clip_file
+from demo import rendered_clips
 from demo.__main__ import main
-from demo.run import DemoError, empty_output, run_program, write_recipe
+from demo.job import NUM_FRAMES, Job
+from demo.own_footage import prepare as own_footage
+from demo.programs import DemoError, run_program
+from demo.run import empty_output, write_recipe
+from demo.stages import Stages
 
 
 def test_an_earlier_demo_is_emptied_and_nothing_else_is(tmp_path: Path) -> None:
@@ -26,11 +34,29 @@ def test_an_earlier_demo_is_emptied_and_nothing_else_is(tmp_path: Path) -> None:
     assert (precious / "thesis.txt").exists()
 
 
-def test_the_recipe_is_one_that_exvideo_train_takes(tmp_path: Path) -> None:
-    config = load_config(write_recipe(tmp_path))
-    assert config.extension.num_frames == 40
+@pytest.mark.parametrize("path_of_demo", [rendered_clips, own_footage])
+def test_each_recipe_is_one_that_exvideo_train_takes(tmp_path: Path, path_of_demo: ModuleType) -> None:
+    recipe = Path(str(path_of_demo.__file__)).with_name("post_tune.yaml")
+    job = Job("base", recipe, tmp_path / "to_train_on", tmp_path / "to_judge_by", arguments_of=lambda clip: {})
+    config = load_config(write_recipe(job, tmp_path))
+    assert config.extension.num_frames == NUM_FRAMES
+    assert (config.base, config.output) == ("base", tmp_path / "post_tune")
     assert config.validation is not None
-    assert {config.data.videos.name, config.validation.videos.name} == {"train", "held_out"}
+    assert (config.data.videos, config.validation.videos) == (job.train, job.held_out)
+
+
+def test_rendered_clips_are_made_by_the_worlds_own_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendered_clips, "CLIPS", {"train": 2, "held_out": 1})
+    monkeypatch.setattr(rendered_clips, "NUM_FRAMES", 3)
+    job = rendered_clips.prepare(Stages(total=1), tmp_path)
+    assert [probe(clip).num_frames for clip in (*job.train.glob("*.mp4"), *job.held_out_clips)] == [3, 3, 3]
+    (clip,) = job.held_out_clips
+    assert job.arguments_of(clip) == {"prompt": read_clip_file(clip).caption}
+
+
+def test_prompts_are_in_words_that_the_model_knows() -> None:
+    for prompt in rendered_clips.PROMPTS:
+        assert not {*words_of(prompt)} - {*vocabulary()}, prompt
 
 
 def test_a_program_that_fails_is_not_passed_over() -> None:

@@ -149,17 +149,17 @@ def test_a_figure_rests_on_the_clips_that_have_a_value() -> None:
 
 
 def test_the_command_writes_results_a_table_and_a_picture(folder: Path, tmp_path: Path) -> None:
-    options = [f"--set={name}={folder / name}" for name in ("frozen", "short")]
+    options = [f"--set=frozen clips={folder / 'frozen'}", f"--set=short={folder / 'short'}"]
     assert main(["--real", str(folder / "real"), *options, "--output", str(tmp_path)]) == 0
-    results = {name: Result.load(tmp_path / f"{name}.json") for name in ("real", "frozen", "short")}
+    results = {name: Result.load(tmp_path / f"{name}.json") for name in ("real", "frozen_clips", "short")}
     assert all((result.kind, result.name) == ("quality", "tiny-world truth") for result in results.values())
-    assert results["short"].metric("velocity error, less that of frozen") is not None
-    rests_on = next(c for c in results["frozen"].curves if c.name == "displacement: clips it rests on")
+    assert results["short"].metric("velocity error, less that of frozen clips") is not None
+    rests_on = next(c for c in results["frozen_clips"].curves if c.name == "displacement: clips it rests on")
     assert rests_on.y[0] == 5
     truth = next(c for c in results["real"].curves if c.series == "truth")
     assert truth.y[-1] > 5
     table = (tmp_path / "truth.md").read_text()
-    assert "|  | better | real | frozen | short | short against frozen |" in table
+    assert "|  | better | real | frozen clips | short | short against frozen clips |" in table
     assert "better: " in next(line for line in table.splitlines() if line.startswith("| velocity error (pixels"))
     assert Image.open(tmp_path / "truth.png").width > 1000
 

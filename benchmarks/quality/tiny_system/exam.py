@@ -1,8 +1,8 @@
 """What the shipped model can and cannot do, measured on clips that it never saw.
 
     python -m benchmarks.quality.tiny_system.exam words     100 held-out prompts, text to 8 frames, before the judges
-    python -m benchmarks.quality.tiny_system.exam lengths   the base at 8 and, sampled directly, at 40 frames, by the truth
-    python -m benchmarks.quality.tiny_system.exam seeds     post-tuned by the demo's recipe with three seeds, by the truth
+    python -m benchmarks.quality.tiny_system.exam lengths   the base at 8 and, directly, at 40 frames, by the truth
+    python -m benchmarks.quality.tiny_system.exam seeds     the demo's recipe with three seeds, by the truth
 
 Clips go through MP4 files, real ones too. Results lie in OUTPUT/NAME as JSON, Markdown and PNG.
 """
@@ -42,7 +42,7 @@ BATCH = 10
 SHORT, LONG = 8, 40
 SIGMAS = (1.0, 4.0, 20.0)
 SHEET_ROWS = 24
-RECIPE = Path("demo/post_tune.yaml")
+RECIPE = Path(__file__).parents[3] / Path("demo/post_tune.yaml")
 SEEDS = (0, 1, 2)
 
 
@@ -52,7 +52,7 @@ def words(output: Path) -> None:
     clips = [path for path, _ in write_clips(real, PROMPTS, SHORT, WORLD_SEED, SPLIT)]
     generate(ExVideoPipeline.from_pretrained("embedded"), clips, made, SHORT, with_first_frame=False)
     draw(made, clips[:SHEET_ROWS], range(SHORT), output / "sheet.png")
-    folders = ["--real", real, "--generated", made, "--baseline", real, "--output", output / "report"]
+    folders: list[str | Path] = ["--real", real, "--generated", made, "--baseline", real, "--output", output / "report"]
     _run("exvideo_eval", *folders, "--features", "judges")
 
 
@@ -102,7 +102,7 @@ def generate(
     with_first_frame: bool = True,
     seed: int = 0,
 ) -> None:
-    """Writes for each real clip one of the same name from its caption and, if asked, its first frame; keeps those there."""
+    """Writes for each real clip one of the same name, from its caption and its first frame or the caption alone."""
     output.mkdir(parents=True, exist_ok=True)
     pipeline.set_progress_bar_config(disable=True)
     missing = [path for path in clips if not (output / path.name).exists()]
@@ -133,7 +133,8 @@ def held_out_loss(pipeline: ExVideoPipeline, num_frames: int) -> dict[str, float
     condition = torch.cat([vae.encode(clip[:1]).latent_dist.mode() for clip in clips.pixels])
     latents = torch.stack([vae.encode(clip).latent_dist.mode() for clip in clips.pixels]) * vae.config.scaling_factor
     image = embed_image(pipeline.image_encoder, pipeline.feature_extractor, clips.pixels[:, 0])
-    assert pipeline.text_encoder is not None and pipeline.tokenizer is not None
+    assert pipeline.text_encoder is not None
+    assert pipeline.tokenizer is not None
     context = join_tokens(image, embed_text(pipeline.text_encoder, pipeline.tokenizer, list(clips.captions)))
     ids = torch.tensor([[FPS - 1, 127.0, 0.0]]).expand(len(latents), -1)
     first = condition[:, None].expand_as(latents)

@@ -20,7 +20,7 @@ CHANNELS = (64, 96)
 HEAD_WIDTH = 32
 NUM_FRAMES = 8
 ADDED_TIME_WIDTH = 32
-SCHEDULE = Schedule(steps=4200, batch_size=16, learning_rate=1.2e-3, warmup_steps=200)
+SCHEDULE = Schedule(steps=3400, batch_size=16, learning_rate=1.2e-3, warmup_steps=200)
 CLIPS = 6144
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # Stable Video Diffusion's own
 WITHOUT_WORDS = 0.05

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.quality.truth_report.measured_set import measure, read_truth
-from benchmarks.quality.truth_report.report import write_report
+from benchmarks.quality.truth_report.report import file_name, write_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         names = [name for name, _ in options.sets]
-        if len({*names, "real"}) <= len(names):
+        if len({*map(file_name, names), file_name("real")}) <= len(names):
             raise ValueError(f'The sets are named {", ".join(names)}: give each a name of its own, and none "real".')
         real = read_truth(options.real)
         sets = [measure(name, folder, real) for name, folder in options.sets]
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _named_folder(text: str) -> tuple[str, Path]:
     name, _, folder = text.partition("=")
-    if not re.fullmatch(r"[\w-]+", name) or not folder:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR with a name of letters, digits, - and _")
+    if not re.fullmatch(r"[\w-]+( [\w-]+)*", name) or not folder:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=DIR with a name of words, such as base=out/base")
     return name, Path(folder)
 
 

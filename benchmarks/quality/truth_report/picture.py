@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 SHOWN = ("displacement", "velocity error", "permanence", "area ratio", "colour error", "shape right")
 # Told apart in print and by colour-blind eyes: by dash as well as by colour (Okabe and Ito's palette).
 REAL_STYLE = ("#000000", ":")
-SET_STYLES = (("#d55e00", "--"), ("#0072b2", "-"), ("#009e73", "-."), ("#cc79a7", (0, (5, 1, 1, 1, 1, 1))))
+SET_STYLES = (
+    ("#d55e00", "--"),
+    ("#0072b2", "-"),
+    ("#009e73", "-."),
+    ("#cc79a7", (0, (5, 1, 1, 1, 1, 1))),
+    ("#e69f00", "--"),
+    ("#56b4e9", "-"),
+)
 
 
 def draw(path: Path, real: MeasuredSet, sets: Sequence[MeasuredSet]) -> None:

@@ -45,13 +45,18 @@ def write_report(folder: Path, real: MeasuredSet, sets: Sequence[MeasuredSet]) -
         measured.name: as_result(measured, real, sets[0].name, compared.get(measured.name, ()))
         for measured in (real, *sets)
     }
-    paths = [folder / f"{name}.json" for name in results]
+    paths = [folder / file_name(name) for name in results]
     for path, result in zip(paths, results.values(), strict=True):
         result.save(path)
     table, picture = folder / "truth.md", folder / "truth.png"
     table.write_text(as_markdown(figures(real), results, sets[0].name, compared), encoding="utf-8")
     draw(picture, real, sets)
     return (*paths, table, picture)
+
+
+def file_name(set_name: str) -> str:
+    """Of a set's result, within the report's folder."""
+    return f"{set_name.replace(' ', '_')}.json"
 
 
 def as_result(measured: MeasuredSet, real: MeasuredSet, reference: str, compared: Sequence[Difference]) -> Result:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 import torch
 from exvideo_blocks.families import svd
 
@@ -99,7 +100,7 @@ def test_parts_of_a_batch_share_out_its_clips() -> None:
     assert [*part_of_batch(3, 0, 2, 8), *part_of_batch(3, 1, 2, 8)] == list(range(24, 32))
 
 
-def test_latents_are_encoded_once_for_each_encoder(tmp_path: Path, monkeypatch) -> None:
+def test_latents_are_encoded_once_for_each_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.quality.tiny_system import latents
 
     monkeypatch.setattr(latents, "PART", 2)

@@ -1,6 +1,8 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,16 +13,16 @@ from benchmarks.quality.tiny_system.training_loop import Schedule, averaged_weig
 SCHEDULE = Schedule(steps=6, batch_size=4, learning_rate=0.1, warmup_steps=2, checkpoint_every=3, log_every=2)
 
 
-def network() -> nn.Module:
+def network() -> nn.Linear:
     torch.manual_seed(0)
     return nn.Linear(3, 1)
 
 
-def run(folder: Path, steps: int = 6, until: int | None = None) -> nn.Module:
+def run(folder: Path, steps: int = 6, until: int | None = None) -> nn.Linear:
     """A run of `steps`, cut off by an error before step `until`."""
     model = network()
 
-    def part_of_step(step: int, part: int, parts: int):
+    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
         if step == until:
             raise KeyboardInterrupt
         x = torch.randn(4 // parts, 3, generator=generators(0, "test", step, part)[1])
@@ -63,5 +65,5 @@ def test_the_rate_warms_up_and_ends_near_zero() -> None:
 
 
 def test_seeds_differ_by_every_part_of_their_key() -> None:
-    keys = [(0, "a", 1), (1, "a", 1), (0, "b", 1), (0, "a", 2), (0, "a", 1, 0)]
+    keys: list[tuple[Any, ...]] = [(0, "a", 1), (1, "a", 1), (0, "b", 1), (0, "a", 2), (0, "a", 1, 0)]
     assert len({keyed_seed(*key) for key in keys}) == len(keys)

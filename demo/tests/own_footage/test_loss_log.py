@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.loss_log import LossLog
+from demo.own_footage.loss_log import LossLog
 
 
 def test_losses_are_printed_now_and_then_and_written_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

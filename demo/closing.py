@@ -1,0 +1,76 @@
+"""What the demo says at its end: measured figures without the extension and with it, and where to look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exvideo_eval.results import Metric, Result
+
+from demo.job import FRAME_SIZE, NUM_FRAMES, Job
+from demo.loss_curve import HeldOutLoss
+from demo.stages import Stages
+
+TRUTH_FIGURES = (
+    "displacement error",
+    "displacement ratio",
+    "velocity error",
+    "permanence",
+    "area ratio",
+    "shape right",
+    "colour error",
+)
+FRECHET = "Fréchet distance, "  # then the features
+MOTION = "motion energy, ratio to real"
+
+
+def closing_lines(job: Job, stages: Stages, loss: HeldOutLoss, output: Path) -> str:
+    """One line a figure, before -> after; then the seconds of each stage, and the files to look at."""
+    lines = [
+        f"{NUM_FRAMES} frames of {FRAME_SIZE}x{FRAME_SIZE}, without -> with the extension:",
+        f"  held-out loss: {loss.base:.4g} -> {loss.extension[-1]:.4g}",
+    ]
+    if job.truth_is_known:
+        base, extended, real = (Result.load(output / "truth" / f"{name}.json") for name in ("base", "extended", "real"))
+        lines += truth_lines(base, extended, real)
+    lines += report_lines(*(Result.load(output / "report" / name) for name in ("baseline.json", "report.json")))
+    seconds = ", ".join(f"{timing.title.split(':')[0]} {timing.wall_seconds:.0f}" for timing in stages.timings)
+    total = sum(timing.wall_seconds for timing in stages.timings)
+    files = ["contact_sheet.png", "held_out_loss.png", "report/report.md"]
+    files += ["from_text.png"] if job.prompts else []
+    files += ["truth/truth.md", "truth/truth.png"] if job.truth_is_known else []
+    return "\n".join([*lines, f"Seconds: {seconds}; {total:.0f} in all.", f"Look in {output} at {', '.join(files)}."])
+
+
+def truth_lines(before: Result, after: Result, real: Result) -> list[str]:
+    """Mean over all frames but the given first; what the tracker finds in the real files is the best to be had."""
+    found = []
+    for name in TRUTH_FIGURES:
+        best = real.metric(name)
+        aim = f" (real clips: {best.value:.3g})" if best else ""
+        found.append(_change(name, before.metric(name), after.metric(name)) + aim)
+    return found
+
+
+def report_lines(before: Result, after: Result) -> list[str]:
+    """The Fréchet distance with what it rests on, and how much motion there is."""
+    found = []
+    for metric in after.metrics:
+        if metric.name.startswith(FRECHET):
+            rests_on = f"{metric.name} ({metric.n} windows, dimension {metric.dimension})"
+            found.append(_change(rests_on, before.metric(metric.name), metric))
+    return [*found, _change(MOTION, before.metric(MOTION), after.metric(MOTION))]
+
+
+def _change(name: str, before: Metric | None, after: Metric | None) -> str:
+    one = after or before
+    unit = f", {one.unit}" if one and one.unit not in ("ratio", "share", "squared feature units") else ""
+    return f"  {name}{unit}: {_told(before)} -> {_told(after)}"
+
+
+def _told(metric: Metric | None) -> str:
+    """A value with its interval: with so few clips the interval is most of what there is to tell."""
+    if metric is None:
+        return "none"
+    if metric.interval is None:
+        return f"{metric.value:.3g}"
+    return f"{metric.value:.3g} [{metric.interval.low:.3g}, {metric.interval.high:.3g}]"

@@ -1,0 +1,40 @@
+"""What the stages need to know of the clips that they work on, whether they were rendered or filmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NUM_FRAMES = 40  # what the base is extended to
+FRAME_SIZE = 64  # pixels, both ways
+
+
+@dataclass(frozen=True)
+class Job:
+    """Clips in two folders, and a base that is to be extended on the first and judged on the second.
+
+    Args:
+        base: what `ExVideoPipeline.from_pretrained` and exvideo-train take.
+        recipe: of the post-tuning; its base and folders are filled in for each run.
+        train, held_out: folders of MP4 clips of `NUM_FRAMES` frames at least, of `FRAME_SIZE`.
+        arguments_of: what the pipeline is given for a held-out clip besides its first frame, the length and a seed.
+        truth_is_known: whether the held-out clips are of the tiny world.
+        prompts: of clips to make from text alone; none for a base that does not read.
+        most_on_sheet: how many of the held-out clips are shown in the contact sheet; None for all.
+    """
+
+    base: str
+    recipe: Path
+    train: Path
+    held_out: Path
+    arguments_of: Callable[[Path], dict[str, Any]]
+    truth_is_known: bool = False
+    prompts: tuple[str, ...] = ()
+    most_on_sheet: int | None = None
+
+    @property
+    def held_out_clips(self) -> list[Path]:
+        """By name, which is the order that gives each its seed."""
+        return sorted(self.held_out.glob("*.mp4"))

@@ -1,0 +1,84 @@
+"""From a folder of videos to clips and a small base trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from exvideo_infer.video_file import probe, read_clip
+from exvideo_train.motion import motion_bucket, motion_score
+
+from benchmarks.small_base import build_components, save
+from demo.job import FRAME_SIZE, NUM_FRAMES, Job
+from demo.own_footage import train_unet, train_vae
+from demo.own_footage.footage import Footage, cut_footage
+from demo.own_footage.loss_log import LossLog
+from demo.stages import Stages
+
+SEED = 0
+NUM_INFERENCE_STEPS = 12
+
+
+def prepare(stages: Stages, videos: Sequence[Path], output: Path) -> Job:
+    """Cuts the footage and trains a base on it, in three stages.
+
+    Raises:
+        FootageError: if nothing is left to train on or nothing to hold out.
+    """
+    with stages.stage("Footage: real videos cut into 64x64 clips", 5):
+        footage = cut_footage(videos, output / "footage")
+        report_footage(footage)
+    train_the_base(stages, footage, output)
+    motion = usual_motion(footage.train)
+
+    def arguments_of(clip: Path) -> dict[str, Any]:
+        return {
+            "height": FRAME_SIZE,
+            "width": FRAME_SIZE,
+            "num_inference_steps": NUM_INFERENCE_STEPS,
+            # Neither the base nor the extension was trained without its condition, which guidance would need.
+            "min_guidance_scale": 1.0,
+            "max_guidance_scale": 1.0,
+            "fps": probe(clip).fps,
+            "motion_bucket_id": motion,
+            "noise_aug_strength": 0.0,  # as in training
+        }
+
+    return Job(
+        base=str(output / "base"),
+        recipe=Path(__file__).with_name("post_tune.yaml"),
+        train=output / "footage" / "train",
+        held_out=output / "footage" / "held_out",
+        arguments_of=arguments_of,
+    )
+
+
+def report_footage(footage: Footage) -> None:
+    """Prints how much there is, and what was left out."""
+    for note in footage.notes:
+        print(f"  {note}")
+    print(f"  {len(footage.train)} clips to train on, {len(footage.held_out)} held out, at {footage.fps:g} fps")
+
+
+def train_the_base(stages: Stages, footage: Footage, output: Path) -> None:
+    """Trains VAE and UNet of a small base and saves it as `output/base`."""
+    components = build_components(SEED, **train_unet.BASE)
+    with stages.stage("Base, image part: a small VAE from random weights", 80):
+        log = LossLog("VAE", train_vae.STEPS)
+        train_vae.train_vae(components["vae"], torch.cat([read_clip(path) for path in footage.train]), log, SEED)
+        log.write(output / "vae_loss.json")
+    with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 130):
+        windows = train_unet.encode_windows(components, footage.train)
+        log = LossLog("UNet", train_unet.STEPS)
+        train_unet.train_unet(components["unet"], windows, log, SEED)
+        log.write(output / "unet_loss.json")
+        save(components, output / "base")
+
+
+def usual_motion(clips: Sequence[Path]) -> int:
+    """The median motion bucket of the training clips: what is asked for, so that no held-out clip's own is told."""
+    scores = [motion_score(read_clip(clip, num_frames=NUM_FRAMES).float() / 127.5 - 1) for clip in clips]
+    return int(median(motion_bucket(score) for score in scores))

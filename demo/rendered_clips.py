@@ -1,0 +1,45 @@
+"""The demo's own clips: long ones of the tiny world, for the embedded model, which was trained on 8 frames of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from demo.generate import caption_of
+from demo.job import NUM_FRAMES, Job
+from demo.programs import run_program
+from demo.stages import Stages
+
+# Any 7 clips in a row have the 7 kinds of motion, so that of 24 each kind has 3 or 4.
+CLIPS = {"train": 256, "held_out": 24}
+ON_SHEET = 7
+PROMPTS = (
+    "a large red ring bounces quickly from edge to edge starting left on a black background",
+    "a small cyan circle slowly goes clockwise around a dot on a navy background",
+    "a big yellow triangle slowly goes behind the wall on the right and returns in the grass",
+    "a little green box on the left and a little pink disc on the right meet quickly and part on a grey background",
+    "a large blue square slowly turns cyan and back in front of a city street",
+)
+
+
+def prepare(stages: Stages, output: Path) -> Job:
+    """Renders clips to train on, and others whose combinations of shape, colour and motion no training ever had."""
+    folders = {split: output / "clips" / split for split in CLIPS}
+    with stages.stage(f"Clips: {NUM_FRAMES} frames each of the tiny world", 20):
+        for split, folder in folders.items():
+            options = ("--output", folder, "--clips", CLIPS[split], "--frames", NUM_FRAMES, "--split", split)
+            run_program("benchmarks.quality.tiny_world", *options)
+    return Job(
+        base="embedded",
+        recipe=Path(__file__).with_name("post_tune.yaml"),
+        train=folders["train"],
+        held_out=folders["held_out"],
+        arguments_of=_arguments_of,
+        truth_is_known=True,
+        prompts=PROMPTS,
+        most_on_sheet=ON_SHEET,
+    )
+
+
+def _arguments_of(clip: Path) -> dict[str, Any]:
+    return {"prompt": caption_of(clip)}

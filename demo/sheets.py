@@ -1,0 +1,30 @@
+"""What is shown side by side: real, before and after for held-out clips; and what came of text alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exvideo_infer.video_file import read_clip
+
+from demo.contact_sheet import ClipRows, Frames, write_contact_sheet
+from demo.generate import caption_of
+from demo.job import NUM_FRAMES, Job
+
+
+def draw_sheets(job: Job, output: Path) -> None:
+    """Writes `contact_sheet.png` of held-out clips under their captions, and `from_text.png` if there are prompts."""
+    versions = {"real": job.held_out, "before": output / "base_direct", "after": output / "extended"}
+    held_out = [
+        ClipRows(caption_of(clip), {label: _frames(folder / clip.name) for label, folder in versions.items()})
+        for clip in job.held_out_clips[: job.most_on_sheet]
+    ]
+    write_contact_sheet(output / "contact_sheet.png", held_out)
+    if job.prompts:
+        made = sorted((output / "from_text").glob("*.mp4"))
+        write_contact_sheet(
+            output / "from_text.png", [ClipRows(caption_of(clip), {"from text": _frames(clip)}) for clip in made]
+        )
+
+
+def _frames(path: Path) -> Frames:
+    return read_clip(path, num_frames=NUM_FRAMES).permute(0, 2, 3, 1).numpy()

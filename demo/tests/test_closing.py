@@ -1,0 +1,47 @@
+"""The closing lines say what was measured: before, after, and what the number rests on."""
+
+from pathlib import Path
+
+import pytest
+from exvideo_eval.results import Interval, Metric, Result
+
+from demo.closing import TRUTH_FIGURES, closing_lines
+from demo.job import Job
+from demo.loss_curve import HeldOutLoss
+from demo.stages import Stages, Timing
+
+LOSS = HeldOutLoss(0.6, (0, 2), (0.5, 0.25))
+BEFORE, AFTER, REAL = 4.0, 2.0, 0.25
+
+
+def write_result(path: Path, value: float, names: tuple[str, ...]) -> None:
+    interval = Interval(value / 2, value * 2, 0.95, "bootstrap")
+    metrics = tuple(Metric(name, value, "pixels", "lower", 24, interval=interval) for name in names)
+    distance = Metric("Fréchet distance, judges features", 10 * value, "u", "lower", 96, 24, "judges", interval)
+    halves = Metric(
+        "Fréchet distance between halves of the real clips, judges features", 9, "u", "neutral", 48, 24, "j"
+    )
+    result = Result.measured_here(kind="quality", name="test", protocol={}, metrics=(*metrics, distance, halves))
+    result.save(path)
+
+
+@pytest.mark.parametrize("truth_is_known", [True, False])
+def test_figures_before_and_after(tmp_path: Path, truth_is_known: bool) -> None:
+    for name, value in (("base", BEFORE), ("extended", AFTER), ("real", REAL)):
+        write_result(tmp_path / "truth" / f"{name}.json", value, TRUTH_FIGURES)
+    for name, value in (("baseline", BEFORE), ("report", AFTER)):
+        write_result(tmp_path / "report" / f"{name}.json", value, ("motion energy, ratio to real",))
+    job = Job("base", tmp_path, tmp_path, tmp_path, arguments_of=lambda clip: {}, truth_is_known=truth_is_known)
+    stages = Stages(2, [Timing("Clips: of the world", 3.0, 4.0), Timing("Post-tuning: exvideo-train", 200.0, 400.0)])
+    lines = closing_lines(job, stages, LOSS, tmp_path).splitlines()
+    assert lines[0] == "40 frames of 64x64, without -> with the extension:"
+    assert lines[1] == "  held-out loss: 0.6 -> 0.25"
+    truth = "  displacement error, pixels: 4 [2, 8] -> 2 [1, 4] (real clips: 0.25)"
+    assert (truth in lines) == truth_is_known
+    distances = [line for line in lines if "Fréchet" in line]
+    assert len(distances) == 1
+    assert "(96 windows, dimension 24)" in distances[0]
+    assert distances[0].endswith(": 40 [2, 8] -> 20 [1, 4]")
+    assert any(line.startswith("  motion energy") for line in lines)
+    assert "203 in all" in lines[-2]
+    assert ("truth/truth.md" in lines[-1]) == truth_is_known
