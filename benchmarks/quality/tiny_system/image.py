@@ -20,7 +20,7 @@ from benchmarks.quality.tiny_world.sampler import sample_spec
 
 CHANNELS = (64, 64)
 HEAD_WIDTH = 32
-SCHEDULE = Schedule(steps=2500, batch_size=64, learning_rate=1.5e-3, warmup_steps=200)
+SCHEDULE = Schedule(steps=2500, batch_size=64, learning_rate=1.5e-3, warmup_steps=200, half=True)
 IMAGES = 24_576
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.3, 1.6
 WITHOUT_WORDS = 0.1  # the share trained on the empty caption, for guidance
@@ -28,6 +28,7 @@ WITHOUT_WORDS = 0.1  # the share trained on the empty caption, for guidance
 
 def build_image_unet() -> Any:
     from diffusers import UNet2DConditionModel
+    from diffusers.models.attention_processor import AttnProcessor
 
     unet = UNet2DConditionModel(
         sample_size=8,
@@ -42,6 +43,7 @@ def build_image_unet() -> Any:
         cross_attention_dim=WIDTH,
     )
     silence_residual_branches(unet)
+    unet.set_attn_processor(AttnProcessor())  # on CPUs the fused one is slow to differentiate in bfloat16
     return unet
 
 
@@ -60,8 +62,9 @@ def train_image(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         words = text_tokens(encoders, tokenizer, captions)
 
         def loss() -> Tensor:
-            given = svd.scale_input(latents + sigma * noise, sigma).to(device)
-            v = unet(given, svd.timestep_of(sigma.flatten()).to(device), words, return_dict=False)[0]
+            given = svd.scale_input(latents + sigma * noise, sigma).to(device, unet.dtype)
+            times = svd.timestep_of(sigma.flatten()).to(device)
+            v = unet(given, times, words.to(unet.dtype), return_dict=False)[0]
             return v_loss(v, latents, noise, sigma)
 
         return loss
@@ -76,7 +79,7 @@ def v_loss(v: Tensor, latents: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
     It weighs the error of the latents with (sigma^2 + 1) / sigma^2, EDM's weight at unit deviation (arXiv 2206.00364).
     """
     truth = (noise - sigma * latents) / (sigma**2 + 1).sqrt()
-    return (v - truth.to(v.device)).square().mean()
+    return (v.float() - truth.to(v.device)).square().mean()
 
 
 def reworded(number: int, random: np.random.Generator, without_words: float) -> str:

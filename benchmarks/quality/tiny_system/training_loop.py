@@ -36,6 +36,7 @@ class Schedule:
     weight_decay: float = 0.01
     ema_decay: float = 0.999
     max_grad_norm: float = 1.0
+    half: bool = False  # the network computes in bfloat16; weights are kept and averaged in float32
     checkpoint_every: int = 100
     log_every: int = 20
 
@@ -124,7 +125,9 @@ class _Run:
 
     def __init__(self, network: nn.Module, schedule: Schedule, folder: Path) -> None:
         self.schedule, self.folder, self.step = schedule, folder, 0
-        self.named = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.network = network
+        self.used = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.named = {name: p.detach().clone().requires_grad_() for name, p in self.used.items()}
         self.average = {name: p.detach().clone() for name, p in self.named.items()}
         self.optimizer = torch.optim.AdamW(
             self.named.values(), lr=1.0, betas=(0.9, 0.99), weight_decay=schedule.weight_decay
@@ -139,13 +142,20 @@ class _Run:
             self._load()
         else:
             (folder / LOSSES).write_text("")
+        if schedule.half:
+            network.to(torch.bfloat16)
+        self._use(self.named)
 
     def update(self, loss: float) -> None:
         if not np.isfinite(loss):
             raise FloatingPointError(f"The loss of step {self.step} of {self.folder} is {loss}.")
         self.optimizer.param_groups[0]["lr"] = self.schedule.rate(self.step)
+        for name, parameter in self.named.items():
+            given = self.used[name].grad
+            parameter.grad = None if given is None else given.to(parameter.dtype)
         nn.utils.clip_grad_norm_(self.named.values(), self.schedule.max_grad_norm)
         self.optimizer.step()
+        self._use(self.named)
         self.step += 1
         decay = min(self.schedule.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
@@ -166,9 +176,13 @@ class _Run:
         write_safetensors(self.folder / CHECKPOINT, tensors, {"step": str(self.step)})
 
     def use_average(self) -> None:
-        with torch.no_grad():
-            for name, parameter in self.named.items():
-                parameter.copy_(self.average[name])
+        """Leaves the average in the network, in float32."""
+        self.network.to(torch.float32)
+        self._use(self.average)
+
+    @torch.no_grad()
+    def _use(self, weights: dict[str, Tensor]) -> None:
+        torch._foreach_copy_(list(self.used.values()), list(weights.values()))
 
     def _load(self) -> None:
         tensors, metadata = read_safetensors(self.folder / CHECKPOINT)

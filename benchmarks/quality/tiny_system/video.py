@@ -20,7 +20,7 @@ CHANNELS = (64, 96)
 HEAD_WIDTH = 32
 NUM_FRAMES = 8
 ADDED_TIME_WIDTH = 32
-SCHEDULE = Schedule(steps=3400, batch_size=16, learning_rate=1.2e-3, warmup_steps=200)
+SCHEDULE = Schedule(steps=6000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
 CLIPS = 6144
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # Stable Video Diffusion's own
 WITHOUT_WORDS = 0.05
@@ -29,6 +29,7 @@ WITHOUT_CONDITION = 0.1  # zeros for tokens and first frame: the other half of g
 
 def build_video_unet() -> Any:
     from diffusers import UNetSpatioTemporalConditionModel
+    from diffusers.models.attention_processor import AttnProcessor
 
     unet = UNetSpatioTemporalConditionModel(
         sample_size=8,
@@ -45,6 +46,7 @@ def build_video_unet() -> Any:
         num_frames=NUM_FRAMES,
     )
     silence_residual_branches(unet)
+    unet.set_attn_processor(AttnProcessor())  # on CPUs the fused one is slow to differentiate in bfloat16
     return unet
 
 
@@ -68,9 +70,9 @@ def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         ids = torch.stack([torch.from_numpy(random.uniform(0, high, len(chosen))) for high in (30, 255, 0)], dim=1)
 
         def loss() -> Tensor:
-            given = torch.cat([svd.scale_input(latents + sigma * noise, sigma), first], dim=2).to(device)
+            given = torch.cat([svd.scale_input(latents + sigma * noise, sigma), first], dim=2).to(device, unet.dtype)
             times = svd.timestep_of(sigma.flatten()).to(device)
-            v = unet(given, times, context.to(device), ids.float().to(device), return_dict=False)[0]
+            v = unet(given, times, context.to(device, unet.dtype), ids.float().to(device), return_dict=False)[0]
             return v_loss(v, latents, noise, sigma)
 
         return loss

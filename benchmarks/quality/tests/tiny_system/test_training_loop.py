@@ -54,6 +54,20 @@ def test_what_is_left_in_the_network_is_the_average_and_not_the_last_weights(tmp
     assert not torch.equal(model.weight, network().weight)
 
 
+def test_in_half_precision_the_kept_weights_are_not_rounded(tmp_path: Path) -> None:
+    schedule = replace(SCHEDULE, half=True)
+    model = network()
+
+    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
+        assert model.weight.dtype == torch.bfloat16
+        x = torch.randn(4 // parts, 3, generator=generators(0, "test", step, part)[1]).bfloat16()
+        return lambda: (model(x) - 1).float().square().mean()
+
+    train(model, part_of_step, schedule, tmp_path)
+    assert model.weight.dtype == torch.float32
+    assert not torch.equal(model.weight, model.weight.bfloat16().float())
+
+
 def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
     first = run(tmp_path)
     assert torch.equal(run(tmp_path, until=6).weight, first.weight)

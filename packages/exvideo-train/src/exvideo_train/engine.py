@@ -4,11 +4,12 @@ import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.errors import UserError
@@ -115,6 +116,15 @@ class Engine:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._engine(*args, **kwargs)
+
+    def attention(self) -> AbstractContextManager[None]:
+        """To be entered for forward and backward passes: chooses among PyTorch's implementations of attention.
+
+        On CPUs the fused one is slow to differentiate in bfloat16; written out, a step takes half the time.
+        """
+        if self.processes.device.type == "cpu" and self.dtype == torch.bfloat16:
+            return sdpa_kernel(SDPBackend.MATH)
+        return nullcontext()
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of one micro-batch's mean loss."""

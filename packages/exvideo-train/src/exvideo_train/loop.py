@@ -67,7 +67,8 @@ def train(config: TrainConfig) -> Path:
     state = _resume(config, engine, identity, display)
     tracker = Tracker(config, state.step) if processes.is_main else None
     display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
-    _loop(Run(config, engine, data, state, identity, validation, base_figures, tracker, display))
+    with engine.attention():
+        _loop(Run(config, engine, data, state, identity, validation, base_figures, tracker, display))
     return _finish(config, engine, extension, tracker)
 
 
