@@ -9,7 +9,7 @@ VIDEOS ?=
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: $(HATCH) ## the main job on real footage, about ten minutes; VIDEOS=folder for your own
+demo: $(HATCH) ## the whole job in about ten minutes; VIDEOS=folder for your own footage
 	$(HATCH) run python -m demo $(if $(VIDEOS),--videos "$(VIDEOS)")
 
 test: $(HATCH) ## all tests that take seconds

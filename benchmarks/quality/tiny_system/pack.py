@@ -13,9 +13,13 @@ from exvideo_blocks.weights import write_safetensors
 from benchmarks.quality.tiny_system import system
 from benchmarks.quality.tiny_system.encoders import build_tokenizer
 from benchmarks.quality.tiny_system.judges import PROPERTIES, WORDS
+from benchmarks.quality.tiny_system.training_loop import draw_loss_curves
 from benchmarks.quality.tiny_world.spec import FPS
 
-PACKAGES = Path(__file__).parents[3] / "packages"
+ROOT = Path(__file__).parents[3]
+PACKAGES = ROOT / "packages"
+LOSS_CURVES = ROOT / "docs/embedded/loss_curves.png"
+RUNS = ("vae", "encoders", "video", "image", "classifier", "matcher")
 SYSTEM_FOLDER = PACKAGES / "exvideo-infer/src/exvideo_infer/embedded"
 JUDGES_FOLDER = PACKAGES / "exvideo-eval/src/exvideo_eval/embedded"
 SIGMA_MIN, SIGMA_MAX = 0.01, 100.0
@@ -35,6 +39,8 @@ def pack(root: Path) -> None:
     """Packs the averages of all runs under `root`; finished runs are read, others trained on first."""
     pack_system(root, SYSTEM_FOLDER)
     pack_judges(root, JUDGES_FOLDER)
+    LOSS_CURVES.parent.mkdir(parents=True, exist_ok=True)
+    draw_loss_curves([root / name for name in RUNS], LOSS_CURVES)
 
 
 def pack_system(root: Path, folder: Path) -> None:

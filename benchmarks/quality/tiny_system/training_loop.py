@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import cos, pi
@@ -93,7 +93,7 @@ def train(network: nn.Module, part_of_step: PartOfStep, schedule: Schedule, fold
                 run.save()
     run.use_average()
     network.eval()
-    draw_loss_curve(folder)
+    draw_loss_curves([folder], folder / "loss_curve.png")
 
 
 def averaged_weights(folder: Path) -> tuple[dict[str, Tensor], int]:
@@ -107,17 +107,20 @@ def averaged_weights(folder: Path) -> tuple[dict[str, Tensor], int]:
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}, int(metadata["step"])
 
 
-def draw_loss_curve(folder: Path) -> None:
-    """Draws `losses.jsonl` as `loss_curve.png`."""
+def draw_loss_curves(folders: Sequence[Path], path: Path) -> None:
+    """Draws the `losses.jsonl` of some runs side by side."""
     from matplotlib.figure import Figure
 
-    lines = [json.loads(line) for line in (folder / LOSSES).read_text().splitlines()]
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], linewidth=1)
-    axes.set(xlabel="step", ylabel="loss", yscale="log", title=folder.name)
-    axes.grid(alpha=0.3)
-    figure.savefig(folder / "loss_curve.png", dpi=100)
+    columns = min(3, len(folders))
+    rows = -(-len(folders) // columns)
+    figure = Figure(figsize=(4 * columns, 2.6 * rows), layout="constrained")
+    for number, folder in enumerate(folders):
+        lines = [json.loads(line) for line in (folder / LOSSES).read_text().splitlines()]
+        axes = figure.add_subplot(rows, columns, number + 1)
+        axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], linewidth=1)
+        axes.set(xlabel="step", ylabel="loss", yscale="log", title=folder.name)
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=80)
 
 
 class _Run:

@@ -22,7 +22,9 @@ NUM_FRAMES = 8
 ADDED_TIME_WIDTH = 32
 SCHEDULE = Schedule(steps=6000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
 CLIPS = 6144
-SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.7, 1.6  # Stable Video Diffusion's own
+# ln(sigma) first as Stable Video Diffusion draws it; then lower, where shapes are made, as motion is learnt sooner.
+SIGMA_LOG_MEANS, SIGMA_LOG_STD = (0.7, 0.2), 1.6
+SHAPES_FROM = 2400
 WITHOUT_WORDS = 0.05
 WITHOUT_CONDITION = 0.1  # zeros for tokens and first frame: the other half of guidance
 
@@ -65,7 +67,8 @@ def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         kept = torch.from_numpy(random.random(len(chosen)) >= WITHOUT_CONDITION).float()
         context, first = context * kept[:, None, None], first * kept[:, None, None, None, None]
         noise = torch.randn(latents.shape, generator=generator)
-        sigma = (SIGMA_LOG_MEAN + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
+        mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
+        sigma = (mean + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
         # Rate and amount of motion say nothing here, where words do: any value is to be taken, and ignored.
         ids = torch.stack([torch.from_numpy(random.uniform(0, high, len(chosen))) for high in (30, 255, 0)], dim=1)
 
