@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from benchmarks.quality.tiny_world.captions import brief_caption, caption
-from benchmarks.quality.tiny_world.render import render
+from benchmarks.quality.tiny_world.motion import state_of
+from benchmarks.quality.tiny_world.render import render, subject_coverage
 from benchmarks.quality.tiny_world.sampler import sample_spec
 from benchmarks.quality.tiny_world.spec import ClipSpec
 
@@ -48,3 +51,19 @@ def part_of_batch(step: int, part: int, parts: int, batch_size: int) -> range:
 def to_pixels(frames: np.ndarray) -> Tensor:
     """uint8 (..., height, width, 3) to float (..., 3, height, width) in [-1, 1]."""
     return torch.from_numpy(np.moveaxis(frames, -1, -3)).float() / 127.5 - 1
+
+
+def where_subjects_are(specs: Sequence[ClipSpec], num_frames: int) -> Tensor:
+    """1 on and around subjects, 0 elsewhere: (clips, frames, 1, height, width)."""
+    masks = []
+    for spec in specs:
+        state = state_of(spec, num_frames)
+        covers = [torch.from_numpy(subject_coverage(spec, state, which)) for which in range(len(spec.subjects))]
+        masks.append(F.max_pool2d(torch.stack(covers).amax(0)[:, None], 5, stride=1, padding=2))
+    return torch.stack(masks)
+
+
+def subject_latents(num_clips: int, num_frames: int) -> Tensor:
+    """1 where a latent of 8x8 pixels has a part of a subject, else 0: (clips, frames, 1, 8, 8), of training clips."""
+    masks = [where_subjects_are([sample_spec(WORLD_SEED, index)], num_frames)[0] for index in range(num_clips)]
+    return torch.stack([F.max_pool2d(mask, 8) for mask in masks])

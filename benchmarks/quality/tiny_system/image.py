@@ -11,7 +11,7 @@ import torch
 from exvideo_blocks.families import svd
 from torch import Tensor
 
-from benchmarks.quality.tiny_system.batches import caption_of
+from benchmarks.quality.tiny_system.batches import caption_of, subject_latents
 from benchmarks.quality.tiny_system.encoders import WIDTH, Encoders, build_tokenizer, tokens_of
 from benchmarks.quality.tiny_system.latents import encoded_clips
 from benchmarks.quality.tiny_system.training_loop import Schedule, generators, train
@@ -23,6 +23,7 @@ HEAD_WIDTH = 32
 SCHEDULE = Schedule(steps=2500, batch_size=64, learning_rate=1.5e-3, warmup_steps=200, half=True)
 IMAGES = 24_576
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.3, 1.6
+SUBJECT_WEIGHT = 5.0  # of the latents that show one
 WITHOUT_WORDS = 0.1  # the share trained on the empty caption, for guidance
 
 
@@ -51,6 +52,7 @@ def train_image(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
     torch.manual_seed(seed)
     unet, tokenizer = build_image_unet().to(device), build_tokenizer()
     pool = encoded_clips(folder.parent / "latents", vae, encoders.image, IMAGES, 1).latents[:, 0]
+    subjects = subject_latents(IMAGES, 1)[:, 0]
 
     def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
         random, generator = generators(seed, "image", step, part)
@@ -65,7 +67,7 @@ def train_image(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
             given = svd.scale_input(latents + sigma * noise, sigma).to(device, unet.dtype)
             times = svd.timestep_of(sigma.flatten()).to(device)
             v = unet(given, times, words.to(unet.dtype), return_dict=False)[0]
-            return v_loss(v, latents, noise, sigma)
+            return v_loss(v, latents, noise, sigma, 1 + SUBJECT_WEIGHT * subjects[chosen])
 
         return loss
 
@@ -73,13 +75,14 @@ def train_image(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
     return unet
 
 
-def v_loss(v: Tensor, latents: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-    """Mean squared error of v = (noise - sigma * latents) / sqrt(sigma^2 + 1).
+def v_loss(v: Tensor, latents: Tensor, noise: Tensor, sigma: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean squared error of v = (noise - sigma * latents) / sqrt(sigma^2 + 1), each latent's by its weight, if any.
 
     It weighs the error of the latents with (sigma^2 + 1) / sigma^2, EDM's weight at unit deviation (arXiv 2206.00364).
     """
     truth = (noise - sigma * latents) / (sigma**2 + 1).sqrt()
-    return (v.float() - truth.to(v.device)).square().mean()
+    error = (v.float() - truth.to(v.device)).square()
+    return error.mean() if weight is None else (weight.to(v.device) * error).mean()
 
 
 def reworded(number: int, random: np.random.Generator, without_words: float) -> str:

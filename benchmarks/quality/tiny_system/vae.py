@@ -8,12 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from benchmarks.quality.tiny_system.batches import Clips, clips_of, part_of_batch
+from benchmarks.quality.tiny_system.batches import clips_of, part_of_batch, where_subjects_are
 from benchmarks.quality.tiny_system.training_loop import Schedule, generators, train
-from benchmarks.quality.tiny_world.motion import state_of
-from benchmarks.quality.tiny_world.render import subject_coverage
 
 CHANNELS = (64, 64, 64, 64)
 LATENT_CHANNELS = 8
@@ -57,11 +54,11 @@ def train_vae(folder: Path, seed: int, device: torch.device) -> Any:
         if step >= CLIPS_FROM:
             length = CLIP
             clips = clips_of(numbers[:: len(numbers)], length)
-            pixels, subjects = clips.pixels.flatten(0, 1), where_subjects_are(clips).flatten(0, 1)
+            pixels, subjects = clips.pixels.flatten(0, 1), where_subjects_are(clips.specs, length).flatten(0, 1)
         else:
             length = int(random.integers(1, REACH + 1))
             clips = clips_of(numbers[:: 1 if step < SUBJECTS_FROM else 2], length)
-            pixels, subjects = clips.pixels[:, -1], where_subjects_are(clips)[:, -1]
+            pixels, subjects = clips.pixels[:, -1], where_subjects_are(clips.specs, length)[:, -1]
         weight = 1 + SUBJECT_WEIGHT * subjects if step >= SUBJECTS_FROM else torch.ones_like(subjects)
         noise = torch.randn((len(pixels), LATENT_CHANNELS, 8, 8), generator=noise_generator)
         frames = length if step >= CLIPS_FROM else 1
@@ -102,17 +99,6 @@ def latent_std(vae: Any, clips: int = 128) -> float:
     """The standard deviation of the latents of held-out frames, over all channels."""
     pixels = clips_of(range(clips), 1, "held_out").pixels[:, 0].to(vae.device)
     return float(torch.cat([vae.encode(chunk).latent_dist.mode() for chunk in pixels.split(16)]).std())
-
-
-def where_subjects_are(clips: Clips) -> Tensor:
-    """1 on and around subjects, 0 elsewhere: (clips, frames, 1, height, width)."""
-    length = clips.pixels.shape[1]
-    masks = []
-    for spec in clips.specs:
-        state = state_of(spec, length)
-        covers = [torch.from_numpy(subject_coverage(spec, state, which)) for which in range(len(spec.subjects))]
-        masks.append(F.max_pool2d(torch.stack(covers).amax(0)[:, None], 5, stride=1, padding=2))
-    return torch.stack(masks)
 
 
 def _loss(vae: Any, pixels: Tensor, weight: Tensor, noise: Tensor, num_frames: int) -> Tensor:

@@ -4,11 +4,11 @@ import pytest
 import torch
 from exvideo_blocks.families import svd
 
-from benchmarks.quality.tiny_system.batches import caption_of, clips_of, part_of_batch
+from benchmarks.quality.tiny_system.batches import caption_of, part_of_batch, where_subjects_are
 from benchmarks.quality.tiny_system.encoders import TOKENS, Encoders, build_tokenizer, tokens_of
 from benchmarks.quality.tiny_system.image import build_image_unet, reworded, text_tokens, v_loss
 from benchmarks.quality.tiny_system.judges import PROPERTIES, WORDS, labels_of, numbers_of
-from benchmarks.quality.tiny_system.vae import build_vae, set_temporal_layers, where_subjects_are
+from benchmarks.quality.tiny_system.vae import build_vae, set_temporal_layers
 from benchmarks.quality.tiny_system.video import build_video_unet
 from benchmarks.quality.tiny_world.captions import vocabulary
 from benchmarks.quality.tiny_world.sampler import sample_spec
@@ -90,8 +90,7 @@ def test_the_judges_know_every_word_of_the_world() -> None:
 
 
 def test_subjects_are_where_the_picture_differs_from_its_background() -> None:
-    clips = clips_of(range(7), 3)
-    masks = where_subjects_are(clips)
+    masks = where_subjects_are([sample_spec(0, index) for index in range(7)], 3)
     assert masks.shape == (7, 3, 1, 64, 64)
     assert ((masks.mean(dim=(2, 3, 4)) > 0.01) & (masks.mean(dim=(2, 3, 4)) < 0.4)).all()
 
