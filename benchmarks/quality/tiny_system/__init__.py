@@ -3,6 +3,7 @@
     python -m benchmarks.quality.tiny_system vae      one network: vae, encoders, video, image, classifier, matcher
     python -m benchmarks.quality.tiny_system all      one after the other, as they need each other
     python -m benchmarks.quality.tiny_system pack     into exvideo-infer and exvideo-eval, in fp16
+    python -m benchmarks.quality.tiny_system unpack   runs that stand where what ships was packed, to train on
 
 Each run is seeded, writes a checkpoint now and then, and goes on where it was cut off; what a step trains on depends on
 (seed, step) alone.

@@ -1,4 +1,4 @@
-"""python -m benchmarks.quality.tiny_system train NAME | pack, with --output DIR (out/tiny_system) and --device cpu."""
+"""Trains the networks of the embedded model and its judges, packs them for shipping, or unpacks them to train on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ TRAIN: dict[str, Callable[[Path, torch.device], Any]] = {  # in the order in whi
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains or packs; 0 when it is done."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.tiny_system", description=__doc__)
-    parser.add_argument("what", choices=(*TRAIN, "all", "pack"), help="a network, all of them, or packing them")
+    parser.add_argument(
+        "what",
+        choices=(*TRAIN, "all", "pack", "unpack"),
+        help="a network, or all, to train; or packages to fill, or read",
+    )
     parser.add_argument("--output", type=Path, default=Path("out/tiny_system"), metavar="DIR")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
@@ -39,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from benchmarks.quality.tiny_system.pack import pack
 
         pack(options.output)
+    if options.what == "unpack":
+        from benchmarks.quality.tiny_system.unpack import unpack
+
+        unpack(options.output)
     return 0
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.quality.tiny_system.training_loop import Schedule, averaged_weights, generators, keyed_seed, train
+from benchmarks.quality.tiny_system.unpack import write_finished_run
 
 SCHEDULE = Schedule(steps=6, batch_size=4, learning_rate=0.1, warmup_steps=2, checkpoint_every=3, log_every=2)
 
@@ -66,6 +67,15 @@ def test_in_half_precision_the_kept_weights_are_not_rounded(tmp_path: Path) -> N
     train(model, part_of_step, schedule, tmp_path)
     assert model.weight.dtype == torch.float32
     assert not torch.equal(model.weight, model.weight.bfloat16().float())
+
+
+def test_a_run_made_of_shipped_weights_is_finished_and_can_be_longer(tmp_path: Path) -> None:
+    shipped = network()
+    with torch.no_grad():
+        shipped.weight.fill_(0.5)
+    write_finished_run(tmp_path, shipped, SCHEDULE.steps)
+    assert torch.equal(run(tmp_path, until=6).weight, shipped.weight)
+    assert not torch.equal(run(tmp_path, steps=12).weight, shipped.weight)
 
 
 def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
