@@ -31,7 +31,7 @@ SAMPLING = {
     "num_inference_steps": 20,
     "min_guidance_scale": 1.0,
     "max_guidance_scale": 1.0,
-    "text_to_image": {"num_inference_steps": 25, "guidance_scale": 1.5},
+    "text_to_image": {"num_inference_steps": 25, "guidance_scale": 3.0},
 }
 
 
