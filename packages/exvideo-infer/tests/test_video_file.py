@@ -277,3 +277,13 @@ def test_a_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # a real one would not stop a test that runs as root
     with pytest.raises(VideoError, match="Permission denied"):
         check_writable(tmp_path / "clip.mp4")
+
+
+def test_the_same_frames_become_the_same_file(tmp_path: Path) -> None:
+    rows = np.linspace(0, 200, 64, dtype=np.uint8)[None, :, None, None]
+    frames = (rows + np.arange(0, 32, 2, dtype=np.uint8)[:, None, None, None]).repeat(64, axis=2).repeat(3, axis=3)
+    written = set()
+    for _ in range(8):
+        write_video(tmp_path / "clip.mp4", list(frames), 8.0)
+        written.add((tmp_path / "clip.mp4").read_bytes())
+    assert len(written) == 1
