@@ -58,7 +58,7 @@ def build_components(
             "image_encoder": _build_image_encoder(cross_attention_dim),
         }
     components: dict[str, Any] = {name: network.eval() for name, network in networks.items()}
-    return components | {"feature_extractor": CLIPImageProcessor(), "scheduler": _build_scheduler()}
+    return components | {"feature_extractor": CLIPImageProcessor(), "scheduler": build_scheduler()}
 
 
 def save(components: Mapping[str, Any], directory: str | Path) -> None:
@@ -136,7 +136,8 @@ def _build_image_encoder(projection_dim: int) -> Any:
     )
 
 
-def _build_scheduler() -> Any:
+def build_scheduler(sigma_min: float = 0.002, sigma_max: float = 700.0) -> Any:
+    """Stable Video Diffusion's; its own noise levels by default."""
     from diffusers import EulerDiscreteScheduler
 
     return EulerDiscreteScheduler(
@@ -145,8 +146,8 @@ def _build_scheduler() -> Any:
         beta_schedule="scaled_linear",
         prediction_type="v_prediction",
         use_karras_sigmas=True,
-        sigma_min=0.002,
-        sigma_max=700.0,
+        sigma_min=sigma_min,
+        sigma_max=sigma_max,
         timestep_spacing="leading",
         timestep_type="continuous",
         steps_offset=1,

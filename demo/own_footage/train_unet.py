@@ -17,8 +17,8 @@ from exvideo_train.motion import motion_bucket, motion_score
 from torch import Tensor, nn
 
 from benchmarks.quality.tiny_system.side_by_side import PARTS, side_by_side
+from benchmarks.quality.tiny_system.vae import silence_residual_branches
 from demo.own_footage.loss_log import LossLog
-from demo.own_footage.train_vae import silence_residual_branches
 
 BASE: dict[str, Any] = {
     "unet_channels": (32, 64, 64),

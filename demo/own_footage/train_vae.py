@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.quality.tiny_system.side_by_side import PARTS, side_by_side
+from benchmarks.quality.tiny_system.vae import silence_residual_branches
 from demo.own_footage.loss_log import LossLog
 
 STEPS = 560
@@ -53,18 +54,6 @@ def train_vae(vae: Any, frames: Tensor, log: LossLog, seed: int = 0) -> None:
             optimizer.step()
     vae.eval()
     vae.register_to_config(scaling_factor=1 / _latent_std(vae, _draw_frames(frames, 128, generator)))
-
-
-def silence_residual_branches(network: nn.Module) -> None:
-    """Zeroes the last layer of every residual branch, so that a deep network starts as the shallow one it contains."""
-    from diffusers.models.resnet import ResnetBlock2D, TemporalResnetBlock
-    from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
-
-    for module in network.modules():
-        if isinstance(module, ResnetBlock2D | TemporalResnetBlock):
-            _zero(module.conv2)
-        elif isinstance(module, TransformerSpatioTemporalModel):
-            _zero(module.proj_out)
 
 
 @contextmanager

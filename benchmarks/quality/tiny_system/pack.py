@@ -15,6 +15,7 @@ from benchmarks.quality.tiny_system.encoders import build_tokenizer
 from benchmarks.quality.tiny_system.judges import PROPERTIES, WORDS
 from benchmarks.quality.tiny_system.training_loop import draw_loss_curves
 from benchmarks.quality.tiny_world.spec import FPS
+from benchmarks.small_base import build_scheduler
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ROOT / "packages"
@@ -22,7 +23,7 @@ LOSS_CURVES = ROOT / "docs/embedded/loss_curves.png"
 RUNS = ("vae", "encoders", "video", "image", "classifier", "matcher")
 SYSTEM_FOLDER = PACKAGES / "exvideo-infer/src/exvideo_infer/embedded"
 JUDGES_FOLDER = PACKAGES / "exvideo-eval/src/exvideo_eval/embedded"
-SIGMA_MIN, SIGMA_MAX = 0.01, 100.0
+SIGMA_MIN, SIGMA_MAX = 0.01, 100.0  # what so small a latent needs of Stable Video Diffusion's 0.002 to 700
 # What the pipeline is called with where a caller leaves it open.
 SAMPLING = {
     "fps": FPS,
@@ -53,14 +54,14 @@ def pack_system(root: Path, folder: Path) -> None:
         vae=system.vae(root).half(),
         image_encoder=encoders.image.half(),
         unet=system.video_unet(root).half(),
-        scheduler=build_scheduler(),
+        scheduler=build_scheduler(SIGMA_MIN, SIGMA_MAX),
         feature_extractor=CLIPImageProcessor(),
     )
     base.save_pretrained(folder)
     encoders.text.half().save_pretrained(folder / "text_encoder")
     build_tokenizer().save_pretrained(folder / "tokenizer")
     system.image_unet(root).half().save_pretrained(folder / "text_to_image" / "unet")
-    build_scheduler().save_pretrained(folder / "text_to_image" / "scheduler")
+    build_scheduler(SIGMA_MIN, SIGMA_MAX).save_pretrained(folder / "text_to_image" / "scheduler")
     _write_json(folder / "sampling.json", SAMPLING)
 
 
@@ -76,24 +77,6 @@ def pack_judges(root: Path, folder: Path) -> None:
     _write_json(
         folder / "judges.json",
         {"format": "exvideo.judges/1", "properties": properties, "words": list(WORDS), **digests},
-    )
-
-
-def build_scheduler() -> Any:
-    """Stable Video Diffusion's, over the noise levels that this small a latent needs."""
-    from diffusers import EulerDiscreteScheduler
-
-    return EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        use_karras_sigmas=True,
-        sigma_min=SIGMA_MIN,
-        sigma_max=SIGMA_MAX,
-        timestep_spacing="leading",
-        timestep_type="continuous",
-        steps_offset=1,
     )
 
 
