@@ -1,8 +1,9 @@
 """Text and image encoders: transformers' CLIP towers of the world's size, and a word-level tokenizer.
 
 Two things are learnt together: a first frame and its caption belong together, among those of the batch (CLIP, arXiv
-2103.00020), and a caption tells what its frame cannot, where things go. The second is asked of two small heads that are
-not kept; without it nothing would make the text encoder tell "left" from "right".
+2103.00020), and a caption can be told back from its own vector. The second is asked of small heads that are not kept.
+Without it nothing would make the text encoder tell "left" from "right", which no first frame shows, nor "circle" from
+"square", which so coarse an image encoder hardly sees: what a text encoder leaves out, no words can bring about later.
 """
 
 from __future__ import annotations
@@ -20,24 +21,35 @@ from benchmarks.quality.tiny_system.training_loop import Schedule, train
 from benchmarks.quality.tiny_world.captions import vocabulary
 from benchmarks.quality.tiny_world.render import render
 from benchmarks.quality.tiny_world.sampler import MOTIONS, sample_spec
-from benchmarks.quality.tiny_world.spec import SPEEDS
+from benchmarks.quality.tiny_world.spec import COLOURS, PLACES, SHAPES, SIZES, SPEEDS, ClipSpec
 
 WIDTH = 64  # of both towers, of the shared space and of the networks' cross-attention
 TOKENS = 28  # the longest caption has 26 words; a start and an end
 IMAGE_SIDE = 224  # what every Stable Video Diffusion pipeline resizes to
-SCHEDULE = Schedule(steps=640, batch_size=96, learning_rate=1e-3, checkpoint_every=250)
+SCHEDULE = Schedule(steps=2600, batch_size=96, learning_rate=1e-3, checkpoint_every=250)
+IMAGE_UNTIL = 640  # then the image encoder stays as it is, and the words go on (arXiv 2111.07991)
+ALONE = "alone"
+TOLD: dict[str, tuple[str, ...]] = {  # of a caption; brief ones leave some of it open
+    "shape": SHAPES,
+    "colour": tuple(COLOURS),
+    "other shape": (ALONE, *SHAPES),
+    "other colour": (ALONE, *COLOURS),
+    "size": tuple(SIZES),
+    "place": PLACES,
+    "motion": tuple(f"{kind} {direction}" for kind, direction in MOTIONS),
+    "speed": SPEEDS,
+}
 PAD, UNKNOWN, START, END = "<pad>", "<unk>", "<bos>", "<eos>"
 
 
 class Encoders(nn.Module):
-    """Both towers, the scale of their likeness, and the heads for what only words tell."""
+    """Both towers, the scale of their likeness, and the heads that tell a caption back."""
 
     def __init__(self) -> None:
         super().__init__()
         self.text = build_text_encoder()
         self.image = build_image_encoder()
-        self.motion = nn.Linear(WIDTH, len(MOTIONS))
-        self.speed = nn.Linear(WIDTH, len(SPEEDS))
+        self.told = nn.ModuleDict({name: nn.Linear(WIDTH, len(classes)) for name, classes in TOLD.items()})
         self.log_scale = nn.Parameter(torch.tensor(2.3))
 
 
@@ -106,6 +118,23 @@ def tokens_of(tokenizer: Any, captions: Sequence[str]) -> Tensor:
     return given
 
 
+def told_of(spec: ClipSpec) -> tuple[int, ...]:
+    """The class of each of TOLD, in their order."""
+    subject, motion = spec.subjects[0], spec.motion
+    other = spec.subjects[1] if len(spec.subjects) == 2 else None
+    names = (
+        subject.shape,
+        subject.colour,
+        other.shape if other else ALONE,
+        other.colour if other else ALONE,
+        subject.size,
+        spec.background.place,
+        f"{motion.kind} {motion.direction}",
+        motion.speed,
+    )
+    return tuple(classes.index(name) for classes, name in zip(TOLD.values(), names, strict=True))
+
+
 def train_encoders(folder: Path, seed: int, device: torch.device) -> Encoders:
     from transformers import CLIPImageProcessor
 
@@ -118,20 +147,20 @@ def train_encoders(folder: Path, seed: int, device: torch.device) -> Encoders:
         specs = [sample_spec(0, index) for index in part_of_batch(step, part, parts, SCHEDULE.batch_size)]
         small = torch.stack([to_pixels(render(spec, 1)[0]) for spec in specs])
         tokens = tokens_of(tokenizer, [caption_of(spec) for spec in specs]).to(device)
-        motion = torch.tensor([MOTIONS.index((spec.motion.kind, spec.motion.direction)) for spec in specs])
-        speed = torch.tensor([SPEEDS.index(spec.motion.speed) for spec in specs])
+        truth = dict(zip(TOLD, torch.tensor([told_of(spec) for spec in specs]).T.to(device), strict=True))
 
         def loss() -> Tensor:
             # To within rounding what the pipeline's own resizing does to a picture that is enlarged.
             large = F.interpolate(small.to(device), size=(IMAGE_SIDE, IMAGE_SIDE), mode="bicubic", align_corners=True)
-            image = encoders.image((large / 2 + 0.5 - mean.to(device)) / std.to(device)).image_embeds
+            with torch.set_grad_enabled(step < IMAGE_UNTIL):
+                image = encoders.image((large / 2 + 0.5 - mean.to(device)) / std.to(device)).image_embeds
             text = encoders.text(tokens).text_embeds
             scale = encoders.log_scale.clamp(max=4.6).exp()
             likeness = scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
             own = torch.arange(len(likeness), device=device)
             contrast = (F.cross_entropy(likeness, own) + F.cross_entropy(likeness.T, own)) / 2
-            told = F.cross_entropy(encoders.motion(text), motion.to(device))
-            return contrast + told + F.cross_entropy(encoders.speed(text), speed.to(device))
+            told = [F.cross_entropy(encoders.told[name](text), classes) for name, classes in truth.items()]
+            return contrast + torch.stack(told).sum()
 
         return loss
 

@@ -49,6 +49,14 @@ def test_a_new_extension_equals_its_base_bit_for_bit(
     assert torch.equal(run(unet, *args), before)
 
 
+@pytest.mark.parametrize("frames", [1, 8, 20])
+def test_with_continued_positions_it_equals_its_base_at_every_length(tiny_unet: MakeUnet, frames: int) -> None:
+    unet = tiny_unet()
+    before = run(unet, *inputs(2, frames, 8, 8))
+    extend(unet, ExtensionConfig(num_frames=20, positions="continued"))
+    assert torch.equal(run(unet, *inputs(2, frames, 8, 8)), before)
+
+
 def test_stacked_layers_are_extended_one_by_one(tiny_unet: MakeUnet) -> None:
     from diffusers import UNetSpatioTemporalConditionModel
 
@@ -198,6 +206,7 @@ def test_a_stock_pipeline_runs_an_extended_unet(tiny_base_dir: Any) -> None:
         ({"num_frames": "40"}, "num_frames='40' must be a whole number"),
         ({"num_frames": 1}, "num_frames=1 must be a whole number of at least 2"),
         ({"num_frames": 40, "level": "everything"}, "level='everything' is unknown; choose one of full"),
+        ({"num_frames": 40, "positions": "new"}, "positions='new' is unknown; choose one of reflected"),
     ],
 )
 def test_a_bad_configuration_is_refused_before_a_model_is_touched(options: dict[str, Any], message: str) -> None:

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from exvideo_blocks.positions import reflected_positions
+from exvideo_blocks.positions import POSITIONS, continued_positions, interpolated_positions, reflected_positions
 
 
 def test_published_positions_for_svd() -> None:
@@ -21,3 +21,21 @@ def test_positions_are_known_ones_and_neighbours_stay_neighbours(base: int) -> N
 def test_a_base_of_one_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="base_frames=1"):
         reflected_positions(1, 8)
+
+
+def test_continued_positions_are_the_frames_themselves() -> None:
+    assert continued_positions(8, 12) == list(range(12))
+
+
+@pytest.mark.parametrize("base", [2, 8, 25])
+def test_interpolated_positions_are_even_from_the_first_to_the_last_known(base: int) -> None:
+    ids = interpolated_positions(base, 40)
+    assert ids[0] == 0
+    assert ids[-1] == pytest.approx(base - 1)
+    assert {round(b - a, 9) for a, b in itertools.pairwise(ids)} == {round((base - 1) / 39, 9)}
+    assert interpolated_positions(base, 1) == [0]
+
+
+@pytest.mark.parametrize("name", POSITIONS)
+def test_every_kind_gives_a_position_a_frame(name: str) -> None:
+    assert len(POSITIONS[name](8, 40)) == 40

@@ -1,5 +1,6 @@
 """Bad input: one sentence, exit status 2, no traceback; or a skip that names the file."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,18 @@ def test_a_checkpoint_of_another_run_is_refused(
     (tmp_path / "run" / "checkpoints" / "step-00000004" / "ema.safetensors").write_bytes(b"cut")
     assert main(["--config", str(make_config())]) == 2
     assert "ema.safetensors is truncated" in capsys.readouterr().err
+
+
+def test_a_decay_that_has_begun_keeps_its_length(
+    make_config: MakeConfig, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    decay = {"optimizer.learning_rate_schedule": "linear"}
+    assert main(["--config", str(make_config(**decay))]) == 0
+    rates = [json.loads(line).get("learning_rate") for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert rates == pytest.approx([1e-3, 7.5e-4, 5e-4, 2.5e-4])
+    capsys.readouterr()
+    assert main(["--config", str(make_config(**decay, **{"optimizer.steps": 6}))]) == 2
+    assert "belongs to another run (optimizer.steps was 4, is 6)" in capsys.readouterr().err
 
 
 def test_a_diverging_run_stops_before_the_weights_are_touched(

@@ -28,6 +28,8 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
         ({"optimizer.steps": 0}, r"optimizer\.steps: 0 is refused"),
         ({"optimizer.learning_rate": float("nan")}, r"optimizer\.learning_rate: nan is refused"),
         ({"extension.level": "all"}, r"extension\.level: 'all' is refused, choose one of full"),
+        ({"extension.positions": "learnt"}, r"extension\.positions: 'learnt' is refused, choose one of reflected"),
+        ({"optimizer.learning_rate_schedule": "step"}, r"optimizer\.learning_rate_schedule: 'step' is refused"),
         ({"engine.zero_stage": 0}, r"engine\.zero_stage: 0 is refused"),
         ({"optimizer.micro_batch_size": 4}, "batch_size=2 must be a multiple of micro_batch_size=4"),
         ({"data.size": [64]}, r"data\.size"),
@@ -53,6 +55,20 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str
         load_config(tmp_path / "x.yaml")
     with pytest.raises(UserError, match=r"absent\.yaml cannot be read"):
         load_config(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [0.5, 1, 1, 1, 1]),
+        ("linear", [0.5, 1, 0.75, 0.5, 0.25]),
+        ("cosine", [0.5, 1, 0.854, 0.5, 0.146]),
+    ],
+)
+def test_rates_rise_and_decay(make_config: MakeConfig, schedule: str, rates: list[float]) -> None:
+    changes = {"steps": 5, "warmup_steps": 1, "learning_rate": 1.0, "learning_rate_schedule": schedule}
+    optimizer = load_config(make_config(**{f"optimizer.{k}": v for k, v in changes.items()})).optimizer
+    assert [optimizer.learning_rate_at(step) for step in range(5)] == pytest.approx(rates, abs=1e-3)
 
 
 SHIPPED = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))

@@ -1,7 +1,9 @@
-"""Which known position each frame of a longer clip starts from."""
+"""Which position of the base each frame of a longer clip starts from."""
+
+from collections.abc import Callable
 
 
-def reflected_positions(base_frames: int, num_frames: int) -> list[int]:
+def reflected_positions(base_frames: int, num_frames: int) -> list[float]:
     """Position ids for `num_frames` frames of a model that knows `base_frames`: reflected at the ends, not wrapped.
 
     Frames 0 .. base-1 keep their own id. After them the ids run back from base-2 over `repeat` steps, then forth to
@@ -21,7 +23,7 @@ def reflected_positions(base_frames: int, num_frames: int) -> list[int]:
     if base_frames < 2:
         raise ValueError(f"base_frames={base_frames} leaves nothing to reflect; the base model must know 2 frames.")
     repeat = min(round(0.8 * base_frames), base_frames - 1)
-    ids = []
+    ids: list[float] = []
     for frame in range(num_frames):
         step = (frame - base_frames) % (2 * repeat)
         if frame < base_frames:
@@ -31,3 +33,29 @@ def reflected_positions(base_frames: int, num_frames: int) -> list[int]:
         else:
             ids.append(base_frames - 2 * repeat + step)
     return ids
+
+
+def continued_positions(base_frames: int, num_frames: int) -> list[float]:
+    """0 .. num_frames - 1: each frame has a position of its own, those from base_frames on unknown to the base.
+
+    Frames up to the base's own length are as in the base, and time runs forth throughout; an untrained extension
+    computes what the base computes when it is asked for as many frames directly.
+    """
+    return [float(frame) for frame in range(num_frames)]
+
+
+def interpolated_positions(base_frames: int, num_frames: int) -> list[float]:
+    """num_frames positions evenly from 0 to base_frames - 1 (position interpolation, arXiv 2306.15595).
+
+    Every position is within what the base knows, and time runs forth; but frames are closer to each other than the
+    base has seen, so a freshly extended model differs from its base at every length from 2 frames on.
+    """
+    step = (base_frames - 1) / max(num_frames - 1, 1)
+    return [frame * step for frame in range(num_frames)]
+
+
+POSITIONS: dict[str, Callable[[int, int], list[float]]] = {
+    "reflected": reflected_positions,
+    "continued": continued_positions,
+    "interpolated": interpolated_positions,
+}

@@ -39,6 +39,8 @@ def identity_of(config: TrainConfig, base: str, data: str) -> dict[str, Any]:
         "content": data,
     }
     for free in ("steps", "micro_batch_size"):
+        if free == "steps" and config.optimizer.learning_rate_schedule != "constant":
+            continue  # a decay's rates follow from the number of steps
         del settings["optimizer"][free]
     for free in ("zero_stage", "gradient_checkpointing"):
         del settings["engine"][free]

@@ -1,11 +1,14 @@
 """The YAML that a person writes, checked whole before anything is loaded or written."""
 
+from math import cos, pi
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
+from exvideo_blocks import ExtensionConfig
 from exvideo_blocks.levels import LEVELS
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from exvideo_blocks.positions import POSITIONS
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from exvideo_train.errors import UserError
 
@@ -24,13 +27,20 @@ class ExtensionSection(_Section):
 
     num_frames: Annotated[int, Field(ge=2)]
     level: str = "full"
+    positions: str = "reflected"
 
-    @field_validator("level")
+    @field_validator("level", "positions")
     @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in LEVELS:
-            raise ValueError(f"choose one of {', '.join(LEVELS)}")
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        known = LEVELS if info.field_name == "level" else POSITIONS
+        if value not in known:
+            raise ValueError(f"choose one of {', '.join(known)}")
         return value
+
+    @property
+    def mounted(self) -> ExtensionConfig:
+        """The same for exvideo-blocks."""
+        return ExtensionConfig(self.num_frames, self.level, self.positions)
 
 
 class DataSection(_Section):
@@ -51,16 +61,24 @@ class NoiseSection(_Section):
 
 
 class OptimizerSection(_Section):
-    """AdamW with a linear warm-up. `batch_size` is the global one, over all processes."""
+    """AdamW with a linear warm-up, then a constant rate or a decay. `batch_size` is that of all processes together."""
 
     steps: PositiveInt
     batch_size: PositiveInt = 1
     micro_batch_size: PositiveInt = 1
     learning_rate: Positive = 1e-5
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    learning_rate_schedule: Literal["constant", "linear", "cosine"] = "constant"
     weight_decay: NonNegative = 0.01
     max_grad_norm: Positive = 1.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+
+    def learning_rate_at(self, step: int) -> float:
+        """The rate of update `step`, from 0: it rises over `warmup_steps`, and a decay reaches 0 after the last one."""
+        warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        done = max(0, step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        left = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + cos(pi * done)) / 2}[self.learning_rate_schedule]
+        return self.learning_rate * warm * left
 
     @model_validator(mode="after")
     def _divides(self) -> Self:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, check_extends, extend
+from exvideo_blocks import Extension, check_extends, extend
 from exvideo_infer.base_model import load_base
 
 from exvideo_train.checkpoint import find_checkpoint, identity_of, read_state_json, read_tensors, save_checkpoint
@@ -62,7 +62,7 @@ def train(config: TrainConfig) -> Path:
     validation = _validation(config, data, processes)
     base_figures = _evaluate_base(unet, validation)
     identity = identity_of(config, fingerprint(unet), data.content)
-    extension = extend(unet, ExtensionConfig(config.extension.num_frames, config.extension.level))
+    extension = extend(unet, config.extension.mounted)
     engine = _engine(config, unet, extension, data, processes)
     state = _resume(config, engine, identity, display)
     tracker = Tracker(config, state.step) if processes.is_main else None
@@ -110,7 +110,7 @@ def train_step(config: TrainConfig, engine: Engine, data: Data, state: TrainStat
         TrainingDivergedError: the loss is not finite; the weights are as they were.
     """
     started, waited = time.perf_counter(), 0.0
-    learning_rate = config.optimizer.learning_rate * min(1.0, (state.step + 1) / (config.optimizer.warmup_steps + 1))
+    learning_rate = config.optimizer.learning_rate_at(state.step)
     engine.set_learning_rate(learning_rate)
     own = engine.processes.share(list(range(config.optimizer.batch_size)))
     total = torch.zeros(())
@@ -150,7 +150,7 @@ def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[
     """The base's UNet on this process's device, and the clips, encoded; the encoders are let go."""
     base = load_base(config.base)
     try:
-        check_extends(base.unet, ExtensionConfig(config.extension.num_frames, config.extension.level))
+        check_extends(base.unet, config.extension.mounted)
     except (TypeError, ValueError) as error:
         raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
     for network in base.encoders:

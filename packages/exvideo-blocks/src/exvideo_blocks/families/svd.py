@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from exvideo_blocks.layers import FrameTable, IdentityConv3d
 from exvideo_blocks.levels import LEVELS
-from exvideo_blocks.positions import reflected_positions
+from exvideo_blocks.positions import POSITIONS
 
 if TYPE_CHECKING:
     from exvideo_blocks.config import ExtensionConfig
@@ -72,7 +72,8 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     extended.temporal_transformer_blocks = nn.ModuleList(_same_module_as(TokenMajorTemporalBlock, b) for b in blocks)
 
     weight = site.proj_in.weight
-    positions = torch.tensor(reflected_positions(known_frames, config.num_frames), device=weight.device)
+    ids = POSITIONS[config.positions](known_frames, config.num_frames)
+    positions = torch.tensor(ids, device=weight.device)
     extended.frame_table = FrameTable(site.time_proj(positions).to(weight.dtype))
     extended.identity_convs = None
     if level.identity_conv:
