@@ -35,7 +35,7 @@ def closing_lines(job: Job, stages: Stages, loss: HeldOutLoss, output: Path) -> 
     lines += report_lines(*(Result.load(output / "report" / name) for name in ("baseline.json", "report.json")))
     seconds = ", ".join(f"{timing.title.split(':')[0]} {timing.wall_seconds:.0f}" for timing in stages.timings)
     total = sum(timing.wall_seconds for timing in stages.timings)
-    files = ["contact_sheet.png", "held_out_loss.png", "report/report.md"]
+    files = ["contact_sheet.png", "after.png", "held_out_loss.png", "report/report.md"]
     files += ["from_text.png"] if job.prompts else []
     files += ["truth/truth.md", "truth/truth.png"] if job.truth_is_known else []
     return "\n".join([*lines, f"Seconds: {seconds}; {total:.0f} in all.", f"Look in {output} at {', '.join(files)}."])

@@ -18,7 +18,8 @@ from demo.job import NUM_FRAMES, Job
 
 def generate_all(job: Job, output: Path) -> None:
     """`base_direct` by the untouched base; then, with the trained extension mounted, `extended` and `from_text`."""
-    pipeline = ExVideoPipeline.from_pretrained(job.base)
+    # As in training. On a CPU that multiplies bfloat16 it takes half the time; the figures are the same.
+    pipeline = ExVideoPipeline.from_pretrained(job.base, torch_dtype=torch.bfloat16)
     generate(pipeline, job, output / "base_direct")
     pipeline.load_extension(output / "post_tune" / "extension.safetensors")
     generate(pipeline, job, output / "extended")

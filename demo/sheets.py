@@ -12,13 +12,17 @@ from demo.job import NUM_FRAMES, Job
 
 
 def draw_sheets(job: Job, output: Path) -> None:
-    """Writes `contact_sheet.png` of held-out clips under their captions, and `from_text.png` if there are prompts."""
+    """Writes `contact_sheet.png` of some held-out clips, `after.png` of all, and `from_text.png` if there are prompts."""
     versions = {"real": job.held_out, "before": output / "base_direct", "after": output / "extended"}
     held_out = [
         ClipRows(caption_of(clip), {label: _frames(folder / clip.name) for label, folder in versions.items()})
         for clip in job.held_out_clips[: job.most_on_sheet]
     ]
     write_contact_sheet(output / "contact_sheet.png", held_out)
+    extended = [
+        ClipRows(caption_of(clip), {"after": _frames(versions["after"] / clip.name)}) for clip in job.held_out_clips
+    ]
+    write_contact_sheet(output / "after.png", extended)
     if job.prompts:
         made = sorted((output / "from_text").glob("*.mp4"))
         write_contact_sheet(

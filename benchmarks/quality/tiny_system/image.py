@@ -20,7 +20,7 @@ from benchmarks.quality.tiny_world.sampler import sample_spec
 
 CHANNELS = (64, 64)
 HEAD_WIDTH = 32
-SCHEDULE = Schedule(steps=5500, batch_size=64, learning_rate=1.5e-3, warmup_steps=200, half=True)
+SCHEDULE = Schedule(steps=15_000, batch_size=64, learning_rate=1.5e-3, warmup_steps=200, half=True)
 IMAGES = 24_576
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.3, 1.6
 SUBJECT_WEIGHT = 5.0  # of the latents that show one

@@ -19,7 +19,7 @@ from benchmarks.quality.tiny_world.spec import COLOURS, PLACES, SHAPES, ClipSpec
 
 WORLD_SEED = 7  # another world than the generator's: the same rules, other clips
 LENGTHS = (8, 8, 16, 40)  # frames, of the clips of one step after another; the longer, the fewer
-CLASSIFIER = Schedule(steps=2900, batch_size=64, learning_rate=2e-3, checkpoint_every=250)
+CLASSIFIER = Schedule(steps=4600, batch_size=64, learning_rate=2e-3, checkpoint_every=250)
 MATCHER = Schedule(steps=1000, batch_size=64, learning_rate=1e-3, checkpoint_every=250)
 FILLING, UNKNOWN = "<pad>", "<unk>"
 WORDS = (FILLING, UNKNOWN, *vocabulary())

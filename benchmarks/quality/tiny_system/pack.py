@@ -29,9 +29,9 @@ SAMPLING = {
     "fps": FPS,
     "motion_bucket_id": 127,
     "noise_aug_strength": 0.0,
-    "num_inference_steps": 20,
-    "min_guidance_scale": 1.0,
-    "max_guidance_scale": 1.0,
+    "num_inference_steps": 12,
+    "min_guidance_scale": 2.0,
+    "max_guidance_scale": 2.0,
     "text_to_image": {"num_inference_steps": 25, "guidance_scale": 3.0},
 }
 

@@ -21,7 +21,7 @@ CHANNELS = (64, 96)
 HEAD_WIDTH = 32
 NUM_FRAMES = 8
 ADDED_TIME_WIDTH = 32
-SCHEDULE = Schedule(steps=12_600, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
+SCHEDULE = Schedule(steps=11_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
 CLIPS = 12_288
 # ln(sigma) first as Stable Video Diffusion draws it; then lower, where shapes are made, as motion is learnt sooner.
 SIGMA_LOG_MEANS, SIGMA_LOG_STD = (0.7, 0.2), 1.6

@@ -48,13 +48,13 @@ def test_the_same_seed_gives_the_same_clip_from_words_alone(pipeline: ExVideoPip
 
 
 def test_words_alone_steer_where_the_same_picture_goes(pipeline: ExVideoPipeline) -> None:
-    """One first frame, a large red circle in the middle of black; the prompt says which way it goes."""
+    """One first frame, a large blue square in the middle of black; the prompt says which way it goes."""
     went = {}
     for direction in ("left", "right", "up", "down"):
         spec = moving(direction)
         frames = pipeline(
             image=Image.fromarray(render(spec, 1)[0]),
-            prompt=f"a large red circle moves {direction} quickly and bounces on a black background",
+            prompt=f"a large blue square moves {direction} quickly and bounces on a black background",
             generator=torch.Generator().manual_seed(0),
             output_type="np",
         ).frames[0]
@@ -90,7 +90,7 @@ def test_what_the_judges_call_a_class_is_what_the_world_calls_it() -> None:
 
 def moving(direction: str) -> ClipSpec:
     return ClipSpec(
-        (Subject("circle", "red", "large"),),
+        (Subject("square", "blue", "large"),),
         Background("black"),
         Motion("bounces", direction, "fast", along=0.5, across=0.5),
     )
