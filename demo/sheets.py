@@ -12,7 +12,7 @@ from demo.job import NUM_FRAMES, Job
 
 
 def draw_sheets(job: Job, output: Path) -> None:
-    """Writes `contact_sheet.png` of some held-out clips, `after.png` of all, and `from_text.png` if there are prompts."""
+    """Writes `contact_sheet.png` of held-out clips, `after.png` of all of them, and `from_text.png` of prompts."""
     versions = {"real": job.held_out, "before": output / "base_direct", "after": output / "extended"}
     held_out = [
         ClipRows(caption_of(clip), {label: _frames(folder / clip.name) for label, folder in versions.items()})
