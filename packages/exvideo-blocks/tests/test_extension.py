@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from exvideo_blocks import Extension, ExtensionConfig, extend, extension_of, read_extension_header, restore
+from exvideo_blocks.values import assign
 from exvideo_blocks.weights import read_safetensors, write_safetensors
 
 MakeUnet = Callable[..., Any]
@@ -106,7 +107,7 @@ def test_everything_that_does_not_fit_is_listed(tiny_unet: MakeUnet) -> None:
     wrong[names[5]] = torch.zeros(3, 3)
     wrong[names[6]] = values[names[6]].to(torch.int64)
     with pytest.raises(ValueError, match="a file lacks 5 tensors") as refusal:
-        extension.assign(wrong, "a file")
+        assign(extension.named_parameters(), wrong, "a file")
     text = str(refusal.value)
     assert f"lacks 5 tensors of this extension ({', '.join(names[:5])})" in text
     assert "has 2 tensors that this extension does not (stranger, other)" in text
@@ -120,7 +121,7 @@ def test_a_long_list_ends_in_a_count(tiny_unet: MakeUnet) -> None:
     extension = trained_extension(tiny_unet(), "full")
     names = list(extension.named_parameters())
     with pytest.raises(ValueError, match="lacks") as refusal:
-        extension.assign({}, "nothing")
+        assign(extension.named_parameters(), {}, "nothing")
     assert f"{names[19]}, and {len(names) - 20} more)" in str(refusal.value)
     assert names[20] not in str(refusal.value)
 

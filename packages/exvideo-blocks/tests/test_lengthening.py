@@ -92,3 +92,27 @@ def test_what_cannot_be_lengthened_stays_as_it_was(tiny_unet: MakeUnet) -> None:
         lengthen(unet, 24, "new")
     assert extension_of(unet) is extension
     assert torch.equal(run(unet, 12), before)
+
+
+def test_one_that_is_off_is_lengthened_where_the_model_is_now(tiny_unet: MakeUnet) -> None:
+    unet, other = tiny_unet(), tiny_unet()
+    expected = (trained(unet), lengthen(unet, 24))[1].named_parameters()
+    trained(other).disable()
+    other.double()
+    extension = lengthen(other, 24)
+    assert extension.is_enabled
+    assert {parameter.dtype for parameter in other.parameters()} == {torch.float64}
+    for name, parameter in extension.named_parameters().items():
+        torch.testing.assert_close(parameter, expected[name].double())
+
+
+def test_the_shorter_one_does_not_come_back(tiny_unet: MakeUnet) -> None:
+    unet = tiny_unet()
+    shorter = trained(unet)
+    with shorter.disabled():
+        longer = lengthen(unet, 24)
+    with pytest.raises(ValueError, match="This extension was taken off its model; mount one with extend"):
+        shorter.enable()
+    assert extension_of(unet) is longer
+    assert unet.get_parameter(TABLE) is longer.named_parameters()[TABLE]
+    assert run(unet, 24).shape[1] == 24

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.header import ExtensionHeader, architecture_hash, check_base, check_sizes, read_extension_header
 from exvideo_blocks.hub import FILE_NAME, check_id, locate, upload
-from exvideo_blocks.tensor_check import check_finite, check_tensors
+from exvideo_blocks.sites import Sites
+from exvideo_blocks.values import assign, values_for
 from exvideo_blocks.weights import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Extension:
         config: ExtensionConfig,
         family: "Family",
         base_frames: int,
+        sites: Sites,
         names: list[str],
-        originals: dict[str, nn.Module],
         trained_before: set[str],
     ) -> None:
         self.model = model
@@ -44,17 +45,15 @@ class Extension:
         self.family_name: str = family.NAME
         self.base_frames = base_frames
         self.names = names
-        self.originals = originals
+        self.originals = sites.originals
         self.trained_before = trained_before
+        self._sites = sites
         self._architecture: dict[str, Any] = family.architecture(model)
         self._is_dead = family.is_dead_with_one_token
-        # While disabled: the extended sites, and where each was (device and dtype) when it was taken out.
-        self._aside: dict[str, nn.Module] = {}
-        self._was_at: dict[str, tuple[torch.device, torch.dtype]] = {}
 
     def sites(self) -> dict[str, nn.Module]:
         """The extended temporal sites by name, whether they are in the model at present or not."""
-        return self._aside or {name: self.model.get_submodule(name) for name in self.originals}
+        return self._sites.extended()
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """Every parameter that the level adapts, by its name in the model: what a file holds."""
@@ -107,45 +106,42 @@ class Extension:
     @property
     def is_enabled(self) -> bool:
         """False while the base's own modules stand in the model."""
-        return not self._aside
+        return self._sites.are_extended
 
     def disable(self) -> None:
         """Puts the base's own modules in the model; the extended ones wait, with all they have learnt, for `enable`.
 
         The model computes what the frozen base does. Does nothing if the extension is disabled already.
         """
-        if not self.is_enabled:
-            return
-        extended = self.sites()
-        for name, original in self.originals.items():
-            self._was_at[name] = _place(extended[name], original)
-            original.to(*self._was_at[name])
-            _swap(self.model, name, extended[name], original)
-        self._aside = extended
+        self._sites.put_originals()
 
     def enable(self) -> None:
         """Puts the extended modules back after `disable`; does nothing if they are in the model already.
 
         Where the model was moved or cast meanwhile, they follow it; else no bit of them changes.
+
+        Raises:
+            ValueError: the extension was taken off its model.
         """
-        for name, extended in self._aside.items():
-            original = self.model.get_submodule(name)
-            place = _place(original, extended)
-            if place != self._was_at[name]:
-                extended.to(*place)
-            _swap(self.model, name, original, extended)
-        self._aside = {}
+        if not self._is_mounted():
+            raise ValueError("This extension was taken off its model; mount one with extend or Extension.load.")
+        self._sites.put_extended()
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """A block in which the model is its base; after it the extension is as it was before, on or off."""
+        """A block in which the model is its base. After it the extension is on or off as before, unless taken off."""
         was_enabled = self.is_enabled
         self.disable()
         try:
             yield
         finally:
-            if was_enabled:
+            if was_enabled and self._is_mounted():
                 self.enable()
+
+    def _is_mounted(self) -> bool:
+        from exvideo_blocks.mount import extension_of
+
+        return extension_of(self.model) is self
 
     # --- files ---------------------------------------------------------------------------------------------------
 
@@ -163,37 +159,7 @@ class Extension:
             ValueError: `tensors` has a name or a shape that this extension does not, or a value is not finite, be it
                 because `dtype` cannot hold it. Nothing is written then.
         """
-        write_safetensors(path, self.values(path, tensors, dtype), self.header().metadata())
-
-    def values(
-        self, path: str | Path, tensors: Mapping[str, Tensor] | None = None, dtype: torch.dtype | None = None
-    ) -> dict[str, Tensor]:
-        """The tensors that `save` would write to `path`, by name; raises what it would."""
-        if dtype not in (None, torch.float32, torch.bfloat16, torch.float16):
-            raise ValueError(f"dtype={dtype} is none of torch.float32, torch.bfloat16, torch.float16; choose one.")
-        values: dict[str, Tensor] = dict(self.named_parameters())
-        check_tensors(tensors or {}, values, f"the tensors for {path}", complete=False)
-        values |= tensors or {}
-        if dtype is not None:
-            values = {name: value.detach().to(dtype) for name, value in values.items()}
-        check_finite(values, f"what would be written to {path}")
-        return values
-
-    def assign(self, tensors: Mapping[str, Tensor], source: str) -> None:
-        """Copies a value into every parameter of the extension, each in the parameter's own dtype.
-
-        Args:
-            tensors: one value a parameter, by name.
-            source: where they come from, for the error.
-
-        Raises:
-            ValueError: tensors are missing, unknown, of another shape or type, or not finite: all of them are listed,
-                and no parameter was changed.
-        """
-        check_tensors(tensors, parameters := self.named_parameters(), source)
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(tensors[name])
+        write_safetensors(path, values_for(path, self.named_parameters(), tensors, dtype), self.header().metadata())
 
     def save_pretrained(
         self,
@@ -277,25 +243,8 @@ class Extension:
         check_sizes(file, header.config, (tensor.shape for tensor in tensors.values()))
         extension = extend(model, header.config)
         try:
-            extension.assign(tensors, str(file))
+            assign(extension.named_parameters(), tensors, str(file))
         except ValueError:
             restore(model)
             raise
         return extension
-
-
-def _swap(model: nn.Module, name: str, outgoing: Any, incoming: Any) -> None:
-    incoming.train(outgoing.training)
-    if hasattr(outgoing, "gradient_checkpointing"):
-        incoming.gradient_checkpointing = outgoing.gradient_checkpointing
-        if outgoing.gradient_checkpointing:
-            incoming._gradient_checkpointing_func = outgoing._gradient_checkpointing_func
-    parent, _, attribute = name.rpartition(".")
-    model.get_submodule(parent).register_module(attribute, incoming)
-
-
-def _place(site: nn.Module, twin: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where the model is, seen by a site that is in it: by what is frozen and shared, as what trains may differ."""
-    shared = {id(parameter) for parameter in twin.parameters()}
-    parameter = next((p for p in site.parameters() if id(p) in shared), next(site.parameters()))
-    return parameter.device, parameter.dtype

@@ -25,8 +25,8 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
         positions: one of `exvideo_blocks.positions.POSITIONS`; None takes the extension's own.
 
     Returns:
-        The new extension of the same level, in the place of the old one, whose parameters are not the model's any
-        more: make a new optimizer.
+        The new extension of the same level, in the place of the old one, and enabled. The old one's parameters are not
+        the model's any more: make a new optimizer.
 
     Raises:
         ValueError: the model is not extended, num_frames is not beyond its present length, or the positions are
@@ -41,6 +41,7 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
         raise ValueError(
             f"num_frames={num_frames} does not lengthen an extension of {known} frames; ask for more than {known}."
         )
+    shorter.enable()  # it goes to where the model is now
     trained = shorter.named_parameters()
     tables = {
         f"{site_name}.{name}.weight"

@@ -7,6 +7,7 @@ from exvideo_blocks.extension import Extension
 from exvideo_blocks.families import family_of
 from exvideo_blocks.levels import LEVELS
 from exvideo_blocks.lora import check_peft, start_lora
+from exvideo_blocks.sites import Sites
 
 _ATTRIBUTE = "_exvideo_extension"
 
@@ -34,15 +35,12 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
     known = config.base_frames or family.base_frames(model)
     trained_before = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     originals = family.find_sites(model)
-    extended_sites = {name: family.extended_site(site, config, known) for name, site in originals.items()}
+    extended = {name: family.extended_site(site, config, known) for name, site in originals.items()}
+    names = [f"{at}.{name}" for at, site in extended.items() for name in family.adapted_names(site, config.level)]
     model.requires_grad_(False)
-    names: list[str] = []
-    for site_name, extended in extended_sites.items():
-        _replace(model, site_name, extended)
-        names += [f"{site_name}.{name}" for name in family.adapted_names(extended, config.level)]
     extension = Extension(
-        model=model, config=config, family=family, base_frames=known, names=names, originals=originals,
-        trained_before=trained_before,
+        model=model, config=config, family=family, base_frames=known, sites=Sites(model, originals, extended),
+        names=names, trained_before=trained_before,
     )  # fmt: skip
     parameters = extension.named_parameters()
     start_lora(parameters)
@@ -85,8 +83,3 @@ def restore(model: nn.Module) -> None:
 def extension_of(model: nn.Module) -> Extension | None:
     """The extension that is mounted on a model, or None."""
     return getattr(model, _ATTRIBUTE, None)
-
-
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, attribute = name.rpartition(".")
-    model.get_submodule(parent).register_module(attribute, module)

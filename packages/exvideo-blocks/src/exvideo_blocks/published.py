@@ -14,6 +14,7 @@ from torch import Tensor
 
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.tensor_check import check_tensors
+from exvideo_blocks.values import assign, values_for
 from exvideo_blocks.weights import read_safetensors, write_safetensors
 
 # Steps in the flat list: a spatial and a temporal resnet with their mixing; the same of attentions, where the temporal
@@ -61,7 +62,7 @@ def load_published(extension: Extension, path: str | Path) -> None:
     tensors = _read(Path(path))
     parameters = extension.named_parameters()
     check_tensors(tensors, {theirs: parameters[ours] for theirs, ours in names.items()}, str(path))
-    extension.assign({ours: tensors[theirs] for theirs, ours in names.items()}, str(path))
+    assign(parameters, {ours: tensors[theirs] for theirs, ours in names.items()}, str(path))
 
 
 def export_published(extension: Extension, path: str | Path, *, dtype: torch.dtype | None = None) -> None:
@@ -76,7 +77,7 @@ def export_published(extension: Extension, path: str | Path, *, dtype: torch.dty
         ValueError: the extension is of another kind, or a value is not finite in `dtype`. Nothing is written then.
     """
     names = published_names(extension)
-    values = extension.values(path, dtype=dtype)
+    values = values_for(path, extension.named_parameters(), dtype=dtype)
     write_safetensors(path, {theirs: values[ours] for theirs, ours in names.items()}, {})
 
 
