@@ -1,10 +1,13 @@
+import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, extend, read_extension_header
+from exvideo_blocks import Extension, ExtensionConfig, extend, extension_of, read_extension_header, restore
+from exvideo_blocks.values import assign
 from exvideo_blocks.weights import read_safetensors, write_safetensors
 
 MakeUnet = Callable[..., Any]
@@ -35,8 +38,20 @@ def test_header_says_what_the_file_is(tiny_unet: MakeUnet, tmp_path: Path) -> No
     extension.save(tmp_path / "e.safetensors")
     header = read_extension_header(tmp_path / "e.safetensors")
     assert header == extension.header()
-    assert (header.family, header.base_frames, header.num_frames, header.level) == ("svd", 8, 12, "full")
+    assert (header.family, header.base_frames, header.config) == ("svd", 8, extension.config)
     assert header.base_config["block_out_channels"] == [32, 64]
+
+
+def test_every_setting_is_in_the_file_and_comes_back(tiny_unet: MakeUnet, tmp_path: Path) -> None:
+    config = ExtensionConfig(num_frames=12, level="conv", positions="interpolated")
+    others = {field.name for field in fields(ExtensionConfig)} - {"num_frames", "level", "positions"}
+    extend(tiny_unet(), config).save(tmp_path / "e.safetensors")
+    _, metadata = read_safetensors(tmp_path / "e.safetensors")
+    written = json.loads(metadata["config"])
+    assert written == {"num_frames": 12, "level": "conv", "positions": "interpolated"} | {
+        name: getattr(config, name) for name in others
+    }
+    assert Extension.load(tmp_path / "e.safetensors", tiny_unet()).config == config
 
 
 def test_other_values_and_types_can_be_saved(tiny_unet: MakeUnet, tmp_path: Path) -> None:
@@ -47,6 +62,30 @@ def test_other_values_and_types_can_be_saved(tiny_unet: MakeUnet, tmp_path: Path
     assert set(tensors) == set(extension.named_parameters())
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert (tensors[name] == 0.5).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_saved_type_is_loaded_in_the_type_of_the_model(
+    tiny_unet: MakeUnet, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    extension = trained_extension(tiny_unet())
+    extension.save(tmp_path / "e.safetensors", dtype=dtype)
+    loaded = Extension.load(tmp_path / "e.safetensors", tiny_unet()).named_parameters()
+    for name, parameter in extension.named_parameters().items():
+        assert torch.equal(loaded[name], parameter.to(dtype).to(parameter.dtype))
+
+
+def test_values_that_the_file_could_not_hold_are_not_written(tiny_unet: MakeUnet, tmp_path: Path) -> None:
+    extension = trained_extension(tiny_unet(), "position")
+    name = "mid_block.attentions.0.frame_table.weight"
+    with torch.no_grad():
+        extension.named_parameters()[name][3, 5] = 70_000.0
+    with pytest.raises(ValueError, match=rf"not finite in 1 tensor \({name}\).*torch.bfloat16"):
+        extension.save(tmp_path / "e.safetensors", dtype=torch.float16)
+    with pytest.raises(ValueError, match=r"dtype=torch.int8 is none of torch.float32"):
+        extension.save(tmp_path / "e.safetensors", dtype=torch.int8)
+    assert list(tmp_path.iterdir()) == []
+    extension.save(tmp_path / "e.safetensors", dtype=torch.bfloat16)
 
 
 def test_a_file_of_another_base_says_what_differs(tiny_unet: MakeUnet, tmp_path: Path) -> None:
@@ -60,60 +99,167 @@ def test_the_latent_size_is_not_part_of_the_base(tiny_unet: MakeUnet, tmp_path: 
     Extension.load(tmp_path / "e.safetensors", tiny_unet(sample_size=32))
 
 
-@pytest.mark.parametrize("kept", [0.0, 0.3, 0.999])
-def test_a_truncated_file_is_refused(tiny_unet: MakeUnet, tmp_path: Path, kept: float) -> None:
-    path = tmp_path / "e.safetensors"
-    trained_extension(tiny_unet(), "position").save(path)
-    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
-    with pytest.raises(ValueError, match=r"e\.safetensors is truncated or not a safetensors file"):
-        Extension.load(path, tiny_unet())
+def test_everything_that_does_not_fit_is_listed(tiny_unet: MakeUnet) -> None:
+    extension = trained_extension(tiny_unet(), "full")
+    values = {name: value.detach().clone() for name, value in extension.named_parameters().items()}
+    names = list(values)
+    wrong = {name: values[name] for name in names[5:]} | {"stranger": torch.zeros(1), "other": torch.zeros(1)}
+    wrong[names[5]] = torch.zeros(3, 3)
+    wrong[names[6]] = values[names[6]].to(torch.int64)
+    with pytest.raises(ValueError, match="a file lacks 5 tensors") as refusal:
+        assign(extension.named_parameters(), wrong, "a file")
+    text = str(refusal.value)
+    assert f"lacks 5 tensors of this extension ({', '.join(names[:5])})" in text
+    assert "has 2 tensors that this extension does not (stranger, other)" in text
+    shape = tuple(values[names[5]].shape)
+    assert f"has 1 tensor of another shape ({names[5]} (3, 3) where the model has {shape})" in text
+    assert f"has 1 tensor of no floating type that is read ({names[6]} torch.int64)" in text
+    assert all(torch.equal(extension.named_parameters()[name], value) for name, value in values.items())
 
 
-def test_files_that_are_no_extension(tiny_unet: MakeUnet, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="is not a file"):
-        Extension.load(tmp_path / "absent.safetensors", tiny_unet())
-    write_safetensors(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, {})
-    with pytest.raises(ValueError, match="no ExVideo extension"):
-        Extension.load(tmp_path / "other.safetensors", tiny_unet())
-    torch.save({"a": torch.zeros(1)}, tmp_path / "pickle.safetensors")
-    with pytest.raises(ValueError, match="not a safetensors file"):
-        Extension.load(tmp_path / "pickle.safetensors", tiny_unet())
+def test_a_long_list_ends_in_a_count(tiny_unet: MakeUnet) -> None:
+    extension = trained_extension(tiny_unet(), "full")
+    names = list(extension.named_parameters())
+    with pytest.raises(ValueError, match="lacks") as refusal:
+        assign(extension.named_parameters(), {}, "nothing")
+    assert f"{names[19]}, and {len(names) - 20} more)" in str(refusal.value)
+    assert names[20] not in str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda tensors, name: tensors.pop(name), r"lacks 1 tensors"),
-        (
-            lambda tensors, name: tensors.update(stranger=torch.zeros(1)),
-            "has 'stranger', which this extension does not",
-        ),
-        (lambda tensors, name: tensors.update({name: torch.zeros(3, 3)}), r"of shape \(3, 3\)"),
-        (lambda tensors, name: tensors[name].fill_(float("nan")), "not finite"),
-    ],
-)
-def test_damaged_contents_leave_the_model_as_it_was(
-    tiny_unet: MakeUnet, tmp_path: Path, change: Callable[[dict[str, torch.Tensor], str], Any], message: str
+# --- on and off ----------------------------------------------------------------------------------------------------
+
+
+def clip(unet: Any, frames: int = 8) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(5)
+    sample = torch.randn(1, frames, 8, 8, 8, generator=generator)
+    context = torch.randn(1, 1, 32, generator=generator)
+    with torch.no_grad():
+        return unet(sample, torch.tensor(0.3), context, torch.tensor([[6.0, 127.0, 0.0]])).sample
+
+
+@pytest.mark.parametrize("level", ["full", "attention", "position"])
+def test_off_is_the_base_and_on_again_what_was_trained(tiny_unet: MakeUnet, level: str) -> None:
+    unet = tiny_unet().requires_grad_(False)  # PyTorch multiplies by frozen weights in a way that rounds differently
+    base = clip(unet)
+    extension = trained_extension(unet, level)
+    trained, values = clip(unet), extension.named_parameters()
+    assert not torch.equal(trained, base)
+    with extension.disabled():
+        assert not extension.is_enabled
+        assert torch.equal(clip(unet), base)
+        assert extension_of(unet) is extension
+        assert not any(parameter.requires_grad for parameter in unet.parameters())
+    assert extension.is_enabled
+    assert torch.equal(clip(unet), trained)
+    assert all(extension.named_parameters()[name] is value for name, value in values.items())
+    assert all(value.requires_grad for value in values.values())
+
+
+def test_switching_twice_is_switching_once(tiny_unet: MakeUnet) -> None:
+    unet = tiny_unet()
+    extension = trained_extension(unet)
+    trained = clip(unet)
+    extension.enable()
+    extension.disable()
+    base = clip(unet)
+    extension.disable()
+    with extension.disabled():
+        assert torch.equal(clip(unet), base)
+    assert torch.equal(clip(unet), base)  # it was off before the block
+    extension.enable()
+    assert torch.equal(clip(unet), trained)
+
+
+def test_an_error_within_disabled_enables_again(tiny_unet: MakeUnet) -> None:
+    unet = tiny_unet()
+    extension = trained_extension(unet)
+    with pytest.raises(ZeroDivisionError), extension.disabled():
+        1 / 0  # noqa: B018
+    assert extension.is_enabled
+
+
+def test_a_disabled_extension_is_saved_counted_and_restored(tiny_unet: MakeUnet, tmp_path: Path) -> None:
+    unet = tiny_unet()
+    base = clip(unet)
+    extension = trained_extension(unet)
+    trained, counted = clip(unet), extension.summary()
+    extension.save(tmp_path / "on.safetensors")
+    extension.disable()
+    extension.save(tmp_path / "off.safetensors")
+    assert extension.summary() == counted
+    on, off = (read_safetensors(tmp_path / name) for name in ("on.safetensors", "off.safetensors"))
+    assert on[1] == off[1]
+    assert list(on[0]) == list(off[0])
+    assert all(torch.equal(on[0][name], off[0][name]) for name in on[0])
+    restore(unet)
+    assert torch.equal(clip(unet), base)
+    assert all(parameter.requires_grad for parameter in unet.parameters())
+    Extension.load(tmp_path / "off.safetensors", unet)
+    assert torch.equal(clip(unet), trained)
+
+
+def test_what_is_off_follows_the_model(tiny_unet: MakeUnet) -> None:
+    unet = tiny_unet()
+    extension = trained_extension(unet)
+    extension.disable()
+    unet.train().double()
+    unet.enable_gradient_checkpointing()
+    extension.enable()
+    site = unet.mid_block.attentions[0]
+    assert {parameter.dtype for parameter in unet.parameters()} == {torch.float64}
+    assert all(module.training for module in unet.modules())
+    assert site.gradient_checkpointing
+    unet.eval().float()
+    extension.disable()
+    assert {parameter.dtype for parameter in unet.parameters()} == {torch.float32}
+    assert not any(module.training for module in unet.modules())
+    assert unet.mid_block.attentions[0] is not site
+
+
+def test_trained_weights_of_another_type_than_the_base_keep_it(tiny_unet: MakeUnet) -> None:
+    unet = tiny_unet().to(torch.bfloat16)
+    extension = extend(unet, ExtensionConfig(num_frames=12))
+    for parameter in extension.named_parameters().values():
+        parameter.data = parameter.float() + 1e-4
+    values = {name: value.detach().clone() for name, value in extension.named_parameters().items()}
+    with extension.disabled():
+        assert {parameter.dtype for parameter in unet.parameters()} == {torch.bfloat16}
+    for name, value in extension.named_parameters().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, values[name])
+
+
+@pytest.mark.parametrize("level", ["full", "attention", "lora"])
+def test_a_motion_model_is_switched_saved_and_counted_alike(
+    tiny_motion_unet: MakeUnet, tmp_path: Path, level: str
 ) -> None:
-    path = tmp_path / "e.safetensors"
-    trained_extension(tiny_unet(), "position").save(path)
-    tensors, metadata = read_safetensors(path)
-    change(tensors, next(iter(tensors)))
-    write_safetensors(path, tensors, metadata)
-    unet, untouched = tiny_unet(), tiny_unet()
-    with pytest.raises(ValueError, match=message):
-        Extension.load(path, unet)
-    assert list(unet.state_dict()) == list(untouched.state_dict())
-    assert all(torch.equal(a, b) for a, b in zip(unet.parameters(), untouched.parameters(), strict=True))
+    def noise(unet: Any) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(5)
+        latents = torch.randn(1, 4, 8, 8, 8, generator=generator)
+        words = torch.randn(8, 3, 32, generator=generator)
+        with torch.no_grad():
+            return unet(latents, torch.tensor(7), words).sample
 
-
-def test_a_newer_format_is_refused(tiny_unet: MakeUnet, tmp_path: Path) -> None:
-    path = tmp_path / "e.safetensors"
-    trained_extension(tiny_unet(), "position").save(path)
-    tensors, metadata = read_safetensors(path)
-    write_safetensors(path, tensors, metadata | {"format_version": "2"})
-    with pytest.raises(ValueError, match="has extension format 2, this version reads 1"):
-        read_extension_header(path)
+    unet = tiny_motion_unet().requires_grad_(False)
+    base, count = noise(unet), sum(parameter.numel() for parameter in unet.parameters())
+    extension = extend(unet, ExtensionConfig(num_frames=24, level=level, lora_rank=5))
+    with torch.no_grad():
+        for parameter in extension.named_parameters().values():
+            parameter.add_(0.1)
+    trained = noise(unet)
+    assert not torch.equal(trained, base)
+    with extension.disabled():
+        assert torch.equal(noise(unet), base)
+    assert torch.equal(noise(unet), trained)
+    summary = extension.summary()
+    assert summary.base == count
+    assert summary.trained == sum(parameter.numel() for parameter in extension.named_parameters().values())
+    assert {group.name for group in summary.groups if group.trained} >= {"frame tables", "temporal norms"}
+    extension.save_pretrained(tmp_path)
+    assert "pipeline_tag: text-to-video" in (tmp_path / "README.md").read_text()
+    other = tiny_motion_unet()
+    assert Extension.load(tmp_path, other).config == extension.config
+    assert torch.equal(noise(other.requires_grad_(False)), noise(unet.requires_grad_(False)))
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:

@@ -80,7 +80,20 @@ def test_parameter_counts_at_the_size_of_svd_xt() -> None:
         return trained, sum(parameter.numel() for parameter in unet.parameters())
 
     assert count("full") == (832_956_800, 1_860_773_802)
-    assert [round(count(level)[0] / 1e6, 1) for level in ("temporal", "conv", "position")] == [498.4, 336.2, 1.6]
+    rounded = {level: round(count(level)[0] / 1e6, 1) for level in ("temporal", "conv", "attention", "position")}
+    assert rounded == {"temporal": 498.4, "conv": 336.2, "attention": 51.6, "position": 1.6}
+
+
+@pytest.mark.parametrize(("level", "rank", "millions"), [("lora", 16, 3.3), ("lora", 64, 8.1)])
+def test_parameter_counts_of_lora_at_the_size_of_svd_xt(level: str, rank: int, millions: float) -> None:
+    from diffusers import UNetSpatioTemporalConditionModel
+
+    with torch.device("meta"):
+        unet = UNetSpatioTemporalConditionModel()
+    extension = extend(unet, ExtensionConfig(num_frames=128, level=level, lora_rank=rank))
+    trained = sum(parameter.numel() for parameter in extension.named_parameters().values())
+    assert round(trained / 1e6, 1) == millions
+    assert trained == sum(parameter.numel() for parameter in unet.parameters() if parameter.requires_grad)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -207,6 +220,8 @@ def test_a_stock_pipeline_runs_an_extended_unet(tiny_base_dir: Any) -> None:
         ({"num_frames": 1}, "num_frames=1 must be a whole number of at least 2"),
         ({"num_frames": 40, "level": "everything"}, "level='everything' is unknown; choose one of full"),
         ({"num_frames": 40, "positions": "new"}, "positions='new' is unknown; choose one of reflected"),
+        ({"num_frames": 40, "lora_rank": 0}, "lora_rank=0 must be a whole number of at least 1"),
+        ({"num_frames": 40, "base_frames": 1.5}, "base_frames=1.5 must be a whole number of at least 2 frames"),
     ],
 )
 def test_a_bad_configuration_is_refused_before_a_model_is_touched(options: dict[str, Any], message: str) -> None:

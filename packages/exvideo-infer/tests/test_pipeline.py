@@ -95,6 +95,23 @@ def test_an_extension_sets_the_length_until_it_is_unloaded(
     assert torch.equal(sample(), before)
 
 
+def test_an_extension_is_loaded_by_its_id_on_the_hub(
+    pipe: ExVideoPipeline, extension_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def download(repo_id: str, filename: str, *, revision: str | None) -> str:
+        asked.append((repo_id, filename, revision))
+        return str(extension_file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    for revision in (None, "v1"):
+        extension = pipe.load_extension("anna/long-clips", revision=revision)
+        assert extension.config.num_frames == 12
+        pipe.unload_extension()
+    assert asked == [("anna/long-clips", "extension.safetensors", revision) for revision in (None, "v1")]
+
+
 def test_the_seed_decides(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
     first, again, other = (
         pipe(images[0], **SMALL, num_frames=2, generator=seeded(seed), output_type="latent").frames

@@ -30,12 +30,24 @@ def test_wrong_folders(make_config: MakeConfig, tmp_path: Path, capsys: pytest.C
     assert f"There is no folder {absent}" in refused(make_config(base=absent), capsys)
 
 
+def test_a_base_of_another_family(
+    make_config: MakeConfig, tiny_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = tmp_path / "animatediff"
+    shutil.copytree(tiny_base_dir, base)
+    index = json.loads((base / "model_index.json").read_text())
+    (base / "model_index.json").write_text(json.dumps(index | {"_class_name": "AnimateDiffPipeline"}))
+    message = f"{base} is of AnimateDiffPipeline: give a base of StableVideoDiffusionPipeline."
+    assert refused(make_config(base=str(base)), capsys) == message
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"optimizer.learning_rate": "fast"}, "optimizer.learning_rate: 'fast' is refused"),
         ({"optimiser": {"steps": 3}}, "optimiser is not a known key"),
         ({"extension.num_frames": 8}, "num_frames=8 is no extension of a base model of 8 frames"),
+        ({"extension.base_frames": 12}, "num_frames=10 is no extension of a base model of 12 frames"),
     ],
 )
 def test_wrong_values(

@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from exvideo_blocks import ExtensionConfig
 from exvideo_train.config import load_config
 from exvideo_train.errors import UserError
 
@@ -28,6 +30,8 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
         ({"optimizer.steps": 0}, r"optimizer\.steps: 0 is refused"),
         ({"optimizer.learning_rate": float("nan")}, r"optimizer\.learning_rate: nan is refused"),
         ({"extension.level": "all"}, r"extension\.level: 'all' is refused, choose one of full"),
+        ({"extension.lora_rank": 0}, r"extension\.lora_rank: 0 is refused, input should be greater than or equal to 1"),
+        ({"extension.base_frames": 1}, r"extension\.base_frames: 1 is refused, input should be greater than or equal"),
         ({"extension.positions": "learnt"}, r"extension\.positions: 'learnt' is refused, choose one of reflected"),
         ({"optimizer.learning_rate_schedule": "step"}, r"optimizer\.learning_rate_schedule: 'step' is refused"),
         ({"engine.zero_stage": 0}, r"engine\.zero_stage: 0 is refused"),
@@ -39,6 +43,13 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
 def test_bad_values_are_named(make_config: MakeConfig, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_config(make_config(**changes))
+
+
+def test_every_setting_of_an_extension_can_be_given_and_is_passed_on(make_config: MakeConfig) -> None:
+    extension = ExtensionConfig(40, level="lora", positions="continued", lora_rank=4, base_frames=9)
+    settings = asdict(extension)
+    assert load_config(make_config(extension=settings)).extension.mounted == extension
+    assert load_config(make_config(extension={"num_frames": 40})).extension.mounted == ExtensionConfig(40)
 
 
 @pytest.mark.parametrize(

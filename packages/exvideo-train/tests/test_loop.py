@@ -94,6 +94,21 @@ def test_a_run_is_the_bare_loop_and_leaves_a_loadable_extension(make_config: Mak
     assert set(state["ema"]) < set(extension.named_parameters())  # the file holds what one token cannot train, too
 
 
+def test_a_run_at_level_lora_leaves_a_loadable_extension(make_config: MakeConfig, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="the level lora needs the extra exvideo-blocks[lora]")
+    extension = {"num_frames": 10, "level": "lora", "lora_rank": 3, "base_frames": 9}
+    path = make_config(extension=extension, **{"optimizer.steps": 2})
+    assert main(["--config", str(path)]) == 0
+    unet = load_base(load_config(path).base).unet
+    loaded = Extension.load(tmp_path / "run" / "extension.safetensors", unet)
+    assert loaded.config == ExtensionConfig(**extension)
+    parameters, ema = loaded.named_parameters(), checkpoint_tensors(tmp_path / "run", 2)["ema"]
+    assert all(torch.equal(parameters[name], value) for name, value in ema.items())
+    # The second factor of each update starts at zero, and so does the update.
+    assert all(value.any() for name, value in ema.items() if ".lora_B." in name)
+    assert sum(".lora_B." in name for name in ema) == 4 * len(loaded.sites())
+
+
 def test_killed_in_mid_run_it_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"optimizer.steps": 7, "checkpoint.every": 3}
     unbroken, broken = make_config("unbroken", **changes), make_config("broken", **changes)

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exvideo_blocks.config import ExtensionConfig as ExtensionConfig
     from exvideo_blocks.extension import Extension as Extension
-    from exvideo_blocks.extension import read_extension_header as read_extension_header
+    from exvideo_blocks.header import read_extension_header as read_extension_header
+    from exvideo_blocks.lengthening import lengthen as lengthen
     from exvideo_blocks.mount import check_extends as check_extends
     from exvideo_blocks.mount import extend as extend
     from exvideo_blocks.mount import extension_of as extension_of
     from exvideo_blocks.mount import restore as restore
+    from exvideo_blocks.published import export_published as export_published
+    from exvideo_blocks.published import load_published as load_published
 
 __version__ = "0.1.0"
 
@@ -28,17 +31,23 @@ _EXPORTS = {
     "Extension": "exvideo_blocks.extension",
     "ExtensionConfig": "exvideo_blocks.config",
     "check_extends": "exvideo_blocks.mount",
+    "export_published": "exvideo_blocks.published",
     "extend": "exvideo_blocks.mount",
     "extension_of": "exvideo_blocks.mount",
-    "read_extension_header": "exvideo_blocks.extension",
+    "lengthen": "exvideo_blocks.lengthening",
+    "load_published": "exvideo_blocks.published",
+    "read_extension_header": "exvideo_blocks.header",
     "restore": "exvideo_blocks.mount",
 }
 __all__ = [
     "Extension",
     "ExtensionConfig",
     "check_extends",
+    "export_published",
     "extend",
     "extension_of",
+    "lengthen",
+    "load_published",
     "read_extension_header",
     "restore",
 ]

@@ -15,19 +15,31 @@ class ExtensionConfig:
         level: which parameters train, one of `exvideo_blocks.levels.LEVELS`; "full" is the published method.
         positions: what the frame table starts from, one of `exvideo_blocks.positions.POSITIONS`; "reflected" is the
             published one. It matters to a new extension alone: a file holds the table as it was trained.
+        lora_rank: rank of the low-rank updates; it matters to the level "lora" alone.
+        base_frames: frames that the base was trained at; None takes what its family knows. Give it where the model's
+            own config does not say, as AnimateDiff's does not, and the model is not of the usual length.
 
     Raises:
-        ValueError: num_frames is not a whole number of at least 2, or the level or the positions are unknown.
+        ValueError: a length or the rank is not a whole number or too small, or the level or the positions are unknown.
     """
 
     num_frames: int
     level: str = "full"
     positions: str = "reflected"
+    lora_rank: int = 16
+    base_frames: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.num_frames, bool) or not isinstance(self.num_frames, int) or self.num_frames < 2:
-            raise ValueError(f"num_frames={self.num_frames!r} must be a whole number of at least 2 frames.")
+        _check_whole("num_frames", self.num_frames, 2, " frames")
+        _check_whole("lora_rank", self.lora_rank, 1, "")
+        if self.base_frames is not None:
+            _check_whole("base_frames", self.base_frames, 2, " frames")
         if self.level not in LEVELS:
             raise ValueError(f"level={self.level!r} is unknown; choose one of {', '.join(LEVELS)}.")
         if self.positions not in POSITIONS:
             raise ValueError(f"positions={self.positions!r} is unknown; choose one of {', '.join(POSITIONS)}.")
+
+
+def _check_whole(name: str, value: object, least: int, unit: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}={value!r} must be a whole number of at least {least}{unit}.")

@@ -1,41 +1,24 @@
-"""The mounted extension: which parameters of the model are its own, and the one file that holds them."""
+"""The mounted extension: which parameters of the model are its own, switched on and off, saved and loaded."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from exvideo_blocks.config import ExtensionConfig
-from exvideo_blocks.weights import read_metadata, read_safetensors, write_safetensors
+from exvideo_blocks.header import ExtensionHeader, architecture_hash, check_base, check_sizes, read_extension_header
+from exvideo_blocks.hub import FILE_NAME, check_id, locate, upload
+from exvideo_blocks.sites import Sites
+from exvideo_blocks.values import assign, values_for
+from exvideo_blocks.weights import read_safetensors, write_safetensors
 
-FORMAT = "exvideo-extension"
-FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class ExtensionHeader:
-    """What an extension file says of itself.
-
-    Args:
-        family: kind of model, such as "svd".
-        base_frames, num_frames: length of the base model and of the extended one, in frames.
-        level: which parameters the file holds.
-        base_config_hash: sha256 of the base's architecture.
-        base_config: that architecture, so that a mismatch can say what differs.
-    """
-
-    family: str
-    base_frames: int
-    num_frames: int
-    level: str
-    base_config_hash: str
-    base_config: dict[str, Any]
+if TYPE_CHECKING:
+    from exvideo_blocks.families.family import Family
+    from exvideo_blocks.summary import Summary
 
 
 class Extension:
@@ -51,10 +34,10 @@ class Extension:
         *,
         model: nn.Module,
         config: ExtensionConfig,
-        family: ModuleType,
+        family: "Family",
         base_frames: int,
+        sites: Sites,
         names: list[str],
-        originals: dict[str, nn.Module],
         trained_before: set[str],
     ) -> None:
         self.model = model
@@ -62,14 +45,24 @@ class Extension:
         self.family_name: str = family.NAME
         self.base_frames = base_frames
         self.names = names
-        self.originals = originals
+        self.originals = sites.originals
         self.trained_before = trained_before
+        self._sites = sites
         self._architecture: dict[str, Any] = family.architecture(model)
         self._is_dead = family.is_dead_with_one_token
 
+    def sites(self) -> dict[str, nn.Module]:
+        """The extended temporal sites by name, whether they are in the model at present or not."""
+        return self._sites.extended()
+
     def named_parameters(self) -> dict[str, nn.Parameter]:
         """Every parameter that the level adapts, by its name in the model: what a file holds."""
-        return {name: self.model.get_parameter(name) for name in self.names}
+        parameters = {
+            f"{site_name}.{name}": parameter
+            for site_name, site in self.sites().items()
+            for name, parameter in site.named_parameters(remove_duplicate=False)
+        }
+        return {name: parameters[name] for name in self.names}
 
     def trainable_parameters(self, context_tokens: int | None = None) -> dict[str, nn.Parameter]:
         """The parameters to give to an optimizer, by name.
@@ -80,22 +73,77 @@ class Extension:
                 cease to require a gradient, since rounding noise in place of zero would make Adam walk at random.
         """
         parameters = self.named_parameters()
-        if context_tokens != 1:
-            return parameters
-        for name in [name for name in parameters if self._is_dead(name)]:
+        for name in self.dead_names(context_tokens):
             parameters.pop(name).requires_grad_(False)
         return parameters
+
+    def dead_names(self, context_tokens: int | None = None) -> list[str]:
+        """Names of adapted parameters that cannot learn when the model is conditioned on so many tokens."""
+        return [name for name in self.names if self._is_dead(name)] if context_tokens == 1 else []
+
+    def summary(self, context_tokens: int | None = None) -> "Summary":
+        """Parameters by group, bytes of the file, memory of a training step's state; print it for a table.
+
+        Args:
+            context_tokens: as in `trainable_parameters`: what cannot learn has no gradient and no moments.
+        """
+        from exvideo_blocks.summary import summarize
+
+        return summarize(self, context_tokens)
 
     def header(self) -> ExtensionHeader:
         """What the file of this extension says of itself."""
         return ExtensionHeader(
             family=self.family_name,
             base_frames=self.base_frames,
-            num_frames=self.config.num_frames,
-            level=self.config.level,
+            config=self.config,
             base_config_hash=architecture_hash(self._architecture),
             base_config=self._architecture,
         )
+
+    # --- on and off ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_enabled(self) -> bool:
+        """False while the base's own modules stand in the model."""
+        return self._sites.are_extended
+
+    def disable(self) -> None:
+        """Puts the base's own modules in the model; the extended ones wait, with all they have learnt, for `enable`.
+
+        The model computes what the frozen base does. Does nothing if the extension is disabled already.
+        """
+        self._sites.put_originals()
+
+    def enable(self) -> None:
+        """Puts the extended modules back after `disable`; does nothing if they are in the model already.
+
+        Where the model was moved or cast meanwhile, they follow it; else no bit of them changes.
+
+        Raises:
+            ValueError: the extension was taken off its model.
+        """
+        if not self._is_mounted():
+            raise ValueError("This extension was taken off its model; mount one with extend or Extension.load.")
+        self._sites.put_extended()
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """A block in which the model is its base. After it the extension is on or off as before, unless taken off."""
+        was_enabled = self.is_enabled
+        self.disable()
+        try:
+            yield
+        finally:
+            if was_enabled and self._is_mounted():
+                self.enable()
+
+    def _is_mounted(self) -> bool:
+        from exvideo_blocks.mount import extension_of
+
+        return extension_of(self.model) is self
+
+    # --- files ---------------------------------------------------------------------------------------------------
 
     def save(
         self, path: str | Path, *, tensors: Mapping[str, Tensor] | None = None, dtype: torch.dtype | None = None
@@ -105,134 +153,98 @@ class Extension:
         Args:
             path: file to write; folders on the way are made.
             tensors: values to write in place of some of the model's own, by name: an EMA, say.
-            dtype: floating type in the file; None keeps each tensor's own.
+            dtype: torch.float32, torch.bfloat16 or torch.float16 in the file; None keeps each tensor's own.
 
         Raises:
-            ValueError: `tensors` has a name or a shape that this extension does not.
+            ValueError: `tensors` has a name or a shape that this extension does not, or a value is not finite, be it
+                because `dtype` cannot hold it. Nothing is written then.
         """
-        values: dict[str, Tensor] = dict(self.named_parameters())
-        _check_shapes(tensors or {}, values, f"the tensors for {path}")
-        values.update(tensors or {})
-        if dtype is not None:
-            values = {name: value.to(dtype) for name, value in values.items()}
-        header = self.header()
-        metadata = {
-            "format": FORMAT,
-            "format_version": str(FORMAT_VERSION),
-            "family": header.family,
-            "base_frames": str(header.base_frames),
-            "num_frames": str(header.num_frames),
-            "level": header.level,
-            "base_config_hash": header.base_config_hash,
-            "base_config": json.dumps(header.base_config, sort_keys=True),
-        }
-        write_safetensors(path, values, metadata)
+        write_safetensors(path, values_for(path, self.named_parameters(), tensors, dtype), self.header().metadata())
 
-    def assign(self, tensors: Mapping[str, Tensor], source: str) -> None:
-        """Copies a value into every parameter of the extension, each in the parameter's own dtype.
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        repo_id: str | None = None,
+        base_model: str | None = None,
+        tensors: Mapping[str, Tensor] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        """Writes `extension.safetensors` and a model card, README.md, to a folder, in the form that the hub shows.
 
         Args:
-            tensors: one value a parameter, by name.
-            source: where they come from, for the error.
+            folder: where to; made if it is not there. `Extension.load(folder, model)` reads it.
+            repo_id: `user/name` on the hub, for the card's title and its lines on loading.
+            base_model: path or hub id of the base, for the card; None takes the one that the model was loaded from,
+                if that is a hub id.
+            tensors, dtype: as in `save`.
 
         Raises:
-            ValueError: a tensor is missing, unknown, of another shape or not finite; no parameter was changed then.
+            ValueError: as `save`.
         """
-        parameters = self.named_parameters()
-        missing = sorted(set(parameters) - set(tensors))
-        if missing:
-            raise ValueError(
-                f"{source} lacks {len(missing)} tensors, {missing[0]!r} the first; save the extension again."
-            )
-        _check_shapes(tensors, parameters, source)
-        with torch.no_grad():
-            for name, parameter in parameters.items():
-                parameter.copy_(tensors[name])
+        from exvideo_blocks.model_card import write_model_card
+
+        file = Path(folder) / FILE_NAME
+        self.save(file, tensors=tensors, dtype=dtype)
+        write_model_card(self, file, repo_id=repo_id, base_model=base_model)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = False,
+        revision: str | None = None,
+        base_model: str | None = None,
+        tensors: Mapping[str, Tensor] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> str:
+        """Publishes the extension and its model card as a repository of the Hugging Face hub.
+
+        Args:
+            repo_id: `user/name`; made if it is not there.
+            private: whether a new repository is visible to its owner only.
+            revision: branch to commit to; None for the main one.
+            base_model, tensors, dtype: as in `save_pretrained`.
+
+        Returns:
+            The repository's address.
+
+        Raises:
+            ValueError: as `save`; or the id is none, or the hub refused or could not be reached.
+        """
+        check_id(repo_id)
+        with TemporaryDirectory() as folder:
+            self.save_pretrained(folder, repo_id=repo_id, base_model=base_model, tensors=tensors, dtype=dtype)
+            return upload(Path(folder), repo_id, private=private, revision=revision)
 
     @classmethod
-    def load(cls, path: str | Path, model: nn.Module) -> "Extension":
-        """Mounts the extension of a file on a base model.
+    def load(cls, path: str | Path, model: nn.Module, *, revision: str | None = None) -> "Extension":
+        """Mounts the extension of a file, or of a repository of the Hugging Face hub, on a base model.
 
         Args:
-            path: file that `save` wrote.
+            path: file that `save` wrote, folder that `save_pretrained` wrote, or `user/name` on the hub. What exists
+                here goes first.
             model: the base model, not extended.
+            revision: branch, tag or commit on the hub; None for the main branch.
 
         Raises:
             TypeError: no family knows the model's class.
-            ValueError: the file is missing, truncated, not an extension, of a newer format, or of another base (the
+            ValueError: the file is missing, truncated, not an extension, of another format, or of another base (the
                 message says what differs); or the model is extended already. The model is then as it was.
         """
         from exvideo_blocks.families import family_of
         from exvideo_blocks.mount import extend, restore
 
-        header = read_extension_header(path)
         family = family_of(model)
-        _check_base(path, header, family.NAME, family.architecture(model))
-        tensors, _ = read_safetensors(path)
-        extension = extend(model, ExtensionConfig(num_frames=header.num_frames, level=header.level))
+        file = locate(path, revision)
+        header = read_extension_header(file)
+        check_base(file, header, family.NAME, family.architecture(model))
+        tensors, _ = read_safetensors(file)
+        check_sizes(file, header.config, (tensor.shape for tensor in tensors.values()))
+        extension = extend(model, header.config)
         try:
-            extension.assign(tensors, str(path))
+            assign(extension.named_parameters(), tensors, str(file))
         except ValueError:
             restore(model)
             raise
         return extension
-
-
-def read_extension_header(path: str | Path) -> ExtensionHeader:
-    """What an extension file says of itself, without reading its tensors.
-
-    Raises:
-        ValueError: the file is missing, truncated, not an extension, or of a newer format.
-    """
-    metadata = read_metadata(path)
-    if metadata.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} is a safetensors file but no ExVideo extension; give a file that Extension.save wrote."
-        )
-    if metadata.get("format_version") != str(FORMAT_VERSION):
-        raise ValueError(
-            f"{path} has extension format {metadata.get('format_version')}, this version reads {FORMAT_VERSION}; "
-            "install the exvideo-blocks that wrote it."
-        )
-    try:
-        return ExtensionHeader(
-            family=metadata["family"],
-            base_frames=int(metadata["base_frames"]),
-            num_frames=int(metadata["num_frames"]),
-            level=metadata["level"],
-            base_config_hash=metadata["base_config_hash"],
-            base_config=json.loads(metadata["base_config"]),
-        )
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} has an incomplete extension header ({error}); save the extension again.") from error
-
-
-def architecture_hash(architecture: Mapping[str, Any]) -> str:
-    """sha256 of an architecture written as canonical JSON."""
-    return sha256(json.dumps(architecture, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _check_base(path: str | Path, header: ExtensionHeader, family: str, architecture: dict[str, Any]) -> None:
-    if header.family != family:
-        raise ValueError(
-            f"{path} extends a model of family {header.family!r}, this one is {family!r}; load its own base."
-        )
-    if header.base_config_hash == architecture_hash(architecture):
-        return
-    keys = sorted(set(header.base_config) | set(architecture))
-    differing = [key for key in keys if header.base_config.get(key) != architecture.get(key)]
-    what = ", ".join(f"{key} {header.base_config.get(key)} there, {architecture.get(key)} here" for key in differing)
-    raise ValueError(f"{path} was made for another base ({what}); load the base that it was trained on.")
-
-
-def _check_shapes(tensors: Mapping[str, Tensor], parameters: Mapping[str, Tensor], source: str) -> None:
-    for name, tensor in tensors.items():
-        if name not in parameters:
-            raise ValueError(f"{source} has {name!r}, which this extension does not; check level and base.")
-        if tensor.shape != parameters[name].shape:
-            raise ValueError(
-                f"{source} has {name!r} of shape {tuple(tensor.shape)}, the model has {tuple(parameters[name].shape)}; "
-                "load the base that it was trained on."
-            )
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{source} has a value in {name!r} that is not finite; train or save it again.")

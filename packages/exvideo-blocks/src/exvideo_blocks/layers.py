@@ -1,4 +1,7 @@
-"""The two layers that ExVideo adds: a trainable row per frame, and a 3D convolution that starts as the identity."""
+"""The two layers that ExVideo adds, a row per frame and a 3D convolution, and one that the base has, kept as it was."""
+
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -35,20 +38,59 @@ class IdentityConv3d(nn.Conv3d):
 
     Edges are reflected. An axis of length 1 has no neighbour to reflect: its own value stands in, so a single frame
     or a one-row latent passes.
+
+    Args:
+        channels: channels in and out.
+        depthwise: each channel is convolved by itself.
+        device, dtype: of the parameters.
     """
 
-    def __init__(self, channels: int, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
-        super().__init__(channels, channels, kernel_size=3, device=device, dtype=dtype)
+    def __init__(
+        self,
+        channels: int,
+        *,
+        depthwise: bool = False,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        groups = channels if depthwise else 1
+        super().__init__(channels, channels, kernel_size=3, groups=groups, device=device, dtype=dtype)
 
     def reset_parameters(self) -> None:
         with torch.no_grad():
             self.weight.zero_()
             assert self.bias is not None
             self.bias.zero_()
-            self.weight[:, :, 1, 1, 1] = torch.eye(self.out_channels, device=self.weight.device)
+            outputs, inputs = self.weight.shape[:2]
+            centre = torch.eye(outputs) if inputs == outputs else torch.ones(outputs, 1)
+            self.weight[:, :, 1, 1, 1] = centre.to(self.weight.device)
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(_pad_by_reflection(input))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # `model.to(memory_format=torch.channels_last)` converts tensors of 4 and of 5 axes, and fails on those of 5: a
+        # base of images only can be converted, and its extension has to stay so.
+        def on_four_axes(tensor: Tensor) -> Tensor:
+            if tensor.dim() != 5:
+                return fn(tensor)
+            return fn(tensor.flatten(0, 1)).unflatten(0, tensor.shape[:2]).contiguous()
+
+        return super()._apply(on_four_axes, recurse)
+
+
+class FrozenLinear(nn.Linear):
+    """A frozen linear layer with a bias that rounds as it did before it was frozen; made by `twin_of` alone.
+
+    PyTorch multiplies a strided view of images as one matrix where the weight requires a gradient, and image by image
+    where it does not. The two round differently, and freezing a model must not change what it computes.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.is_contiguous():
+            return super().forward(input)
+        rows = F.linear(input.flatten(0, -2), self.weight)
+        return (rows + self.bias.to(rows.dtype)).unflatten(0, input.shape[:-1])
 
 
 def _pad_by_reflection(x: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
 """Mounting an extension on a model, in place, and taking it off again."""
 
-from typing import Any
-
 from torch import nn
 
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.families import family_of
+from exvideo_blocks.levels import LEVELS
+from exvideo_blocks.lora import check_peft, start_lora
+from exvideo_blocks.sites import Sites
 
 _ATTRIBUTE = "_exvideo_extension"
 
@@ -17,7 +18,8 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
     A freshly extended model computes what the base computes for clips of up to the base's own length.
 
     Args:
-        model: diffusers' UNetSpatioTemporalConditionModel.
+        model: one that a family knows: diffusers' UNetSpatioTemporalConditionModel or UNetMotionModel, or a class of
+            `exvideo_blocks.families.register`.
         config: length and level.
 
     Returns:
@@ -25,23 +27,24 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
 
     Raises:
         TypeError: no family knows the model's class.
-        ValueError: the model is extended already, or config.num_frames is not beyond the base's frames.
+        ValueError: the model is extended already, config.num_frames is not beyond the base's frames, or the level
+            needs peft and it is not installed.
     """
     check_extends(model, config)
     family = family_of(model)
+    known = config.base_frames or family.base_frames(model)
     trained_before = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     originals = family.find_sites(model)
+    extended = {name: family.extended_site(site, config, known) for name, site in originals.items()}
+    names = [f"{at}.{name}" for at, site in extended.items() for name in family.adapted_names(site, config.level)]
     model.requires_grad_(False)
-    names: list[str] = []
-    for site_name, site in originals.items():
-        extended = family.extended_site(site, config, family.base_frames(model))
-        _replace(model, site_name, extended)
-        names += [f"{site_name}.{name}" for name in family.adapted_names(extended, config.level)]
     extension = Extension(
-        model=model, config=config, family=family, base_frames=family.base_frames(model), names=names,
-        originals=originals, trained_before=trained_before,
+        model=model, config=config, family=family, base_frames=known, sites=Sites(model, originals, extended),
+        names=names, trained_before=trained_before,
     )  # fmt: skip
-    for parameter in extension.named_parameters().values():
+    parameters = extension.named_parameters()
+    start_lora(parameters)
+    for parameter in parameters.values():
         parameter.requires_grad_(True)
     setattr(model, _ATTRIBUTE, extension)
     return extension
@@ -52,12 +55,14 @@ def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
     family = family_of(model)
     if extension_of(model) is not None:
         raise ValueError("This model is extended already; call restore(model) first.")
-    known = family.base_frames(model)
+    known = config.base_frames or family.base_frames(model)
     if config.num_frames <= known:
         raise ValueError(
             f"num_frames={config.num_frames} is no extension of a base model of {known} frames; "
             f"ask for more than {known}."
         )
+    if LEVELS[config.level].lora:
+        check_peft()
 
 
 def restore(model: nn.Module) -> None:
@@ -69,14 +74,7 @@ def restore(model: nn.Module) -> None:
     extension = extension_of(model)
     if extension is None:
         raise ValueError(f"This {type(model).__name__} is not extended; there is nothing to restore.")
-    for name, original in extension.originals.items():
-        extended: Any = model.get_submodule(name)
-        original.to(extended.proj_in.weight)
-        original.train(extended.training)
-        original.gradient_checkpointing = extended.gradient_checkpointing
-        if extended.gradient_checkpointing:
-            original._gradient_checkpointing_func = extended._gradient_checkpointing_func
-        _replace(model, name, original)
+    extension.disable()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in extension.trained_before)
     delattr(model, _ATTRIBUTE)
@@ -85,8 +83,3 @@ def restore(model: nn.Module) -> None:
 def extension_of(model: nn.Module) -> Extension | None:
     """The extension that is mounted on a model, or None."""
     return getattr(model, _ATTRIBUTE, None)
-
-
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, attribute = name.rpartition(".")
-    model.get_submodule(parent).register_module(attribute, module)

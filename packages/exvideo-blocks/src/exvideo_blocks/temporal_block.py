@@ -34,8 +34,7 @@ class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
         hidden_states = self._feed(self.ff_in, self.norm_in(hidden_states)) + hidden_states
         hidden_states = self._attend(self.norm1(hidden_states), num_frames) + hidden_states
         if self.attn2 is not None:
-            attended = self._cross_attend(self.norm2(hidden_states), encoder_hidden_states, num_frames)
-            hidden_states = attended + hidden_states
+            hidden_states = self._cross_attend(hidden_states, encoder_hidden_states, num_frames) + hidden_states
         return self._feed(self.ff, self.norm3(hidden_states)) + hidden_states
 
     def _feed(self, network: nn.Module, tokens: Tensor) -> Tensor:
@@ -48,20 +47,51 @@ class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
         query, key, value = attn.to_q(tokens), attn.to_k(tokens), attn.to_v(tokens)
         return _project_out(attn, temporal_attention(query, key, value, num_frames=num_frames, num_heads=attn.heads))
 
-    def _cross_attend(self, tokens: Tensor, context: Tensor | None, num_frames: int) -> Tensor:
+    def _cross_attend(self, hidden_states: Tensor, context: Tensor | None, num_frames: int) -> Tensor:
         if context is None:
             raise ValueError(
                 "encoder_hidden_states=None, but this temporal block attends to a context; pass one a clip."
             )
-        attn, positions = self.attn2, tokens.shape[1]
-        # One row of context a position, as the base has it: a matrix product over fewer rows rounds differently, and a
-        # freshly extended model must equal its base bit for bit. In memory of its own, since PyTorch multiplies an
-        # expanded tensor in another way, which rounds differently again, depending on whether the weights are frozen.
-        rows = context[:, None].expand(-1, positions, -1, -1).flatten(0, 1).contiguous()
+        attn, positions = self.attn2, hidden_states.shape[1]
+        if context.shape[1] == 1:
+            return attend_to_one_token(attn, context, num_frames, positions, context.device.type == "cpu")
+        tokens = self.norm2(hidden_states)
+        rows = _a_row_per_position(context, positions)
         query = split_heads(attn.to_q(tokens), num_frames, attn.heads)
         key = attn.to_k(rows).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
         value = attn.to_v(rows).unflatten(-1, (attn.heads, -1)).transpose(1, 2)
         return _project_out(attn, join_heads(F.scaled_dot_product_attention(query, key, value), positions))
+
+
+def attend_to_one_token(
+    attn: Attention, context: Tensor, num_frames: int, positions: int, as_base_rounds: bool
+) -> Tensor:
+    """Attention to a single token: its softmax is 1 whatever asks, so all that is left is to_out(to_v(token)).
+
+    Args:
+        attn: the cross-attention.
+        context: (batch, 1, dimension).
+        num_frames, positions: frames a clip and positions a frame, to which the result is the same.
+        as_base_rounds: both products over as many rows as in the base, so that every bit is the base's on a processor
+            where rounding depends on their number; else over one row a clip (docs/decisions/0003).
+
+    Returns:
+        (batch * num_frames, positions, channels).
+    """
+    if not as_base_rounds:
+        token = _project_out(attn, attn.to_v(context))
+        return token[:, None].expand(-1, num_frames, positions, -1).flatten(0, 1)
+    value = attn.to_v(_a_row_per_position(context, positions)).expand(-1, num_frames, -1).contiguous()
+    rows = _project_out(attn, value)  # in the base's order too: in fp64 a row's place among the others matters
+    return rows.unflatten(0, (-1, positions)).transpose(1, 2).flatten(0, 1)
+
+
+def _a_row_per_position(context: Tensor, positions: int) -> Tensor:
+    """(batch, tokens, dimension) -> (batch * positions, tokens, dimension), the context of a clip for each position."""
+    # One row a position, as the base has it: a matrix product over fewer rows rounds differently, and a freshly
+    # extended model must equal its base bit for bit. In memory of its own, since PyTorch multiplies an expanded tensor
+    # in another way, which rounds differently again, depending on whether the weights are frozen.
+    return context[:, None].expand(-1, positions, -1, -1).flatten(0, 1).contiguous()
 
 
 def _project_out(attn: Attention, tokens: Tensor) -> Tensor:

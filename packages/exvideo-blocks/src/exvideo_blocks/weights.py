@@ -2,13 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+# How a file of torch.save begins: a zip archive today, a bare pickle before PyTorch 1.6.
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80")
 
 
 def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -37,7 +40,7 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str
     """All tensors of a safetensors file on the CPU, and its metadata.
 
     Raises:
-        ValueError: the file is missing, truncated or not safetensors.
+        ValueError: the file is missing, a folder, empty, a pickle, truncated or not safetensors.
     """
     with _open(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118 not a dict
@@ -49,10 +52,27 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return file.metadata() or {}
 
 
-def _open(path: str | Path) -> safe_open:
-    if not Path(path).is_file():
-        raise ValueError(f"{path} is not a file; give the path of a .safetensors file.")
+@contextmanager
+def _open(path: str | Path) -> Iterator[safe_open]:
+    _check_kind(Path(path))
     try:
-        return safe_open(str(path), framework="pt", device="cpu")
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            yield file
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is truncated or not a safetensors file ({error}); copy or save it again.") from error
+
+
+def _check_kind(path: Path) -> None:
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, where a .safetensors file is wanted; give the path of the file in it.")
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file; give the path of a .safetensors file.")
+    with open(path, "rb") as file:
+        start = file.read(8)
+    # In a safetensors file these eight bytes are the length of the header, and it may begin as a pickle does.
+    is_too_long = int.from_bytes(start, "little") > path.stat().st_size - 8
+    if start.startswith(_PICKLE_STARTS) and is_too_long:
+        raise ValueError(
+            f"{path} is a pickle of torch.save, which can run any code when it is read, and not a safetensors file; "
+            "save its tensors with safetensors.torch.save_file, or ask its author to."
+        )

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 from exvideo_blocks.families import svd
 
@@ -54,3 +55,23 @@ def test_the_target_is_scaled_as_published() -> None:
     model_input = svd.scale_input(latents, sigma)
     velocity = (model_input - latents * 2**0.5) / sigma  # predicts exactly 1
     assert abs(svd.loss(velocity, model_input, latents, sigma).item() - 0.01**2 * 2**0.5) < 1e-8
+
+
+def test_the_family_s_objective_is_the_published_one() -> None:
+    from diffusers import EulerDiscreteScheduler
+
+    objective = svd.objective(EulerDiscreteScheduler(prediction_type="v_prediction"))
+    latents, noise, v = (torch.randn(2, 3, 4, 4, 4) for _ in range(3))
+    sigma = objective.noise_levels()[[100, 900]]
+    model_input, time = objective.precondition(latents, noise, sigma)
+    per_clip = sigma.view(2, 1, 1, 1, 1)
+    assert torch.equal(model_input, svd.scale_input(latents + per_clip * noise, per_clip))
+    assert torch.equal(time, svd.timestep_of(sigma))
+    assert torch.equal(objective.loss(v, latents, noise, sigma), svd.loss(v, model_input, latents, per_clip))
+
+
+def test_a_scheduler_for_another_prediction_is_refused() -> None:
+    from diffusers import EulerDiscreteScheduler
+
+    with pytest.raises(ValueError, match="prediction_type='epsilon', but Stable Video Diffusion predicts v"):
+        svd.objective(EulerDiscreteScheduler())

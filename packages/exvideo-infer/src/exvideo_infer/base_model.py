@@ -148,7 +148,7 @@ def _check_folder(directory: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BaseModelError(f"{index} cannot be read as a diffusers index: {error}.") from error
     if pipeline_class != PIPELINE_CLASS:
-        raise BaseModelError(f"{directory} holds a {pipeline_class}: give a {PIPELINE_CLASS}.")
+        raise BaseModelError(f"{directory} is of {pipeline_class}: give a base of {PIPELINE_CLASS}.")
     there = [part for part in TEXT_PARTS if (directory / part).is_dir()]
     if len(there) == 1:
         raise BaseModelError(

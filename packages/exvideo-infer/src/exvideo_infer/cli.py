@@ -185,7 +185,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="what makes the first frame: a text-to-image model, folder or hub id (default: the base's own, if any)",
     )
-    add("--extension", type=Path, help="extension.safetensors of a training; without it, the base is sampled directly")
+    add(
+        "--extension",
+        metavar="FILE",
+        help="extension.safetensors of a training, its folder, or a hub id (default: the base is sampled directly)",
+    )
     add("--num-frames", type=_at_least(1, int), help="default: the extension's, else the base's")
     add("--steps", type=_at_least(1, int), help="denoising steps (default: the base's, else 25)")
     add("--seed", type=_at_least(0, int), default=0, help="of the noise (default: %(default)s)")

@@ -134,14 +134,19 @@ class ExVideoPipeline:
         """The extension mounted on the UNet, if any."""
         return extension_of(self.unet)
 
-    def load_extension(self, path: str | Path) -> Extension:
-        """Mounts the extension of a safetensors file on the UNet.
+    def load_extension(self, path: str | Path, *, revision: str | None = None) -> Extension:
+        """Mounts an extension on the UNet.
+
+        Args:
+            path: what exvideo-train writes, a folder of `Extension.save_pretrained`, or `user/name` on the Hugging Face
+                hub. What exists here goes first.
+            revision: branch, tag or commit on the hub; None for the main branch.
 
         Raises:
-            ValueError: if the file is missing, truncated, not an extension or of another base, or if an extension is
-                mounted already.
+            ValueError: if the file is missing, truncated, not an extension or of another base, if the hub did not give
+                it, or if an extension is mounted already.
         """
-        return Extension.load(path, self.unet)
+        return Extension.load(path, self.unet, revision=revision)
 
     def unload_extension(self) -> None:
         """Puts the base's own modules back, bit for bit. Raises ValueError if no extension is mounted."""

@@ -44,6 +44,8 @@ def identity_of(config: TrainConfig, base: str, data: str) -> dict[str, Any]:
         del settings["optimizer"][free]
     for free in ("zero_stage", "gradient_checkpointing"):
         del settings["engine"][free]
+    if config.extension.level != "lora":
+        del settings["extension"]["lora_rank"]  # decides nothing, and checkpoints of before it was a key lack it
     return settings
 
 

@@ -23,11 +23,13 @@ class _Section(BaseModel):
 
 
 class ExtensionSection(_Section):
-    """What is mounted: `exvideo_blocks.ExtensionConfig`."""
+    """What is mounted: `exvideo_blocks.ExtensionConfig`, key by key."""
 
     num_frames: Annotated[int, Field(ge=2)]
     level: str = "full"
     positions: str = "reflected"
+    lora_rank: PositiveInt = 16
+    base_frames: Annotated[int, Field(ge=2)] | None = None
 
     @field_validator("level", "positions")
     @classmethod
@@ -40,7 +42,7 @@ class ExtensionSection(_Section):
     @property
     def mounted(self) -> ExtensionConfig:
         """The same for exvideo-blocks."""
-        return ExtensionConfig(self.num_frames, self.level, self.positions)
+        return ExtensionConfig(**self.model_dump())
 
 
 class DataSection(_Section):

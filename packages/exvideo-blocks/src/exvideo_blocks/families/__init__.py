@@ -1,15 +1,24 @@
 """The kinds of video model that can be extended, one file each."""
 
-from types import ModuleType
-
 from torch import nn
 
-from exvideo_blocks.families import svd
+from exvideo_blocks.families import animatediff, svd
+from exvideo_blocks.families.family import Family
 
-FAMILIES: dict[str, ModuleType] = {svd.NAME: svd}
+FAMILIES: dict[str, Family] = {}
 
 
-def family_of(model: nn.Module) -> ModuleType:
+def register(family: Family) -> None:
+    """Makes a family known to `extend` and `Extension.load`.
+
+    Raises:
+        ValueError: another family has this name.
+    """
+    if FAMILIES.setdefault(family.NAME, family) is not family:
+        raise ValueError(f"A family named {family.NAME!r} is registered already; choose another name.")
+
+
+def family_of(model: nn.Module) -> Family:
     """The family that a model belongs to.
 
     Raises:
@@ -20,3 +29,7 @@ def family_of(model: nn.Module) -> ModuleType:
             return family
     known = ", ".join(family.MODEL_CLASS for family in FAMILIES.values())
     raise TypeError(f"{type(model).__name__} cannot be extended; pass one of: {known}.")
+
+
+register(svd)
+register(animatediff)

@@ -3,15 +3,18 @@
 Section numbers below are those of ExVideo (arXiv 2406.14130) and EDM (Karras et al., arXiv 2206.00364).
 """
 
-from copy import copy, deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from exvideo_blocks.layers import FrameTable, IdentityConv3d
-from exvideo_blocks.levels import LEVELS
+from exvideo_blocks.families.family import plain_architecture
+from exvideo_blocks.layers import FrameTable, FrozenLinear, IdentityConv3d
+from exvideo_blocks.levels import LEVELS, Level
+from exvideo_blocks.lora import inject_lora
 from exvideo_blocks.positions import POSITIONS
+from exvideo_blocks.twins import twin_of, twin_with_own
 
 if TYPE_CHECKING:
     from exvideo_blocks.config import ExtensionConfig
@@ -21,6 +24,10 @@ MODEL_CLASS = "diffusers.UNetSpatioTemporalConditionModel"
 
 # What of the model's config says which weights fit: not the latent size, which any weights of the family take.
 _NOT_ARCHITECTURE = {"sample_size"}
+
+# The attention along frames; attn2 attends to the conditioning.
+_SELF_ATTENTIONS = ("attn1",)
+_LORA_TARGETS = ("attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0")
 
 
 # --- where the extension goes ------------------------------------------------------------------------------------
@@ -40,12 +47,7 @@ def base_frames(model: Any) -> int:
 
 def architecture(model: Any) -> dict[str, Any]:
     """The part of the model's config that decides whether an extension's tensors fit, as plain JSON values."""
-    config = {name: value for name, value in model.config.items() if not name.startswith("_")}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in sorted(config.items())
-        if name not in _NOT_ARCHITECTURE
-    }
+    return plain_architecture(model.config, _NOT_ARCHITECTURE)
 
 
 def find_sites(model: nn.Module) -> dict[str, nn.Module]:
@@ -61,15 +63,16 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     Frozen submodules are shared with the site; those that the level trains are copies, so that taking the extension
     off gives the original weights back whatever training did.
     """
-    from exvideo_blocks.temporal_block import ExtendedTransformerSpatioTemporalModel, TokenMajorTemporalBlock
+    from exvideo_blocks.temporal_block import ExtendedTransformerSpatioTemporalModel
 
     level = LEVELS[config.level]
-    extended = _same_module_as(ExtendedTransformerSpatioTemporalModel, site)
-    blocks = site.temporal_transformer_blocks
-    if level.temporal_blocks:
-        blocks = deepcopy(blocks)
-        extended.time_pos_embed = deepcopy(site.time_pos_embed)
-    extended.temporal_transformer_blocks = nn.ModuleList(_same_module_as(TokenMajorTemporalBlock, b) for b in blocks)
+    extended = twin_of(ExtendedTransformerSpatioTemporalModel, site)
+    extended.time_pos_embed = twin_with_own(site.time_pos_embed, lambda _: level.blocks)
+    if type(site.proj_in) is nn.Linear:
+        extended.proj_in = twin_of(FrozenLinear, site.proj_in)
+    extended.temporal_transformer_blocks = nn.ModuleList(
+        _extended_block(block, level, config.lora_rank) for block in site.temporal_transformer_blocks
+    )
 
     weight = site.proj_in.weight
     ids = POSITIONS[config.positions](known_frames, config.num_frames)
@@ -77,29 +80,35 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     extended.frame_table = FrameTable(site.time_proj(positions).to(weight.dtype))
     extended.identity_convs = None
     if level.identity_conv:
+        depthwise = level.identity_conv == "depthwise"
         extended.identity_convs = nn.ModuleList(
-            IdentityConv3d(site.in_channels, device=weight.device, dtype=weight.dtype) for _ in blocks
+            IdentityConv3d(site.in_channels, depthwise=depthwise, device=weight.device, dtype=weight.dtype)
+            for _ in site.temporal_transformer_blocks
         )
     return extended
 
 
-def _same_module_as(cls: type[nn.Module], module: nn.Module) -> Any:
-    """An instance of a subclass of `module`'s class that shares its parameters, buffers and submodules."""
-    twin = cls.__new__(cls)
-    # Hook and submodule tables are copied, so that mounting on the twin does not reach the original.
-    twin.__dict__ = {key: copy(value) if isinstance(value, dict) else value for key, value in vars(module).items()}
-    return twin
+def _extended_block(block: nn.Module, level: Level, lora_rank: int) -> nn.Module:
+    from exvideo_blocks.temporal_block import TokenMajorTemporalBlock
+
+    own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
+    extended = twin_of(TokenMajorTemporalBlock, own)
+    if level.lora:
+        inject_lora(extended, _LORA_TARGETS, lora_rank)
+    return extended
 
 
 def adapted_names(site: Any, level_name: str) -> list[str]:
     """Names, within an extended site, of the parameters that the level adapts: what trains and what a file holds."""
     level = LEVELS[level_name]
-    prefixes = ["frame_table."]
-    if level.identity_conv:
-        prefixes.append("identity_convs.")
-    if level.temporal_blocks:
-        prefixes += ["time_pos_embed.", "temporal_transformer_blocks."]
-    return [name for name, _ in site.named_parameters() if name.startswith(tuple(prefixes))]
+
+    def is_adapted(name: str) -> bool:
+        part, _, rest = name.partition(".")
+        if part == "temporal_transformer_blocks":
+            return level.trains_in_block(rest.partition(".")[2], _SELF_ATTENTIONS)
+        return part in ("frame_table", "identity_convs") or (part == "time_pos_embed" and level.blocks)
+
+    return [name for name, _ in site.named_parameters() if is_adapted(name)]
 
 
 def is_dead_with_one_token(name: str) -> bool:
@@ -160,3 +169,44 @@ def loss(v: Tensor, model_input: Tensor, latents: Tensor, sigma: Tensor, target_
     original = predict_original(v.float(), model_input.float(), sigma)
     error = (original - target_scale * latents.float()) ** 2
     return (error * loss_weight(sigma)).flatten(1).mean(dim=1)
+
+
+@dataclass(frozen=True)
+class PublishedObjective:
+    """The published objective in the form that every family has; a noise level is a sigma.
+
+    Latents are (batch, frames, channels, height, width).
+    """
+
+    def noise_levels(self) -> Tensor:
+        """1000 Karras sigmas, drawn uniformly (ExVideo section 4)."""
+        return karras_sigmas()
+
+    def precondition(self, latents: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """The scaled noisy latents, without the conditioning channels, and 0.25 ln(sigma)."""
+        sigma = _per_clip(level)
+        return scale_input(latents + sigma * noise, sigma), timestep_of(level)
+
+    def loss(self, prediction: Tensor, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+        """`loss` of the v-prediction for `precondition`'s input, (batch,) in fp32."""
+        model_input, _ = self.precondition(latents.float(), noise.float(), level)
+        return loss(prediction, model_input, latents, _per_clip(level))
+
+
+def objective(scheduler: Any) -> PublishedObjective:
+    """The published objective.
+
+    Raises:
+        ValueError: the scheduler does not take the network's output for a v-prediction.
+    """
+    prediction_type = scheduler.config.prediction_type
+    if prediction_type != "v_prediction":
+        raise ValueError(
+            f"prediction_type={prediction_type!r}, but Stable Video Diffusion predicts v; "
+            "pass the scheduler that the base model came with."
+        )
+    return PublishedObjective()
+
+
+def _per_clip(level: Tensor) -> Tensor:
+    return level.view(-1, 1, 1, 1, 1)

@@ -1,0 +1,197 @@
+"""AnimateDiff: where its motion modules are, how they are extended, and the objective it trains under.
+
+AnimateDiff is arXiv 2307.04725; the objective that of DDPM (arXiv 2006.11239, equation 14), or of v-prediction
+(arXiv 2202.00512, section 2.4), as the scheduler's config says.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from exvideo_blocks.families.family import plain_architecture
+from exvideo_blocks.layers import FrameTable, FrozenLinear, IdentityConv3d
+from exvideo_blocks.levels import LEVELS, Level
+from exvideo_blocks.lora import inject_lora
+from exvideo_blocks.positions import POSITIONS
+from exvideo_blocks.twins import twin_of, twin_with_own
+
+if TYPE_CHECKING:
+    from exvideo_blocks.config import ExtensionConfig
+
+NAME = "animatediff"
+MODEL_CLASS = "diffusers.UNetMotionModel"
+
+# Frames that the published motion modules were trained at. No config says so: `motion_max_seq_length` is the number of
+# rows in the stored position table, 24 or 32, of which the last were never trained with. ExtensionConfig.base_frames
+# overrules it.
+TRAINED_FRAMES = 16
+
+# Neither the latent size nor the rows of the stored table, which the extension replaces, decide which weights fit.
+_NOT_ARCHITECTURE = {"sample_size", "motion_max_seq_length"}
+
+# Both attentions of a motion module are along frames.
+_SELF_ATTENTIONS = ("attn1", "attn2")
+_LORA_TARGETS = tuple(f"{attn}.{part}" for attn in _SELF_ATTENTIONS for part in ("to_q", "to_k", "to_v", "to_out.0"))
+_TABLES = ("frame_table1", "frame_table2")
+
+
+# --- where the extension goes ------------------------------------------------------------------------------------
+
+
+def matches(model: nn.Module) -> bool:
+    """True for diffusers' UNetMotionModel."""
+    from diffusers import UNetMotionModel
+
+    return isinstance(model, UNetMotionModel)
+
+
+def base_frames(model: Any) -> int:
+    """16, or the rows of the stored position table if there are fewer."""
+    return min(TRAINED_FRAMES, int(model.config.motion_max_seq_length))
+
+
+def architecture(model: Any) -> dict[str, Any]:
+    """The part of the model's config that decides whether an extension's tensors fit, as plain JSON values."""
+    return plain_architecture(model.config, _NOT_ARCHITECTURE)
+
+
+def find_sites(model: nn.Module) -> dict[str, nn.Module]:
+    """Every motion module by its name in the model, in the model's order."""
+    from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
+
+    return {name: site for name, site in model.named_modules() if isinstance(site, AnimateDiffTransformer3D)}
+
+
+def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn.Module:
+    """An extended stand-in for one motion module. The module itself is left as it was.
+
+    Frozen parameters are shared with the module; those that the level trains are copies. Unlike the base's, it can
+    checkpoint its blocks: call the model's `enable_gradient_checkpointing` after mounting.
+    """
+    from exvideo_blocks.animatediff_block import ExtendedAnimateDiffTransformer3D
+
+    level = LEVELS[config.level]
+    ids = POSITIONS[config.positions](known_frames, config.num_frames)
+    extended = twin_of(ExtendedAnimateDiffTransformer3D, site)
+    # diffusers sets this on every module that has it, and the base's motion modules do not.
+    extended.gradient_checkpointing = getattr(site, "gradient_checkpointing", False)
+    if type(site.proj_in) is nn.Linear:
+        extended.proj_in = twin_of(FrozenLinear, site.proj_in)
+    extended.transformer_blocks = nn.ModuleList(
+        _extended_block(block, level, config.lora_rank, ids) for block in site.transformer_blocks
+    )
+    extended.identity_conv = None
+    if level.identity_conv:
+        weight, depthwise = site.proj_in.weight, level.identity_conv == "depthwise"
+        extended.identity_conv = IdentityConv3d(
+            site.proj_in.out_features, depthwise=depthwise, device=weight.device, dtype=weight.dtype
+        )
+    return extended
+
+
+def _extended_block(block: Any, level: Level, lora_rank: int, ids: list[float]) -> nn.Module:
+    from exvideo_blocks.animatediff_block import ExtendedMotionBlock
+
+    own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
+    extended = twin_of(ExtendedMotionBlock, own)
+    for table in _TABLES:
+        extended.add_module(table, FrameTable(position_rows(block.pos_embed.pe[0], ids)))
+    if level.lora:
+        inject_lora(extended, _LORA_TARGETS, lora_rank)
+    return extended
+
+
+def position_rows(stored: Tensor, ids: list[float]) -> Tensor:
+    """The base's positional embedding at any positions.
+
+    Args:
+        stored: (rows, channels), the base's own table.
+        ids: positions, in frames.
+
+    Returns:
+        (positions, channels): the stored rows where there are such, else computed as the base computed them, sine and
+        cosine interleaved. Type and device are those of `stored`.
+    """
+    channels = stored.shape[1]
+    frequencies = torch.exp(torch.arange(0, channels, 2) * (-math.log(10000.0) / channels))
+    angles = torch.tensor(ids, dtype=torch.float32)[:, None] * frequencies
+    rows = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1).to(stored)
+    known = [(row, int(position)) for row, position in enumerate(ids) if position in range(len(stored))]
+    rows[[row for row, _ in known]] = stored[[position for _, position in known]]
+    return rows
+
+
+def adapted_names(site: Any, level_name: str) -> list[str]:
+    """Names, within an extended motion module, of the parameters that the level adapts."""
+    level = LEVELS[level_name]
+
+    def is_adapted(name: str) -> bool:
+        part, _, rest = name.partition(".")
+        if part != "transformer_blocks":
+            return part == "identity_conv"
+        inner = rest.partition(".")[2]
+        return inner.startswith(_TABLES) or level.trains_in_block(inner, _SELF_ATTENTIONS)
+
+    return [name for name, _ in site.named_parameters() if is_adapted(name)]
+
+
+def is_dead_with_one_token(name: str) -> bool:
+    """False: a motion module attends to frames alone, whatever the model is conditioned on."""
+    return False
+
+
+# --- the objective -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DiscreteObjective:
+    """Noise at whole timesteps of a schedule; the network predicts the noise or v.
+
+    Latents are (batch, channels, frames, height, width); a noise level is a timestep.
+
+    Args:
+        alphas_cumprod: (timesteps,), the share of signal variance at each.
+        prediction_type: "epsilon" or "v_prediction".
+    """
+
+    alphas_cumprod: Tensor
+    prediction_type: str
+
+    def noise_levels(self) -> Tensor:
+        """Every timestep, as whole numbers."""
+        return torch.arange(len(self.alphas_cumprod))
+
+    def precondition(self, latents: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """sqrt(alpha) latents + sqrt(1 - alpha) noise, and the timesteps as they are."""
+        signal, spread = self._scales(latents, level)
+        return signal * latents + spread * noise, level
+
+    def loss(self, prediction: Tensor, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+        """Mean squared error of each clip, (batch,) in fp32, against the noise or v."""
+        latents, target = latents.float(), noise.float()
+        if self.prediction_type == "v_prediction":
+            signal, spread = self._scales(latents, level)
+            target = signal * target - spread * latents
+        return (prediction.float() - target).square().flatten(1).mean(dim=1)
+
+    def _scales(self, latents: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        alpha = self.alphas_cumprod.to(latents.device)[level].view(-1, 1, 1, 1, 1)
+        return alpha.sqrt().to(latents.dtype), (1 - alpha).sqrt().to(latents.dtype)
+
+
+def objective(scheduler: Any) -> DiscreteObjective:
+    """What the scheduler's config says that the network predicts, at the scheduler's noise levels.
+
+    Raises:
+        ValueError: it predicts neither the noise nor v.
+    """
+    prediction_type = scheduler.config.prediction_type
+    if prediction_type not in ("epsilon", "v_prediction"):
+        raise ValueError(
+            f"prediction_type={prediction_type!r} is not one that AnimateDiff trains under; "
+            "pass a scheduler for 'epsilon' or 'v_prediction'."
+        )
+    return DiscreteObjective(scheduler.alphas_cumprod, prediction_type)

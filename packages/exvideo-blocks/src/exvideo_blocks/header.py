@@ -1,0 +1,144 @@
+"""What an extension file says of itself, in the metadata of its safetensors: enough to mount it, or to refuse it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from exvideo_blocks.config import ExtensionConfig
+from exvideo_blocks.hub import locate
+from exvideo_blocks.weights import read_metadata
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = "exvideo-extension"
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class ExtensionHeader:
+    """What an extension file says of itself.
+
+    Args:
+        family: kind of model, such as "svd".
+        base_frames: length of the base model, in frames.
+        config: what was mounted, every field of it.
+        base_config_hash: sha256 of the base's architecture.
+        base_config: that architecture, so that a mismatch can say what differs.
+    """
+
+    family: str
+    base_frames: int
+    config: ExtensionConfig
+    base_config_hash: str
+    base_config: dict[str, Any]
+
+    def metadata(self) -> dict[str, str]:
+        """The header as the metadata of a safetensors file: text only."""
+        from exvideo_blocks import __version__
+
+        return {
+            "format": FORMAT,
+            "format_version": str(FORMAT_VERSION),
+            "written_by": f"exvideo-blocks {__version__}",
+            "family": self.family,
+            "base_frames": str(self.base_frames),
+            "config": json.dumps(asdict(self.config), sort_keys=True),
+            "base_config_hash": self.base_config_hash,
+            "base_config": json.dumps(self.base_config, sort_keys=True),
+        }
+
+
+def read_extension_header(path: str | Path, revision: str | None = None) -> ExtensionHeader:
+    """What an extension file says of itself, without reading its tensors.
+
+    Args:
+        path: file, folder with one, or id on the Hugging Face hub, as `Extension.load` takes it.
+        revision: branch, tag or commit on the hub; None for the main branch.
+
+    Raises:
+        ValueError: the file is missing, truncated, not an extension, or of another format.
+    """
+    path = locate(path, revision)
+    metadata = read_metadata(path)
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} is a safetensors file but no ExVideo extension; give a file that Extension.save wrote."
+        )
+    version, writer = metadata.get("format_version"), metadata.get("written_by", "the exvideo-blocks that wrote it")
+    if version != str(FORMAT_VERSION):
+        raise ValueError(
+            f"{path} has extension format {version}, this version reads {FORMAT_VERSION}; install {writer}, "
+            "or make the extension again with this version."
+        )
+    try:
+        return _parse(metadata)
+    except _UnknownSettingError as error:
+        raise ValueError(f"{path} has settings that this version does not know ({error}); install {writer}.") from error
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{path} has a damaged extension header ({reason}); copy or save it again.") from error
+
+
+class _UnknownSettingError(Exception):
+    """Names of settings that a newer version of this package has added."""
+
+
+def _parse(metadata: Mapping[str, str]) -> ExtensionHeader:
+    options, base_config = json.loads(metadata["config"]), json.loads(metadata["base_config"])
+    if not isinstance(options, dict) or not isinstance(base_config, dict):
+        raise ValueError("config and base_config must be JSON objects")
+    if metadata["base_config_hash"] != architecture_hash(base_config):
+        raise ValueError("base_config does not have the hash beside it")
+    unknown = set(options) - {field.name for field in fields(ExtensionConfig)}
+    if unknown:
+        raise _UnknownSettingError(", ".join(sorted(unknown)))
+    config = ExtensionConfig(**{name: _frozen(value) for name, value in options.items()})
+    return ExtensionHeader(
+        family=metadata["family"],
+        base_frames=int(metadata["base_frames"]),
+        config=config,
+        base_config_hash=metadata["base_config_hash"],
+        base_config=base_config,
+    )
+
+
+def _frozen(value: Any) -> Any:
+    # JSON has no tuples; a frozen configuration has no lists.
+    return tuple(value) if isinstance(value, list) else value
+
+
+def architecture_hash(architecture: Mapping[str, Any]) -> str:
+    """sha256 of an architecture written as canonical JSON."""
+    return sha256(json.dumps(architecture, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def check_base(source: str | Path, header: ExtensionHeader, family: str, architecture: Mapping[str, Any]) -> None:
+    """Raises ValueError, saying what differs, if a file's extension was made for another base than this one."""
+    if header.family != family:
+        raise ValueError(
+            f"{source} extends a model of family {header.family!r}, this one is {family!r}; load its own base."
+        )
+    if header.base_config_hash == architecture_hash(architecture):
+        return
+    keys = sorted(set(header.base_config) | set(architecture))
+    pairs = [(key, header.base_config.get(key, "absent"), architecture.get(key, "absent")) for key in keys]
+    what = ", ".join(f"{key} {there} there, {here} here" for key, there, here in pairs if there != here)
+    raise ValueError(f"{source} was made for another base ({what}); load the base that it was trained on.")
+
+
+def check_sizes(source: str | Path, config: ExtensionConfig, shapes: "Iterable[torch.Size]") -> None:
+    """Raises ValueError if no tensor of a file has the rows that its configuration asks for.
+
+    To be called before anything is mounted: a damaged number of frames would ask for as much memory.
+    """
+    sizes = {"num_frames": config.num_frames} | ({"lora_rank": config.lora_rank} if config.level == "lora" else {})
+    rows = {shape[0] for shape in shapes if shape}
+    for name, size in sizes.items():
+        if size not in rows:
+            raise ValueError(
+                f"{source} says {name}={size}, and none of its tensors has as many rows; copy or save it again."
+            )

@@ -1,0 +1,75 @@
+"""Extending an extension again: a trained one of 40 frames becomes one of 80."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from exvideo_blocks.extension import Extension
+from exvideo_blocks.layers import FrameTable
+from exvideo_blocks.mount import extend, extension_of, restore
+from exvideo_blocks.positions import POSITIONS
+
+
+def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) -> Extension:
+    """Makes the extension mounted on `model` longer, in place, and keeps all that it learned.
+
+    The rule that gave the frame tables their first rows is applied to the trained rows: "reflected" keeps them and
+    runs back and forth over them, "interpolated" spreads them evenly, with weighted means in between. "continued" keeps
+    them and starts the rows beyond from the base's own positions. With "reflected" and "continued", the longer model
+    computes what the shorter one computes for clips of up to the shorter one's length.
+
+    Args:
+        model: an extended model.
+        num_frames: the new length, more than the present one.
+        positions: one of `exvideo_blocks.positions.POSITIONS`; None takes the extension's own.
+
+    Returns:
+        The new extension of the same level, in the place of the old one, and enabled. The old one's parameters are not
+        the model's any more: make a new optimizer.
+
+    Raises:
+        ValueError: the model is not extended, num_frames is not beyond its present length, or the positions are
+            unknown. The model is then as it was.
+    """
+    shorter = extension_of(model)
+    if shorter is None:
+        raise ValueError(f"This {type(model).__name__} is not extended; call extend(model, config) first.")
+    known, positions = shorter.config.num_frames, positions or shorter.config.positions
+    config = replace(shorter.config, num_frames=num_frames, positions=positions)
+    if num_frames <= known:
+        raise ValueError(
+            f"num_frames={num_frames} does not lengthen an extension of {known} frames; ask for more than {known}."
+        )
+    shorter.enable()  # it goes to where the model is now
+    trained = shorter.named_parameters()
+    tables = {
+        f"{site_name}.{name}.weight"
+        for site_name, site in shorter.sites().items()
+        for name, module in site.named_modules()
+        if isinstance(module, FrameTable)
+    }
+    restore(model)
+    longer = extend(model, config)
+    ids = POSITIONS[positions](known, num_frames)
+    with torch.no_grad():
+        for name, parameter in longer.named_parameters().items():
+            value = trained[name].detach()
+            parameter.data = _lengthened(value, parameter.detach(), ids) if name in tables else value
+    return longer
+
+
+def _lengthened(rows: Tensor, beyond: Tensor, ids: list[float]) -> Tensor:
+    """The rows of a table at any positions.
+
+    Args:
+        rows: (known, channels).
+        beyond: (len(ids), channels), what stands where a position is beyond the known ones.
+        ids: position of each new row.
+    """
+    last = len(rows) - 1
+    position = torch.tensor(ids, device=rows.device)
+    low = position.floor().clamp(max=last).long()
+    high = (low + 1).clamp(max=last)
+    between = torch.lerp(rows[low], rows[high], (position - low).clamp(max=1).to(rows.dtype)[:, None])
+    return torch.where((position <= last)[:, None], between, beyond.to(rows.dtype))

@@ -1,0 +1,95 @@
+"""The model card of an extension: README.md beside its file, in the form that the Hugging Face hub reads."""
+
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exvideo_blocks.hub import FILE_NAME
+
+if TYPE_CHECKING:
+    from exvideo_blocks.extension import Extension
+
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+
+def write_model_card(
+    extension: "Extension", file: Path, *, repo_id: str | None = None, base_model: str | None = None
+) -> None:
+    """Writes README.md beside an extension's file.
+
+    Args:
+        extension: what the file holds.
+        file: the file, already written: its size is told.
+        repo_id: `user/name` on the hub; None where the folder is not published.
+        base_model: path or hub id of the base; None takes the one that the model was loaded from, if that is a hub id.
+    """
+    base = base_model or _loaded_from(extension)
+    text = model_card(extension, file_bytes=file.stat().st_size, repo_id=repo_id, base_model=base)
+    file.with_name("README.md").write_text(text, encoding="utf-8")
+
+
+def model_card(
+    extension: "Extension", *, file_bytes: int, repo_id: str | None = None, base_model: str | None = None
+) -> str:
+    """The card as Markdown with YAML front matter.
+
+    Args:
+        extension: what is described.
+        file_bytes: size of its file.
+        repo_id: `user/name` on the hub, for the title and the lines on loading.
+        base_model: path or hub id of the base; None leaves it open.
+    """
+    model_class = type(extension.model).__name__
+    mounted = {"family": extension.family_name} | asdict(extension.config) | {"base_frames": extension.base_frames}
+    if extension.config.level != "lora":
+        del mounted["lora_rank"]
+    rows = "\n".join(f"| {name} | {value} |" for name, value in mounted.items())
+    return f"""---
+{_front_matter(extension, base_model)}
+---
+
+# {(repo_id or "An ExVideo extension").rpartition("/")[2]}
+
+An [ExVideo](https://arxiv.org/abs/2406.14130) extension: with it, {base_model or f"a {model_class}"} makes clips
+of up to {extension.config.num_frames} frames instead of {extension.base_frames}.
+
+| what | value |
+| --- | --- |
+{rows}
+| file | {FILE_NAME}, {file_bytes / 1e6:,.1f} MB |
+
+## How to load
+
+Install it with `pip install exvideo-blocks`; then
+
+```python
+from diffusers import {model_class}
+from exvideo_blocks import Extension
+
+model = {model_class}.from_pretrained({json.dumps(base_model or "path or id of the base")}, subfolder="unet")
+Extension.load({json.dumps(repo_id or "path of this folder")}, model)  # in place; any diffusers pipeline runs it
+```
+
+## Parameters
+
+{extension.summary().to_markdown()}
+"""
+
+
+def _front_matter(extension: "Extension", base_model: str | None) -> str:
+    # JSON strings are YAML strings, whatever is in them.
+    lines = [f"base_model: {json.dumps(base_model)}"] if base_model and _HUB_ID.fullmatch(base_model) else []
+    lines += [
+        "library_name: exvideo",
+        f"pipeline_tag: {'image-to-video' if extension.family_name == 'svd' else 'text-to-video'}",
+        "tags:",
+        *(f"- {tag}" for tag in ("exvideo", "diffusers", "video-generation", "long-video")),
+    ]
+    return "\n".join(lines)
+
+
+def _loaded_from(extension: "Extension") -> str | None:
+    name = str(getattr(extension.model.config, "_name_or_path", "") or "")
+    return name if _HUB_ID.fullmatch(name) and not Path(name).exists() else None

@@ -1,0 +1,76 @@
+"""The temporal sites of a model, the base's own and the extended ones: which of the two are in it."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+class Sites:
+    """The base's temporal sites and the extended ones, by name. One set is in the model, the other waits.
+
+    Args:
+        model: what they are sites of.
+        originals: the base's, which are in the model.
+        extended: their stand-ins, which are put in their place.
+    """
+
+    def __init__(self, model: nn.Module, originals: dict[str, nn.Module], extended: dict[str, nn.Module]) -> None:
+        self.originals = originals
+        self._model = model
+        # While they wait: the extended sites, and where each was (device and dtype) when it was taken out.
+        self._aside: dict[str, nn.Module] = {}
+        self._was_at: dict[str, tuple[torch.device, torch.dtype]] = {}
+        for name, site in extended.items():
+            _put(model, name, site)
+
+    @property
+    def are_extended(self) -> bool:
+        """True while the extended sites are in the model."""
+        return not self._aside
+
+    def extended(self) -> dict[str, nn.Module]:
+        """The extended sites, wherever they are."""
+        return self._aside or {name: self._model.get_submodule(name) for name in self.originals}
+
+    def put_originals(self) -> None:
+        """Swaps the base's sites in, moved and cast to where the model is; nothing happens if they are in it."""
+        if not self.are_extended:
+            return
+        extended = self.extended()
+        for name, original in self.originals.items():
+            self._was_at[name] = _place(extended[name], original)
+            original.to(*self._was_at[name])
+            _swap(self._model, name, extended[name], original)
+        self._aside = extended
+
+    def put_extended(self) -> None:
+        """Swaps the extended sites in; they follow the model if it was moved or cast, else no bit of them changes."""
+        for name, extended in self._aside.items():
+            original = self._model.get_submodule(name)
+            place = _place(original, extended)
+            if place != self._was_at[name]:
+                extended.to(*place)
+            _swap(self._model, name, original, extended)
+        self._aside = {}
+
+
+def _swap(model: nn.Module, name: str, outgoing: Any, incoming: Any) -> None:
+    incoming.train(outgoing.training)
+    if hasattr(outgoing, "gradient_checkpointing"):
+        incoming.gradient_checkpointing = outgoing.gradient_checkpointing
+        if outgoing.gradient_checkpointing:
+            incoming._gradient_checkpointing_func = outgoing._gradient_checkpointing_func
+    _put(model, name, incoming)
+
+
+def _put(model: nn.Module, name: str, site: nn.Module) -> None:
+    parent, _, attribute = name.rpartition(".")
+    model.get_submodule(parent).register_module(attribute, site)
+
+
+def _place(site: nn.Module, twin: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """Where the model is, seen by a site that is in it: by what is frozen and shared, as what trains may differ."""
+    shared = {id(parameter) for parameter in twin.parameters()}
+    parameter = next((p for p in site.parameters() if id(p) in shared), next(site.parameters()))
+    return parameter.device, parameter.dtype

@@ -1,0 +1,36 @@
+"""Twins of modules: module objects of their own over the same parameters, except for those that are to train.
+
+Whatever happens to a twin (hooks, injected adapters, training) leaves the module that it was made of as it was.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+from torch import nn
+
+
+def twin_of(cls: type[nn.Module], module: nn.Module) -> Any:
+    """An instance of `module`'s class, or a subclass of it, that shares its parameters, buffers and submodules."""
+    twin = cls.__new__(cls)
+    # Hook and submodule tables are copied, so that mounting on the twin does not reach the original.
+    twin.__dict__ = {key: copy(value) if isinstance(value, dict) else value for key, value in vars(module).items()}
+    return twin
+
+
+def twin_with_own(module: nn.Module, owns: Callable[[str], bool], prefix: str = "") -> Any:
+    """A twin of `module` and of every submodule, with copies of some parameters and the others shared.
+
+    Args:
+        module: what to make a twin of.
+        owns: says of a parameter's name within the module whether the twin gets a copy of its own.
+        prefix: put before every name that `owns` is asked about.
+    """
+    twin = twin_of(type(module), module)
+    for name, parameter in module._parameters.items():
+        if parameter is not None and owns(prefix + name):
+            twin._parameters[name] = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+    for name, child in module._modules.items():
+        if child is not None:
+            twin._modules[name] = twin_with_own(child, owns, f"{prefix}{name}.")
+    return twin

@@ -1,0 +1,38 @@
+"""What a checkpoint belongs to."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exvideo_train.checkpoint import FORMAT_VERSION, identity_of, read_state_json
+from exvideo_train.config import load_config
+from exvideo_train.errors import UserError
+
+MakeConfig = Callable[..., Path]
+
+
+def identity(path: Path) -> dict[str, Any]:
+    return identity_of(load_config(path), base="weights", data="clips")
+
+
+def write_state(checkpoint: Path, identity: dict[str, Any]) -> None:
+    content = {"format_version": FORMAT_VERSION, "step": 3, "optimizer_step": 3, "identity": identity}
+    checkpoint.mkdir()
+    (checkpoint / "state.json").write_text(json.dumps(content))
+
+
+def test_one_of_before_the_rank_was_a_key_is_resumed(make_config: MakeConfig, tmp_path: Path) -> None:
+    now = identity(make_config())
+    before = now | {"extension": {"num_frames": 10, "level": "full", "positions": "reflected"}}
+    write_state(tmp_path / "checkpoint", before)
+    state, optimizer_step = read_state_json(tmp_path / "checkpoint", now)
+    assert (state.step, optimizer_step) == (3, 3)
+
+
+def test_another_rank_at_level_lora_is_another_run(make_config: MakeConfig, tmp_path: Path) -> None:
+    lora = {"extension.level": "lora"}
+    write_state(tmp_path / "checkpoint", identity(make_config(**lora)))
+    with pytest.raises(UserError, match=r"another run \(extension\.lora_rank was 16, is 8\)"):
+        read_state_json(tmp_path / "checkpoint", identity(make_config(**lora, **{"extension.lora_rank": 8})))
