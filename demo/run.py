@@ -35,7 +35,7 @@ def run_demo(videos: Path | None, output: Path) -> str:
         DemoError: if a program that the demo runs fails.
     """
     stages, job = prepare(videos, output)
-    with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 280):
+    with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
         run_program("exvideo_train", "--config", write_recipe(job, output))
     with stages.stage("Generation from held-out first frames: without and with the extension", 120):
         generate_all(job, output)
