@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from exvideo_infer.pipeline import ExVideoPipeline
 from exvideo_infer.video_file import iter_frames, probe, write_video
 from PIL import Image
 
+from benchmarks.quality.tiny_system.side_by_side import pool_of_cores
 from demo.job import NUM_FRAMES, Job
 
 
@@ -23,24 +22,13 @@ def generate_all(job: Job, output: Path) -> None:
     # As in training. On a CPU that multiplies bfloat16 it takes half the time, to the same figures.
     base, extended = (ExVideoPipeline.from_pretrained(job.base, torch_dtype=torch.bfloat16) for _ in range(2))
     extended.load_extension(output / "post_tune" / "extension.safetensors")
-    with _a_core_each(), ThreadPoolExecutor(2) as pool:
+    with pool_of_cores() as pool:
         for seed, clip in enumerate(job.held_out_clips):
             both = (base, output / "base_direct"), (extended, output / "extended")
             for made in [pool.submit(generate, pipeline, job, clip, seed, folder) for pipeline, folder in both]:
                 made.result()
     if job.prompts:
         generate_from_text(extended, job.prompts, output / "from_text")
-
-
-@contextmanager
-def _a_core_each() -> Iterator[None]:
-    # Networks this small gain nothing from two threads in each operation; two clips at once take half the time.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def generate(pipeline: ExVideoPipeline, job: Job, clip: Path, seed: int, output: Path) -> None:
