@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_train.checkpoint import identity_of
 from exvideo_train.config import load_config
 from exvideo_train.dataset import Clip
 from exvideo_train.latent_cache import EncodedClip
@@ -40,11 +39,3 @@ def test_the_asked_share_of_samples_is_without_conditions(make_config: MakeConfi
 def test_by_default_every_sample_has_its_conditions(make_config: MakeConfig) -> None:
     made = batch(make_config(), list(range(100)))
     assert made.first_frame.min() == made.embedding.min() == 1
-
-
-def test_dropout_belongs_to_a_run_and_none_leaves_older_checkpoints_valid(make_config: MakeConfig) -> None:
-    def identity(**changes: float) -> dict[str, Any]:
-        return identity_of(load_config(make_config(**changes)), "base", "data")
-
-    assert "conditioning_dropout" not in identity()
-    assert identity(conditioning_dropout=0.1)["conditioning_dropout"] == 0.1
