@@ -48,8 +48,6 @@ def identity_of(config: TrainConfig, base: str, data: str) -> dict[str, Any]:
         del settings["extension"]["lora_rank"]  # decides nothing, and checkpoints of before it was a key lack it
     if not config.conditioning_dropout:
         del settings["conditioning_dropout"]  # likewise
-    if config.optimizer.beta2 == 0.999:
-        del settings["optimizer"]["beta2"]  # what it was before it was a key
     return settings
 
 

@@ -71,7 +71,6 @@ class OptimizerSection(_Section):
     learning_rate: Positive = 1e-5
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     learning_rate_schedule: Literal["constant", "linear", "cosine"] = "constant"
-    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     weight_decay: NonNegative = 0.01
     max_grad_norm: Positive = 1.0
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999

@@ -106,10 +106,7 @@ class Engine:
         # Read before DeepSpeed partitions (stage 3) or casts them.
         self.shapes = {name: parameter.shape for name, parameter in parameters.items()}
         masters = {name: parameter.detach().float().clone() for name, parameter in parameters.items()}
-        section = config.optimizer
-        optimizer = torch.optim.AdamW(
-            parameters.values(), lr=0.0, betas=(0.9, section.beta2), weight_decay=section.weight_decay
-        )
+        optimizer = torch.optim.AdamW(parameters.values(), lr=0.0, weight_decay=config.optimizer.weight_decay)
         self._engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimizer, config=_deepspeed_config(config, self.micro_batches)
         )
