@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # the two cores, that makes small operations ten times slower. Read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-    from demo.programs import DemoError
+    from benchmarks.programs import ProgramError
     from demo.run import run_demo
 
     try:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
-    except DemoError as error:
+    except ProgramError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     return 0

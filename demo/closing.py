@@ -14,6 +14,7 @@ TRUTH_FIGURES = (
     "displacement error",
     "displacement ratio",
     "velocity error",
+    "velocity error, median frame",
     "permanence",
     "area ratio",
     "shape right",

@@ -13,39 +13,45 @@ from exvideo_infer.pipeline import ExVideoPipeline
 from exvideo_infer.video_file import iter_frames, probe, write_video
 from PIL import Image
 
+from benchmarks.quality.tiny_system.side_by_side import pool_of_cores
 from demo.job import NUM_FRAMES, Job
 
 
 def generate_all(job: Job, output: Path) -> None:
     """`base_direct` by the untouched base; then, with the trained extension mounted, `extended` and `from_text`."""
     # As in training. On a CPU that multiplies bfloat16 it takes half the time, to the same figures.
-    pipeline = ExVideoPipeline.from_pretrained(job.base, torch_dtype=torch.bfloat16)
-    generate(pipeline, job, output / "base_direct")
-    pipeline.load_extension(output / "post_tune" / "extension.safetensors")
-    generate(pipeline, job, output / "extended")
+    base, extended = (ExVideoPipeline.from_pretrained(job.base, torch_dtype=torch.bfloat16) for _ in range(2))
+    extended.load_extension(output / "post_tune" / "extension.safetensors")
+    with pool_of_cores() as pool:
+        for seed, clip in enumerate(job.held_out_clips):
+            both = (base, output / "base_direct"), (extended, output / "extended")
+            for made in [pool.submit(generate, pipeline, job, clip, seed, folder) for pipeline, folder in both]:
+                made.result()
     if job.prompts:
-        generate_from_text(pipeline, job.prompts, output / "from_text")
+        generate_from_text(extended, job.prompts, output / "from_text")
 
 
-def generate(pipeline: ExVideoPipeline, job: Job, output: Path) -> None:
-    """Writes a clip for each held-out one, under its name, from its first frame and what the job says of it.
+def generate(pipeline: ExVideoPipeline, job: Job, clip: Path, seed: int, output: Path) -> None:
+    """Writes a clip under the name of a held-out one, from its first frame and what the job says of it.
 
-    Clip number i is generated with seed i, so that two calls start from the same noise. What is written beside a
-    held-out clip is copied: it says what the generated one has to show.
+    What is written beside the held-out clip is copied: it says what the generated one has to show.
+
+    Args:
+        seed: of the noise that it starts from.
+        output: folder, made if missing.
     """
     output.mkdir(parents=True, exist_ok=True)
-    _set_progress_bar(pipeline, output.name)
-    for seed, clip in enumerate(job.held_out_clips):
-        first_frame = Image.fromarray(next(iter_frames(clip)))
-        frames: Any = pipeline(
-            first_frame,
-            num_frames=NUM_FRAMES,
-            generator=torch.Generator().manual_seed(seed),
-            **job.arguments_of(clip),
-        ).frames[0]
-        write_video(output / clip.name, frames, probe(clip).fps)
-        if sidecar_of(clip).is_file():
-            shutil.copyfile(sidecar_of(clip), output / sidecar_of(clip).name)
+    _set_progress_bar(pipeline, f"{output.name} {clip.stem}")
+    first_frame = Image.fromarray(next(iter_frames(clip)))
+    frames: Any = pipeline(
+        first_frame,
+        num_frames=NUM_FRAMES,
+        generator=torch.Generator().manual_seed(seed),
+        **job.arguments_of(clip),
+    ).frames[0]
+    write_video(output / clip.name, frames, probe(clip).fps)
+    if sidecar_of(clip).is_file():
+        shutil.copyfile(sidecar_of(clip), output / sidecar_of(clip).name)
 
 
 def generate_from_text(pipeline: ExVideoPipeline, prompts: Sequence[str], output: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchmarks.programs import run_program
 from demo.generate import caption_of
 from demo.job import NUM_FRAMES, Job
-from demo.programs import run_program
 from demo.stages import Stages
 
 # Any 7 clips in a row have the 7 kinds of motion, so that of 24 each kind has 3 or 4.

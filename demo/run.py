@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.programs import post_tune, run_program
 from demo import rendered_clips
 from demo.closing import closing_lines
 from demo.generate import generate_all
@@ -15,7 +16,6 @@ from demo.job import NUM_FRAMES, Job
 from demo.loss_curve import draw_held_out_loss, read_held_out_loss
 from demo.own_footage import prepare as own_footage
 from demo.own_footage.footage import videos_in
-from demo.programs import run_program
 from demo.sheets import draw_sheets
 from demo.stages import Stages
 
@@ -32,11 +32,11 @@ def run_demo(videos: Path | None, output: Path) -> str:
 
     Raises:
         ValueError: if the videos are of no use, or `output` holds something that the demo did not make.
-        DemoError: if a program that the demo runs fails.
+        ProgramError: if a program that the demo runs fails.
     """
     stages, job = prepare(videos, output)
     with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
-        run_program("exvideo_train", "--config", write_recipe(job, output))
+        post_tune(write_recipe(job, output))
     with stages.stage("Generation from held-out first frames: without and with the extension", 120):
         generate_all(job, output)
     with stages.stage("Evaluation: exvideo-eval", 20):

@@ -11,7 +11,8 @@ import torch
 from exvideo_infer.video_file import probe, read_clip, write_video
 from PIL import Image
 
-from demo.generate import caption_of, generate, generate_from_text
+from demo import generate as module
+from demo.generate import caption_of, generate, generate_all, generate_from_text
 from demo.job import NUM_FRAMES, Job
 
 
@@ -46,7 +47,8 @@ def job(tmp_path: Path) -> Job:
 def test_each_clip_starts_from_its_first_frame_and_both_sets_from_one_noise(job: Job, tmp_path: Path) -> None:
     pipeline: Any = PipelineOfOneColour()
     for name in ("before", "after"):
-        generate(pipeline, job, tmp_path / name)
+        for seed, clip in enumerate(job.held_out_clips):
+            generate(pipeline, job, clip, seed, tmp_path / name)
     assert [np.asarray(call["image"]).mean() > 128 for call in pipeline.calls] == [True, False] * 2
     assert [call["prompt"] for call in pipeline.calls] == ["a small red circle", "b"] * 2
     frames = {(name, clip): read_clip(tmp_path / name / f"{clip}.mp4") for name in ("before", "after") for clip in "ab"}
@@ -59,9 +61,35 @@ def test_each_clip_starts_from_its_first_frame_and_both_sets_from_one_noise(job:
 
 def test_what_a_clip_has_to_show_is_written_beside_it(job: Job, tmp_path: Path) -> None:
     pipeline: Any = PipelineOfOneColour()
-    generate(pipeline, job, tmp_path / "made")
+    for clip in job.held_out_clips:
+        generate(pipeline, job, clip, 0, tmp_path / "made")
     assert (tmp_path / "made" / "a.json").read_text() == (job.held_out / "a.json").read_text()
     assert not (tmp_path / "made" / "b.json").exists()
     generate_from_text(pipeline, ["a ring", "a box"], tmp_path / "from_text")
     assert [caption_of(path) for path in sorted((tmp_path / "from_text").glob("*.mp4"))] == ["a ring", "a box"]
     assert pipeline.calls[-1]["image"] is None
+
+
+def test_both_sets_are_made_side_by_side_and_only_one_by_the_extended_model(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+
+    class Loaded(PipelineOfOneColour):
+        @classmethod
+        def from_pretrained(cls, base: str, torch_dtype: torch.dtype) -> "Loaded":
+            made.append(cls())
+            return made[-1]
+
+        def load_extension(self, path: Path) -> None:
+            self.extension = path
+
+    monkeypatch.setattr(module, "ExVideoPipeline", Loaded)
+    threads = torch.get_num_threads()
+    generate_all(job, tmp_path)
+    base, extended = made
+    assert not hasattr(base, "extension")
+    assert extended.extension == tmp_path / "post_tune" / "extension.safetensors"
+    assert torch.equal(read_clip(tmp_path / "base_direct" / "b.mp4"), read_clip(tmp_path / "extended" / "b.mp4"))
+    assert [len(pipeline.calls) for pipeline in made] == [2, 2]
+    assert torch.get_num_threads() == threads

@@ -14,7 +14,6 @@ from demo import rendered_clips
 from demo.__main__ import main
 from demo.job import NUM_FRAMES, Job
 from demo.own_footage import prepare as own_footage
-from demo.programs import DemoError, run_program
 from demo.run import empty_output, write_recipe
 from demo.stages import Stages
 
@@ -57,11 +56,6 @@ def test_rendered_clips_are_made_by_the_worlds_own_command(tmp_path: Path, monke
 def test_prompts_are_in_words_that_the_model_knows() -> None:
     for prompt in rendered_clips.PROMPTS:
         assert not {*words_of(prompt)} - {*vocabulary()}, prompt
-
-
-def test_a_program_that_fails_is_not_passed_over() -> None:
-    with pytest.raises(DemoError, match="exit code"):
-        run_program("exvideo_demo_without_such_a_module")
 
 
 @pytest.mark.parametrize("kind", ["missing", "empty", "corrupt", "short"])

@@ -99,6 +99,19 @@ def test_displacement_rests_on_what_moves_from_its_place(sets: dict[str, Measure
     assert known.sum() == 5
 
 
+def test_a_few_leaps_weigh_in_the_mean_velocity_and_not_in_the_median_frame(sets: dict[str, MeasuredSet]) -> None:
+    real = sets["real"]
+    leaps = real.curves["velocity_error"].copy()
+    leaps[:, 5::6] = 30
+    leaping = replace(real, curves={**real.curves, "velocity_error": leaps})
+    assert value(leaping, "velocity error") > 3
+    assert value(leaping, "velocity error, median frame") < 0.3
+    assert value(sets["frozen"], "velocity error, median frame") > 1
+    found = {one.figure: one.verdict for one in differences(leaping, sets["frozen"])}
+    assert found["velocity error"] == "worse"
+    assert found["velocity error, median frame"] == "better"
+
+
 def test_short_clips_are_compared_in_the_frames_they_have(sets: dict[str, MeasuredSet]) -> None:
     short = sets["short"]
     assert short.curves["permanence"].shape == (7, 8)

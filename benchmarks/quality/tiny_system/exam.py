@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +26,9 @@ from exvideo_infer.video_file import read_clip, write_video
 from PIL import Image
 from torch import Tensor
 
+from benchmarks.programs import post_tune, run_program
 from benchmarks.quality.tiny_system.batches import clips_of
+from benchmarks.quality.tiny_system.side_by_side import pool_of_cores
 from benchmarks.quality.tiny_system.training_loop import generators
 from benchmarks.quality.tiny_world.clip_files import read_clip_file, write_clips
 from benchmarks.quality.tiny_world.contact_sheet import contact_sheet
@@ -54,7 +55,7 @@ def words(output: Path) -> None:
     generate(ExVideoPipeline.from_pretrained("embedded"), clips, made, SHORT, with_first_frame=False)
     draw(made, clips[:SHEET_ROWS], range(SHORT), output / "sheet.png")
     folders: list[str | Path] = ["--real", real, "--generated", made, "--baseline", real, "--output", output / "report"]
-    _run("exvideo_eval", *folders, "--features", "judges")
+    run_program("exvideo_eval", *folders, "--features", "judges")
 
 
 def lengths(output: Path) -> None:
@@ -86,11 +87,14 @@ def seeds(output: Path) -> None:
         recipe["data"]["videos"], recipe["validation"]["videos"] = str(train), str(real)
         recipe["data"]["cache"] = str(output / "latents")
         _write(output / f"seed_{seed}.yaml", yaml.safe_dump(recipe))
-        _run("exvideo_train", "--config", output / f"seed_{seed}.yaml")
-        pipeline = ExVideoPipeline.from_pretrained(recipe["base"], torch_dtype=torch.bfloat16)  # as the demo
-        generate(pipeline, clips, output / f"base_{seed}", LONG, seed=seed)
-        pipeline.load_extension(run / "extension.safetensors")
-        generate(pipeline, clips, output / f"extended_{seed}", LONG, seed=seed)
+        post_tune(output / f"seed_{seed}.yaml")
+        # In bfloat16, as the demo.
+        base, extended = (ExVideoPipeline.from_pretrained("embedded", torch_dtype=torch.bfloat16) for _ in range(2))
+        extended.load_extension(run / "extension.safetensors")
+        both = (base, output / f"base_{seed}"), (extended, output / f"extended_{seed}")
+        with pool_of_cores() as pool:
+            for made in [pool.submit(generate, made_by, clips, to, LONG, seed=seed) for made_by, to in both]:
+                made.result()
         sets += [f"{kind} {seed}={output / f'{kind}_{seed}'}" for kind in ("base", "extended")]
     _report_truth(real, sets, output / "truth")
 
@@ -159,11 +163,7 @@ def draw(folder: Path, clips: Sequence[Path], numbers: Sequence[int], path: Path
 
 def _report_truth(real: Path, sets: Sequence[str], output: Path) -> None:
     given = [part for one in sets for part in ("--set", one)]
-    _run("benchmarks.quality.truth_report", "--real", real, *given, "--output", output)
-
-
-def _run(module: str, *arguments: str | Path) -> None:
-    subprocess.run([sys.executable, "-m", module, *map(str, arguments)], check=True)
+    run_program("benchmarks.quality.truth_report", "--real", real, *given, "--output", output)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,7 +1,7 @@
-"""Gradients of the parts of a batch, each part on a core of its own.
+"""Work on small networks side by side, each piece on a core of its own; first of all, the parts of a batch.
 
 Networks this small gain little from two threads inside each operation, and lose a lot when another program takes one of
-the cores, as every operation waits for both. Parts meet once a step.
+the cores, as every operation waits for both. So each piece has one thread. The parts of a batch meet once a step.
 """
 
 from __future__ import annotations
@@ -15,6 +15,19 @@ from torch import Tensor, nn
 
 PARTS = 2
 Backward = Callable[[Sequence[Callable[[], Tensor]]], float]
+
+
+@contextmanager
+def pool_of_cores(pieces: int = PARTS) -> Iterator[ThreadPoolExecutor]:
+    """Threads for so many pieces of work at once, of one core each; a single piece has all cores, as usual."""
+    threads = torch.get_num_threads()
+    if pieces > 1:
+        torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(pieces) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
@@ -39,11 +52,5 @@ def side_by_side(network: nn.Module, parts: int = PARTS) -> Iterator[Backward]:
             parameter.grad = torch.stack(known).sum(dim=0) / len(done) if known else None
         return torch.stack([loss for loss, _ in done]).mean().item()
 
-    threads = torch.get_num_threads()
-    if parts > 1:
-        torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(parts) as pool:
-            yield backward
-    finally:
-        torch.set_num_threads(threads)
+    with pool_of_cores(parts) as pool:
+        yield backward

@@ -1,8 +1,12 @@
-"""From curves to numbers: means over frames for each clip, then over clips, with intervals from drawing clips again."""
+"""From curves to numbers: means over frames for each clip, then over clips, with intervals from drawing clips again.
+
+Of velocity there is the median frame besides: a subject that is lost and found elsewhere crosses the picture in one
+step, and a few such steps outweigh all others in the mean.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,11 +102,12 @@ class Difference:
 def figures(measured: MeasuredSet) -> list[Figure]:
     """Every figure of a set: each measure and the displacement ratio over each span, and the timing of turns."""
     found = []
-    for measure in MEASURES:
+    for measure, suffix, join in _told():
         curve = measure.of(measured.curves)
         for span, frames in SPANS.items():
-            values = mean_known(curve[:, frames], axis=1)
-            found.append(Figure(measure.name + span, measure.unit, measure.better, values, np.ones_like(values)))
+            values = join(curve[:, frames], 1)
+            name = measure.name + suffix + span
+            found.append(Figure(name, measure.unit, measure.better, values, np.ones_like(values)))
     found += [_displacement_ratio(measured, span) for span in SPANS]
     ones = np.ones_like(measured.turn_error)
     return [*found, Figure("turn timing error", "frames", "lower", measured.turn_error, ones)]
@@ -117,11 +122,13 @@ def differences(measured: MeasuredSet, reference: MeasuredSet) -> list[Differenc
     common = min(measured.num_frames, reference.num_frames)
     own, other = measured.first(common), reference.first(common)
     gaps = {"turn timing error": ("frames", "lower", own.turn_error - other.turn_error)}
-    for measure in MEASURES:
+    for measure, suffix, join in _told():
         if measure.better != "neutral":
-            gap = measure.of(own.curves) - measure.of(other.curves)
+            ours, theirs = measure.of(own.curves), measure.of(other.curves)
+            in_both = np.isfinite(ours) & np.isfinite(theirs)
             for span, frames in SPANS.items():
-                gaps[measure.name + span] = measure.unit, measure.better, mean_known(gap[:, frames], axis=1)
+                sides = [join(np.where(in_both, curve, np.nan)[:, frames], 1) for curve in (ours, theirs)]
+                gaps[measure.name + suffix + span] = measure.unit, measure.better, sides[0] - sides[1]
     return [
         _difference(name, unit, better, gap[np.isfinite(gap)])
         for name, (unit, better, gap) in gaps.items()
@@ -134,6 +141,21 @@ def mean_known(values: Array, axis: int) -> Array:
     known = np.isfinite(values)
     count = known.sum(axis=axis)
     return np.where(count > 0, np.where(known, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+
+
+def median_known(values: Array, axis: int) -> Array:
+    """The median of the values that are finite; NaN where none is."""
+    if values.shape[axis] == 0:
+        return mean_known(values, axis)
+    nothing = ~np.isfinite(values).any(axis=axis)
+    middle = np.nanmedian(np.where(np.expand_dims(nothing, axis), 0.0, values), axis=axis)
+    return np.where(nothing, np.nan, middle)
+
+
+def _told() -> Sequence[tuple[Measure, str, Callable[[Array, int], Array]]]:
+    """Each measure, a suffix to its name, and how its frames are joined."""
+    medians = [(measure, ", median frame", median_known) for measure in MEASURES if measure.name == "velocity error"]
+    return [(measure, "", mean_known) for measure in MEASURES] + medians
 
 
 def _difference(name: str, unit: str, better: str, gaps: Array) -> Difference:

@@ -35,7 +35,10 @@ def run(unet: Any, *args: Tensor) -> Tensor:
         return unet(*args).sample
 
 
-compiles = pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+compiles = pytest.mark.skipif(
+    DEVICE == "cpu" and shutil.which("c++") is None, reason="torch.compile needs a C++ compiler on a CPU"
+)
 
 
 @pytest.fixture
@@ -49,10 +52,10 @@ def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("fresh_cache")
 @pytest.mark.parametrize("tokens", [1, 3])
 def test_a_temporal_block_compiles_without_a_break(tiny_unet: MakeUnet, tokens: int) -> None:
-    unet = tiny_unet()
+    unet = tiny_unet().to(DEVICE)
     extend(unet, ExtensionConfig(num_frames=12))
     block = unet.mid_block.attentions[0].temporal_transformer_blocks[0]
-    x, context = torch.randn(2 * 12, 6, 64), torch.randn(2, tokens, 32)
+    x, context = torch.randn(2 * 12, 6, 64, device=DEVICE), torch.randn(2, tokens, 32, device=DEVICE)
     compiled = torch.compile(block, fullgraph=True)
     with torch.no_grad():
         torch.testing.assert_close(compiled(x, 12, context), block(x, 12, context), rtol=1e-5, atol=1e-5)
@@ -62,12 +65,40 @@ def test_a_temporal_block_compiles_without_a_break(tiny_unet: MakeUnet, tokens: 
 @compiles
 @pytest.mark.usefixtures("fresh_cache")
 def test_a_motion_block_compiles_without_a_break(tiny_motion_unet: MakeUnet) -> None:
-    unet = tiny_motion_unet()
+    unet = tiny_motion_unet().to(DEVICE)
     extend(unet, ExtensionConfig(num_frames=20))
     block = unet.mid_block.motion_modules[0].transformer_blocks[0]
-    x = torch.randn(6, 20, 64)
+    x = torch.randn(6, 20, 64, device=DEVICE)
     with torch.no_grad():
         torch.testing.assert_close(torch.compile(block, fullgraph=True)(x), block(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.long
+@compiles
+@pytest.mark.usefixtures("fresh_cache")
+@pytest.mark.parametrize("family", ["svd", "animatediff"])
+def test_a_whole_site_compiles_and_its_gradients_are_the_same(
+    tiny_unet: MakeUnet, tiny_motion_unet: MakeUnet, family: str
+) -> None:
+    torch.manual_seed(0)
+    images = torch.randn(12, 64, 4, 4, device=DEVICE)
+    if family == "svd":
+        unet = tiny_unet().to(DEVICE)
+        arguments = (torch.randn(12, 3, 32, device=DEVICE), torch.zeros(1, 12, device=DEVICE), False)
+    else:
+        unet, arguments = tiny_motion_unet(motion_max_seq_length=8).to(DEVICE), (None, None, None, 12)
+    extension = extend(unet, ExtensionConfig(num_frames=12))
+    name = next(name for name in extension.sites() if "mid_block" in name)
+    site, gradients = unet.get_submodule(name), []
+    for module in (site, torch.compile(site, fullgraph=True)):
+        unet.zero_grad()
+        output = module(images, *arguments)
+        (output[0] if family == "svd" else output).square().mean().backward()
+        gradients.append({name: p.grad for name, p in site.named_parameters() if p.grad is not None})
+    plain, compiled = gradients
+    assert plain.keys() == compiled.keys()
+    for name, gradient in plain.items():
+        torch.testing.assert_close(compiled[name], gradient, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("level", ["full", "lora"])
@@ -149,7 +180,7 @@ dist.destroy_process_group()
 """
 
 
-def test_two_processes_train_one_extension(tmp_path: Path) -> None:
+def test_two_processes_train_one_extension(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     from exvideo_blocks.weights import read_safetensors
 
     with socket.socket() as free:
@@ -162,3 +193,7 @@ def test_two_processes_train_one_extension(tmp_path: Path) -> None:
     first, second = (read_safetensors(tmp_path / f"{rank}.safetensors")[0] for rank in range(2))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+    untrained = extend(tiny_unet(), ExtensionConfig(num_frames=12))
+    learning = untrained.trainable_parameters(context_tokens=1)
+    changed = {name for name, value in untrained.named_parameters().items() if not torch.equal(first[name], value)}
+    assert changed == set(learning)

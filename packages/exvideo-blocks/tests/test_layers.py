@@ -79,3 +79,6 @@ def test_a_twin_has_its_own_of_what_it_owns_and_shares_the_rest() -> None:
     twin[1][0].register_forward_hook(lambda *_: pytest.fail("a hook on the twin reached the original"))
     assert len(original[1]) == 1
     original(torch.zeros(1, 2))
+    original.register_buffer("passing", torch.zeros(1))
+    twin.register_buffer("passing", torch.zeros(1), persistent=False)
+    assert "passing" in original.state_dict()

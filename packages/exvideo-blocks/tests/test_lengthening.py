@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, extend, extension_of, lengthen, restore
+from exvideo_blocks import Extension, ExtensionConfig, extend, extension_of, lengthen, lengthening, restore
+from exvideo_blocks.families import svd
 from exvideo_blocks.positions import reflected_positions
 from torch import Tensor
 
@@ -44,6 +45,25 @@ def test_a_longer_extension_computes_what_the_shorter_one_did(tiny_unet: MakeUne
     assert run(unet, 24).shape[1] == 24
 
 
+@pytest.mark.parametrize("positions", ["reflected", "continued"])
+def test_a_longer_motion_module_computes_what_the_shorter_one_did(tiny_motion_unet: MakeUnet, positions: str) -> None:
+    def noise(frames: int) -> Tensor:
+        generator = torch.Generator().manual_seed(1)
+        video = torch.randn(1, 4, frames, 4, 6, generator=generator)
+        words = torch.randn(1, 3, 32, generator=generator).repeat(frames, 1, 1)
+        with torch.no_grad():
+            return unet(video, torch.tensor(7), words).sample
+
+    unet = tiny_motion_unet(motion_max_seq_length=4)
+    tables = {name: value for name, value in trained(unet).named_parameters().items() if "frame_table" in name}
+    before = [noise(frames) for frames in (1, 9, 12)]
+    longer = lengthen(unet, 24, positions).named_parameters()
+    assert all(torch.equal(noise(frames), old) for frames, old in zip((1, 9, 12), before, strict=True))
+    assert noise(24).shape[2] == 24
+    if positions == "reflected":
+        assert all(torch.equal(longer[name][12:14], value[[10, 9]]) for name, value in tables.items())
+
+
 def test_reflected_rows_are_the_trained_ones_again(tiny_unet: MakeUnet) -> None:
     unet = tiny_unet()
     old = trained(unet).named_parameters()[TABLE].detach().clone()
@@ -58,6 +78,19 @@ def test_interpolated_rows_run_from_the_first_to_the_last_trained_one(tiny_unet:
     torch.testing.assert_close(new[::2], old)
     between = torch.stack([(a + b) / 2 for a, b in itertools.pairwise(old)])
     torch.testing.assert_close(new[1::2], between)
+
+
+def test_the_default_type_of_a_program_rounds_no_position(tiny_unet: MakeUnet) -> None:
+    rows = []
+    for default in (torch.float32, torch.bfloat16):
+        unet = tiny_unet()
+        trained(unet, positions="interpolated")
+        torch.set_default_dtype(default)
+        try:
+            rows.append(lengthen(unet, 31).named_parameters()[TABLE])
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert torch.equal(*rows)
 
 
 def test_continued_rows_go_on_where_the_base_would(tiny_unet: MakeUnet) -> None:
@@ -92,6 +125,50 @@ def test_what_cannot_be_lengthened_stays_as_it_was(tiny_unet: MakeUnet) -> None:
         lengthen(unet, 24, "new")
     assert extension_of(unet) is extension
     assert torch.equal(run(unet, 12), before)
+
+
+@pytest.mark.parametrize("failing", ["extended_site", "adapted_names"])
+@pytest.mark.parametrize("is_on", [True, False])
+def test_one_that_fails_leaves_the_shorter_one_as_it_was(
+    tiny_unet: MakeUnet, monkeypatch: pytest.MonkeyPatch, failing: str, is_on: bool
+) -> None:
+    unet = tiny_unet()
+    extension = trained(unet)
+    learning = extension.trainable_parameters(context_tokens=1)
+    before, values = run(unet, 12), {name: p.detach().clone() for name, p in unet.named_parameters()}
+    if not is_on:
+        extension.disable()
+    with monkeypatch.context() as patch:
+        patch.setattr(svd, failing, fail)
+        with pytest.raises(MemoryError):
+            lengthen(unet, 24)
+    assert extension_of(unet) is extension
+    assert extension.is_enabled == is_on
+    extension.enable()
+    assert torch.equal(run(unet, 12), before)
+    assert all(torch.equal(p, values[name]) for name, p in unet.named_parameters())
+    assert {name for name, p in unet.named_parameters() if p.requires_grad} == set(learning)
+    assert lengthen(unet, 24).config.num_frames == 24
+
+
+def test_one_that_fails_after_mounting_leaves_the_shorter_one_too(
+    tiny_unet: MakeUnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unet = tiny_unet()
+    extension = trained(unet)
+    before = run(unet, 12)
+    with monkeypatch.context() as patch:
+        patch.setattr(lengthening, "_lengthened", fail)
+        with pytest.raises(MemoryError):
+            lengthen(unet, 24)
+    assert extension_of(unet) is extension
+    assert torch.equal(run(unet, 12), before)
+    restore(unet)
+    assert torch.equal(run(unet, 12), run(tiny_unet(), 12))
+
+
+def fail(*_: Any) -> Any:
+    raise MemoryError
 
 
 def test_one_that_is_off_is_lengthened_where_the_model_is_now(tiny_unet: MakeUnet) -> None:

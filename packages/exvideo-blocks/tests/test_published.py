@@ -167,7 +167,10 @@ def test_a_pickle_of_anything_else_is_refused(small_svd: Callable[[], Extension]
     torch.save({"state_dict": {"a": torch.zeros(1)}}, tmp_path / "nested.ckpt")
     with pytest.raises(ValueError, match=r"nested.ckpt is no flat mapping of names to tensors"):
         load_published(extension, tmp_path / "nested.ckpt")
-    for contents in (b"", b"PK\x03\x04", b"not a checkpoint at all"):
+    torch.save({1: torch.zeros(1)}, tmp_path / "numbered.ckpt")
+    with pytest.raises(ValueError, match=r"numbered.ckpt is no flat mapping of names to tensors"):
+        load_published(extension, tmp_path / "numbered.ckpt")
+    for contents in (b"", b"PK\x03\x04", b"not a checkpoint at all", b"\x80\x02.", b"\x80\x02K\x01K\x02s."):
         (tmp_path / "damaged.pth").write_bytes(contents)
         with pytest.raises(ValueError, match=r"damaged.pth is truncated, or holds more"):
             load_published(extension, tmp_path / "damaged.pth")

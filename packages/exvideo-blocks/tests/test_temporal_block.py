@@ -1,8 +1,12 @@
 """Attention to a single token is the broadcast add that it is, and no bit of the base is lost for it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from diffusers.models.attention_processor import Attention
+from exvideo_blocks import ExtensionConfig, extend
 from exvideo_blocks.temporal_block import attend_to_one_token
 from torch import Tensor
 
@@ -31,6 +35,17 @@ def test_one_row_a_clip_is_the_same_but_for_rounding() -> None:
     attn, context = attention(torch.float64), torch.randn(2, 1, 32).double()
     cheap = attend_to_one_token(attn, context, 5, 7, as_base_rounds=False)
     torch.testing.assert_close(cheap, as_in_the_base(attn, context, 5, 7), rtol=0, atol=1e-14)
+
+
+def test_what_is_missing_is_named(tiny_unet: Callable[..., Any]) -> None:
+    unet = tiny_unet()
+    extend(unet, ExtensionConfig(num_frames=12))
+    site, x, context = unet.mid_block.attentions[0], torch.zeros(12, 64, 2, 2), torch.zeros(12, 1, 32)
+    for arguments in ({"encoder_hidden_states": context}, {"image_only_indicator": torch.zeros(1, 12)}):
+        with pytest.raises(ValueError, match="encoder_hidden_states and image_only_indicator must both be given"):
+            site(x, **arguments)
+    with pytest.raises(ValueError, match="encoder_hidden_states=None, but this temporal block attends to a context"):
+        site.temporal_transformer_blocks[0](torch.zeros(12, 4, 64), num_frames=12)
 
 
 @pytest.mark.parametrize("as_base_rounds", [False, True])

@@ -31,6 +31,15 @@ def test_one_of_before_the_rank_was_a_key_is_resumed(make_config: MakeConfig, tm
     assert (state.step, optimizer_step) == (3, 3)
 
 
+def test_one_of_before_dropout_was_a_key_is_resumed_without_it_alone(make_config: MakeConfig, tmp_path: Path) -> None:
+    old = identity(make_config())
+    assert "conditioning_dropout" not in old
+    write_state(tmp_path / "checkpoint", old)
+    assert read_state_json(tmp_path / "checkpoint", identity(make_config(conditioning_dropout=0.0)))[0].step == 3
+    with pytest.raises(UserError, match=r"another run .*conditioning_dropout"):
+        read_state_json(tmp_path / "checkpoint", identity(make_config(conditioning_dropout=0.5)))
+
+
 def test_another_rank_at_level_lora_is_another_run(make_config: MakeConfig, tmp_path: Path) -> None:
     lora = {"extension.level": "lora"}
     write_state(tmp_path / "checkpoint", identity(make_config(**lora)))

@@ -62,7 +62,7 @@ class ExtendedAnimateDiffTransformer3D(AnimateDiffTransformer3D):
     ) -> Tensor:
         """Args:
             hidden_states: (batch * frames, channels, height, width).
-            num_frames: frames a clip. The other arguments are the base's, which does not use them either.
+            num_frames: frames a clip. The other arguments are the base's, which diffusers' UNetMotionModel never gives.
 
         Returns:
             (batch * frames, channels, height, width).

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from exvideo_blocks.base_check import check_base
 from exvideo_blocks.config import ExtensionConfig
-from exvideo_blocks.header import ExtensionHeader, architecture_hash, check_base, check_sizes, read_extension_header
+from exvideo_blocks.header import ExtensionHeader, architecture_hash, check_sizes, read_extension_header
 from exvideo_blocks.hub import FILE_NAME, check_id, locate, upload
 from exvideo_blocks.sites import Sites
 from exvideo_blocks.values import assign, values_for
@@ -25,8 +26,13 @@ class Extension:
     """An extension mounted on a model by `extend` or `Extension.load`.
 
     Attributes:
+        model: what it is mounted on.
         config: length and level.
+        family_name: kind of model, such as "svd".
         base_frames: frames of the base model.
+        names: names in the model of the parameters that the level adapts.
+        originals: the base's own temporal sites by name, which `restore` puts back.
+        trained_before: names of the model's parameters that required a gradient before it was extended.
     """
 
     def __init__(
@@ -56,26 +62,36 @@ class Extension:
         return self._sites.extended()
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        """Every parameter that the level adapts, by its name in the model: what a file holds."""
+        """Every parameter that the level adapts, by its name in the model: what a file holds.
+
+        Raises:
+            ValueError: some are under other names, since adapters were put on the model after it was extended.
+        """
         parameters = {
             f"{site_name}.{name}": parameter
             for site_name, site in self.sites().items()
             for name, parameter in site.named_parameters(remove_duplicate=False)
         }
+        missing = [name for name in self.names if name not in parameters]
+        if missing:
+            raise ValueError(
+                f"{len(missing)} parameters of this extension are not under their names any more ({missing[0]} is the "
+                "first): adapters were put on this model after it was extended; delete them first."
+            )
         return {name: parameters[name] for name in self.names}
 
     def trainable_parameters(self, context_tokens: int | None = None) -> dict[str, nn.Parameter]:
-        """The parameters to give to an optimizer, by name.
+        """The parameters to give to an optimizer, by name. They require a gradient from here on.
 
         Args:
             context_tokens: tokens that the model is conditioned on. With exactly one, as in Stable Video Diffusion,
                 the queries, keys and norm of the temporal cross-attentions cannot learn; they are left out here and
                 cease to require a gradient, since rounding noise in place of zero would make Adam walk at random.
         """
-        parameters = self.named_parameters()
-        for name in self.dead_names(context_tokens):
-            parameters.pop(name).requires_grad_(False)
-        return parameters
+        parameters, dead = self.named_parameters(), set(self.dead_names(context_tokens))
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(name not in dead)
+        return {name: parameter for name, parameter in parameters.items() if name not in dead}
 
     def dead_names(self, context_tokens: int | None = None) -> list[str]:
         """Names of adapted parameters that cannot learn when the model is conditioned on so many tokens."""
@@ -156,8 +172,9 @@ class Extension:
             dtype: torch.float32, torch.bfloat16 or torch.float16 in the file; None keeps each tensor's own.
 
         Raises:
-            ValueError: `tensors` has a name or a shape that this extension does not, or a value is not finite, be it
-                because `dtype` cannot hold it. Nothing is written then.
+            ValueError: `tensors` has a name or a shape that this extension does not, a value is not finite, be it
+                because `dtype` cannot hold it, the model is on the meta device, or the path is a folder. Nothing is
+                written then.
         """
         write_safetensors(path, values_for(path, self.named_parameters(), tensors, dtype), self.header().metadata())
 
@@ -221,6 +238,8 @@ class Extension:
     def load(cls, path: str | Path, model: nn.Module, *, revision: str | None = None) -> "Extension":
         """Mounts the extension of a file, or of a repository of the Hugging Face hub, on a base model.
 
+        Its values are rounded to the model's dtype.
+
         Args:
             path: file that `save` wrote, folder that `save_pretrained` wrote, or `user/name` on the hub. What exists
                 here goes first.
@@ -230,7 +249,8 @@ class Extension:
         Raises:
             TypeError: no family knows the model's class.
             ValueError: the file is missing, truncated, not an extension, of another format, or of another base (the
-                message says what differs); or the model is extended already. The model is then as it was.
+                message says what differs); a value is not finite, be it because the model's dtype cannot hold it; or
+                the model cannot be extended, as `extend` says. The model is then as it was.
         """
         from exvideo_blocks.families import family_of
         from exvideo_blocks.mount import extend, restore
@@ -238,7 +258,7 @@ class Extension:
         family = family_of(model)
         file = locate(path, revision)
         header = read_extension_header(file)
-        check_base(file, header, family.NAME, family.architecture(model))
+        check_base(file, header, family.NAME, family.architecture(model), type(model))
         tensors, _ = read_safetensors(file)
         check_sizes(file, header.config, (tensor.shape for tensor in tensors.values()))
         extension = extend(model, header.config)

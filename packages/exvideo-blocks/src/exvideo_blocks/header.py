@@ -24,7 +24,7 @@ class ExtensionHeader:
 
     Args:
         family: kind of model, such as "svd".
-        base_frames: length of the base model, in frames.
+        base_frames: length of the base model, in frames; for information, not compared with a model's.
         config: what was mounted, every field of it.
         base_config_hash: sha256 of the base's architecture.
         base_config: that architecture, so that a mismatch can say what differs.
@@ -56,7 +56,8 @@ def read_extension_header(path: str | Path, revision: str | None = None) -> Exte
     """What an extension file says of itself, without reading its tensors.
 
     Args:
-        path: file, folder with one, or id on the Hugging Face hub, as `Extension.load` takes it.
+        path: file, folder with one, or id on the Hugging Face hub, as `Extension.load` takes it. From the hub the whole
+            file is downloaded first.
         revision: branch, tag or commit on the hub; None for the main branch.
 
     Raises:
@@ -114,20 +115,6 @@ def _frozen(value: Any) -> Any:
 def architecture_hash(architecture: Mapping[str, Any]) -> str:
     """sha256 of an architecture written as canonical JSON."""
     return sha256(json.dumps(architecture, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def check_base(source: str | Path, header: ExtensionHeader, family: str, architecture: Mapping[str, Any]) -> None:
-    """Raises ValueError, saying what differs, if a file's extension was made for another base than this one."""
-    if header.family != family:
-        raise ValueError(
-            f"{source} extends a model of family {header.family!r}, this one is {family!r}; load its own base."
-        )
-    if header.base_config_hash == architecture_hash(architecture):
-        return
-    keys = sorted(set(header.base_config) | set(architecture))
-    pairs = [(key, header.base_config.get(key, "absent"), architecture.get(key, "absent")) for key in keys]
-    what = ", ".join(f"{key} {there} there, {here} here" for key, there, here in pairs if there != here)
-    raise ValueError(f"{source} was made for another base ({what}); load the base that it was trained on.")
 
 
 def check_sizes(source: str | Path, config: ExtensionConfig, shapes: "Iterable[torch.Size]") -> None:

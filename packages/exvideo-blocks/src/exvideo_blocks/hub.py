@@ -27,7 +27,7 @@ def locate(source: str | Path, revision: str | None = None) -> Path:
                 "leave the revision out, or give the id from another folder."
             )
         return _file_in(path) if path.is_dir() else path
-    if not _is_id(str(source)):
+    if not is_id(str(source)):
         raise ValueError(
             f"{source} is not a file; give the path of a .safetensors file, of a folder with {FILE_NAME} in it, "
             "or an id on the Hugging Face hub, user/name."
@@ -71,11 +71,12 @@ def upload(folder: Path, repo_id: str, *, private: bool = False, revision: str |
 
 def check_id(repo_id: str) -> None:
     """Raises ValueError if this is no id of a repository with its owner."""
-    if not _is_id(repo_id):
+    if not is_id(repo_id):
         raise ValueError(f"repo_id={repo_id!r} is no id on the Hugging Face hub; give one as user/name.")
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """True for an id of a repository with its owner, `user/name`, that no file here could be named by."""
     return _ID.fullmatch(text) is not None and not text.endswith(".safetensors")
 
 

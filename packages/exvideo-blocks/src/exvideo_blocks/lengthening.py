@@ -1,13 +1,15 @@
 """Extending an extension again: a trained one of 40 frames becomes one of 80."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.layers import FrameTable
-from exvideo_blocks.mount import extend, extension_of, restore
+from exvideo_blocks.mount import extend, extension_of, remount, restore
 from exvideo_blocks.positions import POSITIONS
 
 
@@ -30,7 +32,7 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
 
     Raises:
         ValueError: the model is not extended, num_frames is not beyond its present length, or the positions are
-            unknown. The model is then as it was.
+            unknown. Then, and whatever else goes wrong, the model is as it was.
     """
     shorter = extension_of(model)
     if shorter is None:
@@ -41,21 +43,37 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
         raise ValueError(
             f"num_frames={num_frames} does not lengthen an extension of {known} frames; ask for more than {known}."
         )
-    shorter.enable()  # it goes to where the model is now
-    trained = shorter.named_parameters()
+    was_enabled, trained = shorter.is_enabled, shorter.named_parameters()
     tables = {
         f"{site_name}.{name}.weight"
         for site_name, site in shorter.sites().items()
         for name, module in site.named_modules()
         if isinstance(module, FrameTable)
     }
+    shorter.enable()  # it goes to where the model is now
     restore(model)
+    try:
+        return _extend_from(model, config, trained, tables)
+    except BaseException:
+        if extension_of(model) is not None:
+            restore(model)
+        remount(shorter)
+        if not was_enabled:
+            shorter.disable()
+        raise
+
+
+def _extend_from(
+    model: nn.Module, config: ExtensionConfig, trained: Mapping[str, nn.Parameter], tables: set[str]
+) -> Extension:
     longer = extend(model, config)
-    ids = POSITIONS[positions](known, num_frames)
     with torch.no_grad():
         for name, parameter in longer.named_parameters().items():
             value = trained[name].detach()
-            parameter.data = _lengthened(value, parameter.detach(), ids) if name in tables else value
+            if name in tables:
+                ids = POSITIONS[config.positions](len(value), config.num_frames)
+                value = _lengthened(value, parameter.detach(), ids)
+            parameter.data = value
     return longer
 
 
@@ -68,7 +86,7 @@ def _lengthened(rows: Tensor, beyond: Tensor, ids: list[float]) -> Tensor:
         ids: position of each new row.
     """
     last = len(rows) - 1
-    position = torch.tensor(ids, device=rows.device)
+    position = torch.tensor(ids, dtype=torch.float32, device=rows.device)
     low = position.floor().clamp(max=last).long()
     high = (low + 1).clamp(max=last)
     between = torch.lerp(rows[low], rows[high], (position - low).clamp(max=1).to(rows.dtype)[:, None])

@@ -1,17 +1,15 @@
 """The model card of an extension: README.md beside its file, in the form that the Hugging Face hub reads."""
 
 import json
-import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exvideo_blocks.hub import FILE_NAME
+from exvideo_blocks.families import family_of
+from exvideo_blocks.hub import FILE_NAME, is_id
 
 if TYPE_CHECKING:
     from exvideo_blocks.extension import Extension
-
-_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def write_model_card(
@@ -42,6 +40,7 @@ def model_card(
         base_model: path or hub id of the base; None leaves it open.
     """
     model_class = type(extension.model).__name__
+    import_line, base_line = _loading_of_the_base(extension, base_model)
     mounted = {"family": extension.family_name} | asdict(extension.config) | {"base_frames": extension.base_frames}
     if extension.config.level != "lora":
         del mounted["lora_rank"]
@@ -65,11 +64,11 @@ of up to {extension.config.num_frames} frames instead of {extension.base_frames}
 Install it with `pip install exvideo-blocks`; then
 
 ```python
-from diffusers import {model_class}
+{import_line}
 from exvideo_blocks import Extension
 
-model = {model_class}.from_pretrained({json.dumps(base_model or "path or id of the base")}, subfolder="unet")
-Extension.load({json.dumps(repo_id or "path of this folder")}, model)  # in place; any diffusers pipeline runs it
+{base_line}
+Extension.load({json.dumps(repo_id or "path of this folder")}, model)  # in place
 ```
 
 ## Parameters
@@ -78,12 +77,21 @@ Extension.load({json.dumps(repo_id or "path of this folder")}, model)  # in plac
 """
 
 
+def _loading_of_the_base(extension: "Extension", base_model: str | None) -> tuple[str, str]:
+    """Two lines of Python: the import of the model's class, and the base made with it."""
+    module, name = type(extension.model).__module__, type(extension.model).__name__
+    if module.partition(".")[0] != "diffusers":
+        return f"from {module} import {name}", f"model = {name}(...)  # the base, with its weights"
+    source = json.dumps(base_model or "path or id of the base")
+    return f"from diffusers import {name}", f'model = {name}.from_pretrained({source}, subfolder="unet")'
+
+
 def _front_matter(extension: "Extension", base_model: str | None) -> str:
     # JSON strings are YAML strings, whatever is in them.
-    lines = [f"base_model: {json.dumps(base_model)}"] if base_model and _HUB_ID.fullmatch(base_model) else []
+    lines = [f"base_model: {json.dumps(base_model)}"] if base_model and is_id(base_model) else []
     lines += [
         "library_name: exvideo",
-        f"pipeline_tag: {'image-to-video' if extension.family_name == 'svd' else 'text-to-video'}",
+        f"pipeline_tag: {family_of(extension.model).PIPELINE_TAG}",
         "tags:",
         *(f"- {tag}" for tag in ("exvideo", "diffusers", "video-generation", "long-video")),
     ]
@@ -91,5 +99,6 @@ def _front_matter(extension: "Extension", base_model: str | None) -> str:
 
 
 def _loaded_from(extension: "Extension") -> str | None:
-    name = str(getattr(extension.model.config, "_name_or_path", "") or "")
-    return name if _HUB_ID.fullmatch(name) and not Path(name).exists() else None
+    config = getattr(extension.model, "config", None)
+    name = str(getattr(config, "_name_or_path", "") or "")
+    return name if is_id(name) and not Path(name).exists() else None

@@ -1,5 +1,7 @@
 """Mounting an extension on a model, in place, and taking it off again."""
 
+from typing import Any
+
 from torch import nn
 
 from exvideo_blocks.config import ExtensionConfig
@@ -15,7 +17,9 @@ _ATTRIBUTE = "_exvideo_extension"
 def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
     """Mounts extended temporal blocks on `model`, in place, and freezes everything that the level does not train.
 
-    A freshly extended model computes what the base computes for clips of up to the base's own length.
+    A freshly extended model computes what the base computes for clips of up to the base's own length, unless its
+    positions are interpolated. Load the base's weights before: `load_state_dict(assign=True)` on an extended model puts
+    tensors in it that the modules kept for `restore` do not share.
 
     Args:
         model: one that a family knows: diffusers' UNetSpatioTemporalConditionModel or UNetMotionModel, or a class of
@@ -27,8 +31,10 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
 
     Raises:
         TypeError: no family knows the model's class.
-        ValueError: the model is extended already, config.num_frames is not beyond the base's frames, or the level
-            needs peft and it is not installed.
+        ValueError: the model is extended already, it has no temporal site, or its sites hold LoRA tensors, hooks, or
+            classes and attention processors that the family does not know; config.num_frames is not beyond the base's
+            frames, or those are fewer than 2; or the level needs peft and it is not installed. The model is then as it
+            was.
     """
     check_extends(model, config)
     family = family_of(model)
@@ -42,20 +48,43 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
         model=model, config=config, family=family, base_frames=known, sites=Sites(model, originals, extended),
         names=names, trained_before=trained_before,
     )  # fmt: skip
+    for site in extended.values():
+        site.requires_grad_(False)
     parameters = extension.named_parameters()
     start_lora(parameters)
     for parameter in parameters.values():
         parameter.requires_grad_(True)
+    _carry_checkpointing(model, extended)
     setattr(model, _ATTRIBUTE, extension)
     return extension
 
 
+def _carry_checkpointing(model: nn.Module, extended: dict[str, Any]) -> None:
+    """Where the model checkpoints, its extended sites do, even those whose originals could not."""
+    flag, function = "gradient_checkpointing", "_gradient_checkpointing_func"
+    saving = next((m for m in model.modules() if getattr(m, flag, False) and hasattr(m, function)), None)
+    for site in extended.values():
+        if saving is not None and hasattr(site, flag):
+            site.gradient_checkpointing = True
+            site._gradient_checkpointing_func = getattr(saving, function)
+
+
 def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
-    """Raises what `extend` would raise for this model and configuration, and touches nothing."""
+    """Raises what `extend` would raise of the configuration, the base's length and LoRA in it; touches nothing.
+
+    What stands in the temporal sites (classes, hooks, attention processors, a level that the family cannot serve) only
+    `extend` itself finds.
+    """
     family = family_of(model)
     if extension_of(model) is not None:
         raise ValueError("This model is extended already; call restore(model) first.")
+    _check_sites(model, family.find_sites(model))
     known = config.base_frames or family.base_frames(model)
+    if known < 2:
+        raise ValueError(
+            f"A base model of {known} frame cannot be extended, which takes at least 2 that it knows; give "
+            "ExtensionConfig its base_frames if it was trained at more."
+        )
     if config.num_frames <= known:
         raise ValueError(
             f"num_frames={config.num_frames} is no extension of a base model of {known} frames; "
@@ -63,6 +92,19 @@ def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
         )
     if LEVELS[config.level].lora:
         check_peft()
+
+
+def _check_sites(model: nn.Module, sites: dict[str, nn.Module]) -> None:
+    if not sites:
+        raise ValueError(
+            f"This {type(model).__name__} has no temporal site, so there is nothing to extend; pass a video model."
+        )
+    lora = [f"{at}.{name}" for at, site in sites.items() for name, _ in site.named_parameters() if ".lora_" in name]
+    if lora:
+        raise ValueError(
+            f"The temporal sites of this {type(model).__name__} hold {len(lora)} LoRA tensors ({lora[0]} is the "
+            "first), which an extension would take for its own; merge or unload them before extending it."
+        )
 
 
 def restore(model: nn.Module) -> None:
@@ -78,6 +120,13 @@ def restore(model: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in extension.trained_before)
     delattr(model, _ATTRIBUTE)
+
+
+def remount(extension: Extension) -> None:
+    """Puts an extension that `restore` took off back on its model, as it was."""
+    extension.model.requires_grad_(False)  # the extended sites are not in it, and what trains there still does
+    setattr(extension.model, _ATTRIBUTE, extension)
+    extension.enable()
 
 
 def extension_of(model: nn.Module) -> Extension | None:

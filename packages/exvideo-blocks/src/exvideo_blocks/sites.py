@@ -18,9 +18,9 @@ class Sites:
     def __init__(self, model: nn.Module, originals: dict[str, nn.Module], extended: dict[str, nn.Module]) -> None:
         self.originals = originals
         self._model = model
-        # While they wait: the extended sites, and where each was (device and dtype) when it was taken out.
-        self._aside: dict[str, nn.Module] = {}
-        self._was_at: dict[str, tuple[torch.device, torch.dtype]] = {}
+        self._aside: dict[str, nn.Module] = {}  # the extended sites, while they wait
+        # Where the model was at each site (device and dtype) when one of the two was last exchanged for the other.
+        self._was_at = {name: _place(originals[name], site) for name, site in extended.items()}
         for name, site in extended.items():
             _put(model, name, site)
 
@@ -34,13 +34,15 @@ class Sites:
         return self._aside or {name: self._model.get_submodule(name) for name in self.originals}
 
     def put_originals(self) -> None:
-        """Swaps the base's sites in, moved and cast to where the model is; nothing happens if they are in it."""
+        """Swaps the base's sites in; they follow the model if it was moved or cast, else no bit of them changes.
+
+        Nothing happens if they are in it.
+        """
         if not self.are_extended:
             return
         extended = self.extended()
         for name, original in self.originals.items():
-            self._was_at[name] = _place(extended[name], original)
-            original.to(*self._was_at[name])
+            self._follow(name, original, _place(extended[name], original))
             _swap(self._model, name, extended[name], original)
         self._aside = extended
 
@@ -48,11 +50,18 @@ class Sites:
         """Swaps the extended sites in; they follow the model if it was moved or cast, else no bit of them changes."""
         for name, extended in self._aside.items():
             original = self._model.get_submodule(name)
-            place = _place(original, extended)
-            if place != self._was_at[name]:
-                extended.to(*place)
+            self._follow(name, extended, _place(original, extended))
             _swap(self._model, name, original, extended)
         self._aside = {}
+
+    def _follow(self, name: str, incoming: nn.Module, place: tuple[torch.device, torch.dtype]) -> None:
+        # Each by itself, and only where it changed: a site may hold parameters of several types.
+        (device, dtype), (old_device, old_dtype) = place, self._was_at[name]
+        if device != old_device:
+            incoming.to(device)
+        if dtype != old_dtype:
+            incoming.to(dtype)
+        self._was_at[name] = place
 
 
 def _swap(model: nn.Module, name: str, outgoing: Any, incoming: Any) -> None:

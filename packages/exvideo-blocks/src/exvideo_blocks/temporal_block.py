@@ -41,7 +41,8 @@ class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
     def _feed(self, network: nn.Module, tokens: Tensor) -> Tensor:
         if self._chunk_size is None:
             return network(tokens)
-        return _chunked_feed_forward(network, tokens, self._chunk_dim, self._chunk_size)
+        # The base chunks the frames of its (batch * positions, frames, channels); here they are on the first axis.
+        return _chunked_feed_forward(network, tokens, 0, self._chunk_size)
 
     def _attend(self, tokens: Tensor, num_frames: int) -> Tensor:
         attn = self.attn1

@@ -7,6 +7,7 @@ from torch import Tensor
 
 _FLOATING = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 _MOST_LISTED = 20
+_TOO_NARROW = "train it again, or save it again as torch.bfloat16 or torch.float32 if torch.float16 was too narrow."
 
 
 def check_tensors(
@@ -50,14 +51,12 @@ def check_tensors(
     check_finite(known, source)
 
 
-def check_finite(tensors: Mapping[str, Tensor], source: str) -> None:
-    """Raises ValueError, with their names, if tensors hold an infinity or no number."""
+def check_finite(tensors: Mapping[str, Tensor], source: str, way_out: str = _TOO_NARROW) -> None:
+    """Raises ValueError, with their names and the way out, if tensors hold an infinity or no number."""
     bad = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if bad:
-        raise ValueError(
-            f"{source} has values that are not finite in {len(bad)} tensor{'s' * (len(bad) > 1)} ({_listed(bad)}); "
-            "train it again, or save it again as torch.bfloat16 or torch.float32 if torch.float16 was too narrow."
-        )
+        count = f"{len(bad)} tensor{'s' * (len(bad) > 1)}"
+        raise ValueError(f"{source} has values that are not finite in {count} ({_listed(bad)}); {way_out}")
 
 
 def _listed(items: Iterable[str]) -> str:

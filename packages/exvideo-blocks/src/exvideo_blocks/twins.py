@@ -11,10 +11,26 @@ from torch import nn
 
 
 def twin_of(cls: type[nn.Module], module: nn.Module) -> Any:
-    """An instance of `module`'s class, or a subclass of it, that shares its parameters, buffers and submodules."""
+    """An instance of `module`'s class, or a subclass of it, that shares its parameters, buffers and submodules.
+
+    A module that was compiled in place has a twin that is not.
+
+    Raises:
+        ValueError: the module has a `forward` of its own, beside its class's: the twin would run the module through it.
+    """
+    values = dict(vars(module))
+    forward = values.pop("forward", None)
+    # A hook of accelerate that was taken off leaves the class's own forward behind, bound to the module.
+    if forward is not None and getattr(forward, "__func__", None) is not type(module).forward:
+        raise ValueError(
+            f"A {type(module).__name__} of this model has a forward of its own in place of its class's, as hooks of "
+            "accelerate and diffusers set, and it would bypass an extension; take the hooks off "
+            "(accelerate.hooks.remove_hook_from_module(model, recurse=True)), extend, and put them on again."
+        )
     twin = cls.__new__(cls)
-    # Hook and submodule tables are copied, so that mounting on the twin does not reach the original.
-    twin.__dict__ = {key: copy(value) if isinstance(value, dict) else value for key, value in vars(module).items()}
+    # Tables of hooks, submodules and names are copied, so that mounting on the twin does not reach the original.
+    twin.__dict__ = {key: copy(value) if isinstance(value, dict | set) else value for key, value in values.items()}
+    twin._compiled_call_impl = None
     return twin
 
 

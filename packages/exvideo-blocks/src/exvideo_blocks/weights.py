@@ -18,9 +18,12 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata:
     """Writes tensors to a temporary name beside `path`, flushes it to disk and renames it.
 
     Raises:
+        ValueError: the path is a folder.
         OSError: the folder cannot be written to.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, where a file is to be written; give the path of a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, extend, lengthen, restore
+from exvideo_blocks import Extension, ExtensionConfig, check_extends, extend, extension_of, lengthen, restore
 from exvideo_blocks.families import FAMILIES, family_of, register
-from exvideo_blocks.families.family import Family
+from exvideo_blocks.families.family import Family, check_class
 from exvideo_blocks.layers import FrameTable
 from exvideo_blocks.levels import LEVELS
 from exvideo_blocks.positions import POSITIONS
@@ -70,6 +70,7 @@ class ToyObjective:
 class ToyFamily:
     NAME = "toy"
     MODEL_CLASS = "ToyModel"
+    PIPELINE_TAG = "video-to-video"
 
     def matches(self, model: nn.Module) -> bool:
         return isinstance(model, ToyModel)
@@ -84,6 +85,9 @@ class ToyFamily:
         return {name: site for name, site in model.named_modules() if isinstance(site, FrameAttention)}
 
     def extended_site(self, site: Any, config: ExtensionConfig, known_frames: int) -> nn.Module:
+        check_class(site, FrameAttention)
+        if config.level not in ("temporal", "position") or config.positions != "reflected":
+            raise ValueError(f"level={config.level!r} and positions={config.positions!r} are not both ToyModel's.")
         ids = POSITIONS[config.positions](known_frames, config.num_frames)
         whole = LEVELS[config.level].blocks
         extended = twin_of(ExtendedFrameAttention, twin_with_own(site, lambda name: whole))
@@ -112,7 +116,7 @@ def toy() -> Iterator[Family]:
 def test_it_is_mounted_trained_saved_loaded_and_taken_off(toy: Family, tmp_path: Path) -> None:
     model, untouched, other = ToyModel(), ToyModel(), ToyModel()
     short, clips = torch.randn(2, 4, CHANNELS), torch.randn(2, 12, CHANNELS)
-    extension = extend(model, ExtensionConfig(num_frames=12))
+    extension = extend(model, ExtensionConfig(num_frames=12, level="temporal"))
     assert torch.equal(model(short), untouched(short))
 
     objective = family_of(model).objective(scheduler=None)
@@ -139,6 +143,52 @@ def test_it_is_mounted_trained_saved_loaded_and_taken_off(toy: Family, tmp_path:
     restore(model)
     assert list(model.state_dict()) == list(untouched.state_dict())
     assert torch.equal(model(short), untouched(short))
+
+
+def test_its_card_says_what_it_is_and_how_to_make_its_base(toy: Family, tmp_path: Path) -> None:
+    extension = extend(ToyModel(), ExtensionConfig(num_frames=12, level="position"))
+    extension.save_pretrained(tmp_path, repo_id="anna/toy")
+    card = (tmp_path / "README.md").read_text()
+    assert "pipeline_tag: video-to-video" in card
+    assert f"from {ToyModel.__module__} import ToyModel\n" in card
+    assert "model = ToyModel(...)  # the base, with its weights\n" in card
+    assert "diffusers import" not in card
+    assert "a ToyModel makes clips\nof up to 12 frames instead of 4." in card
+    assert Extension.load(tmp_path, ToyModel()).config == extension.config
+
+
+@pytest.mark.parametrize("options", [{}, {"level": "lora"}, {"level": "temporal", "positions": "continued"}])
+def test_what_it_cannot_serve_is_refused_before_the_model_is_touched(toy: Family, options: dict[str, Any]) -> None:
+    model, config = ToyModel(), ExtensionConfig(num_frames=12, **options)
+    message = f"level={config.level!r} and positions={config.positions!r} are not both ToyModel's"
+    with pytest.raises(ValueError, match=message):
+        extend(model, config)
+    assert extension_of(model) is None
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_what_it_adds_and_does_not_name_is_frozen(toy: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ToyFamily.extended_site
+
+    def with_a_scale(self: ToyFamily, *args: Any) -> nn.Module:
+        site = plain(self, *args)
+        site.register_parameter("scale", nn.Parameter(torch.ones(CHANNELS)))
+        return site
+
+    monkeypatch.setattr(ToyFamily, "extended_site", with_a_scale)
+    model = ToyModel()
+    extension = extend(model, ExtensionConfig(num_frames=12, level="position"))
+    assert "time.scale" in dict(model.named_parameters())
+    assert {name for name, p in model.named_parameters() if p.requires_grad} == set(extension.named_parameters())
+
+
+def test_a_model_without_a_temporal_site_is_refused(toy: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ToyFamily, "find_sites", lambda self, model: {})
+    model = ToyModel()
+    for function in (extend, check_extends):
+        with pytest.raises(ValueError, match="This ToyModel has no temporal site, so there is nothing to extend; pass"):
+            function(model, ExtensionConfig(num_frames=12, level="position"))
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_a_name_is_taken_once(toy: Family) -> None:

@@ -46,6 +46,8 @@ def identity_of(config: TrainConfig, base: str, data: str) -> dict[str, Any]:
         del settings["engine"][free]
     if config.extension.level != "lora":
         del settings["extension"]["lora_rank"]  # decides nothing, and checkpoints of before it was a key lack it
+    if not config.conditioning_dropout:
+        del settings["conditioning_dropout"]  # likewise
     return settings
 
 

@@ -124,7 +124,7 @@ class TrackingSection(_Section):
 
 
 class TrainConfig(_Section):
-    """One training run."""
+    """One training run. `conditioning_dropout` is the share of samples without first frame and tokens, for guidance."""
 
     base: str
     output: Path
@@ -132,6 +132,7 @@ class TrainConfig(_Section):
     extension: ExtensionSection
     data: DataSection
     noise: NoiseSection = NoiseSection()
+    conditioning_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     optimizer: OptimizerSection
     engine: EngineSection = EngineSection()
     validation: ValidationSection | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
+import torch
 from exvideo_infer.base_model import BaseModel
 from exvideo_infer.video_file import VideoError
 
@@ -66,6 +67,7 @@ def encode_data(config: TrainConfig, base: BaseModel, processes: Processes, prog
         if processes.is_main:
             print(*unread_captions(training + held_out, base.tokenizer), sep="", end="", file=sys.stderr)
     cache = LatentCache(config.cache, config.data.size, fingerprint_of_encoders(base))
+    base.vae.encoder.to(memory_format=torch.channels_last)  # convolutions alone: on a CPU it takes 0.6 of the time
     failed: dict[str, str] = {}
     own = processes.share(training + held_out)
     for done, clip in enumerate(own):

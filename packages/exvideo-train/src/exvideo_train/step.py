@@ -1,6 +1,6 @@
 """One optimizer step: which samples it takes, what noise they get, what the network sees, what it should have said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -57,16 +57,23 @@ def training_batch(config: TrainConfig, cache: LatentCache, clips: list[Clip], s
     Args:
         step: from 0.
         samples: indices within the step's global batch. A sample's clip, sigma and noise depend on (seed, step, index)
-            alone, not on which process or micro-batch computes it.
+            alone, not on which process or micro-batch computes it; so does whether it is without its conditions.
     """
     encoded, sigmas, noises = [], [], []
     for index in samples:
         number = step * config.optimizer.batch_size + index
         clip = cache.read(clips[clip_of_sample(config.seed, number, len(clips))])
-        encoded.append(clip)
+        chance = torch.rand((), generator=keyed_generator(config.seed, "dropout", step, index))
+        encoded.append(without_conditions(clip) if chance < config.conditioning_dropout else clip)
         sigmas.append(draw_sigma(config.noise, keyed_generator(config.seed, "sigma", step, index)))
         noises.append(torch.randn(clip.latents.shape, generator=keyed_generator(config.seed, "noise", step, index)))
     return collate(encoded, sigmas, noises)
+
+
+def without_conditions(clip: EncodedClip) -> EncodedClip:
+    """The clip as the sampler's unconditional half sees it: zeros for the first frame and every token."""
+    first_frame, embedding = torch.zeros_like(clip.first_frame), torch.zeros_like(clip.embedding)
+    return replace(clip, first_frame=first_frame, embedding=embedding)
 
 
 def predict(network: Any, batch: Batch, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -28,7 +28,12 @@ def family_of(model: nn.Module) -> Family:
         if family.matches(model):
             return family
     known = ", ".join(family.MODEL_CLASS for family in FAMILIES.values())
-    raise TypeError(f"{type(model).__name__} cannot be extended; pass one of: {known}.")
+    hint = (
+        "; make a UNet of it first, UNetMotionModel.from_unet2d(unet, adapter)"
+        if type(model).__name__ == "MotionAdapter"
+        else ""
+    )
+    raise TypeError(f"{type(model).__name__} cannot be extended; pass one of: {known}{hint}.")
 
 
 register(svd)

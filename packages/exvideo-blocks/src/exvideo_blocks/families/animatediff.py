@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_blocks.families.family import plain_architecture
+from exvideo_blocks.families.family import check_class, plain_architecture
 from exvideo_blocks.layers import FrameTable, FrozenLinear, IdentityConv3d
 from exvideo_blocks.levels import LEVELS, Level
 from exvideo_blocks.lora import inject_lora
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "animatediff"
 MODEL_CLASS = "diffusers.UNetMotionModel"
+PIPELINE_TAG = "text-to-video"
 
 # Frames that the published motion modules were trained at. No config says so: `motion_max_seq_length` is the number of
 # rows in the stored position table, 24 or 32, of which the last were never trained with. ExtensionConfig.base_frames
@@ -69,10 +70,16 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     """An extended stand-in for one motion module. The module itself is left as it was.
 
     Frozen parameters are shared with the module; those that the level trains are copies. Unlike the base's, it can
-    checkpoint its blocks: call the model's `enable_gradient_checkpointing` after mounting.
+    checkpoint its blocks, and does where the rest of the model does.
+
+    Raises:
+        ValueError: the module or a block of it is of a class that computes something else.
     """
+    from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
+
     from exvideo_blocks.animatediff_block import ExtendedAnimateDiffTransformer3D
 
+    check_class(site, AnimateDiffTransformer3D)
     level = LEVELS[config.level]
     ids = POSITIONS[config.positions](known_frames, config.num_frames)
     extended = twin_of(ExtendedAnimateDiffTransformer3D, site)
@@ -93,8 +100,11 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
 
 
 def _extended_block(block: Any, level: Level, lora_rank: int, ids: list[float]) -> nn.Module:
+    from diffusers.models.attention import BasicTransformerBlock
+
     from exvideo_blocks.animatediff_block import ExtendedMotionBlock
 
+    check_class(block, BasicTransformerBlock)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
     extended = twin_of(ExtendedMotionBlock, own)
     for table in _TABLES:
@@ -116,7 +126,7 @@ def position_rows(stored: Tensor, ids: list[float]) -> Tensor:
         cosine interleaved. Type and device are those of `stored`.
     """
     channels = stored.shape[1]
-    frequencies = torch.exp(torch.arange(0, channels, 2) * (-math.log(10000.0) / channels))
+    frequencies = torch.exp(torch.arange(0, channels, 2, dtype=torch.float32) * (-math.log(10000.0) / channels))
     angles = torch.tensor(ids, dtype=torch.float32)[:, None] * frequencies
     rows = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1).to(stored)
     known = [(row, int(position)) for row, position in enumerate(ids) if position in range(len(stored))]

@@ -46,12 +46,17 @@ class Family(Protocol):
         """The class of its models, as an error names it."""
         ...
 
+    @property
+    def PIPELINE_TAG(self) -> str:  # noqa: N802 as above
+        """What its models do, as the Hugging Face hub calls it: "image-to-video", "text-to-video", ..."""
+        ...
+
     def matches(self, model: nn.Module) -> bool:
         """True for a model of this family."""
         ...
 
     def base_frames(self, model: Any) -> int:
-        """Frames that the base model was trained at, where its config does not say the family's usual length."""
+        """Frames the base was trained at; the family's usual length where its config does not say."""
         ...
 
     def architecture(self, model: Any) -> dict[str, Any]:
@@ -88,6 +93,16 @@ class Family(Protocol):
             ValueError: the family's models are not trained as this scheduler samples.
         """
         ...
+
+
+def check_class(module: nn.Module, known: type[nn.Module]) -> None:
+    """Raises ValueError if a module is of another class than the one that a stand-in computes for, be it a subclass."""
+    if type(module) is not known:
+        raise ValueError(
+            f"A temporal site of this model has a {type(module).__name__} where a {known.__name__} is known, and its "
+            f"own computation would be lost; put a plain {known.__name__} back before extending the model "
+            "(for FreeNoise: disable_free_noise)."
+        )
 
 
 def plain_architecture(config: dict[str, Any], ignored: set[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_blocks.families.family import plain_architecture
+from exvideo_blocks.families.family import check_class, plain_architecture
 from exvideo_blocks.layers import FrameTable, FrozenLinear, IdentityConv3d
 from exvideo_blocks.levels import LEVELS, Level
 from exvideo_blocks.lora import inject_lora
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "svd"
 MODEL_CLASS = "diffusers.UNetSpatioTemporalConditionModel"
+PIPELINE_TAG = "image-to-video"
 
 # What of the model's config says which weights fit: not the latent size, which any weights of the family take.
 _NOT_ARCHITECTURE = {"sample_size"}
@@ -61,10 +62,17 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     """An extended stand-in for one temporal site. The site itself is left as it was.
 
     Frozen submodules are shared with the site; those that the level trains are copies, so that taking the extension
-    off gives the original weights back whatever training did.
+    off gives the original weights back whatever training did. It computes the temporal attentions itself, whatever
+    attention processor is set, here or later.
+
+    Raises:
+        ValueError: the site, a temporal block or its attention processor is of a class that computes something else.
     """
+    from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
+
     from exvideo_blocks.temporal_block import ExtendedTransformerSpatioTemporalModel
 
+    check_class(site, TransformerSpatioTemporalModel)
     level = LEVELS[config.level]
     extended = twin_of(ExtendedTransformerSpatioTemporalModel, site)
     extended.time_pos_embed = twin_with_own(site.time_pos_embed, lambda _: level.blocks)
@@ -76,7 +84,7 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
 
     weight = site.proj_in.weight
     ids = POSITIONS[config.positions](known_frames, config.num_frames)
-    positions = torch.tensor(ids, device=weight.device)
+    positions = torch.tensor(ids, dtype=torch.float32, device=weight.device)
     extended.frame_table = FrameTable(site.time_proj(positions).to(weight.dtype))
     extended.identity_convs = None
     if level.identity_conv:
@@ -88,14 +96,32 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     return extended
 
 
-def _extended_block(block: nn.Module, level: Level, lora_rank: int) -> nn.Module:
+def _extended_block(block: Any, level: Level, lora_rank: int) -> nn.Module:
+    from diffusers.models.attention import TemporalBasicTransformerBlock
+
     from exvideo_blocks.temporal_block import TokenMajorTemporalBlock
 
+    check_class(block, TemporalBasicTransformerBlock)
+    for attention in (block.attn1, block.attn2):
+        _check_processor(attention)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
     extended = twin_of(TokenMajorTemporalBlock, own)
     if level.lora:
         inject_lora(extended, _LORA_TARGETS, lora_rank)
     return extended
+
+
+def _check_processor(attention: Any) -> None:
+    """Raises ValueError unless the attention's processor is one of diffusers' that compute plain attention."""
+    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0, XFormersAttnProcessor
+
+    plain = (AttnProcessor, AttnProcessor2_0, XFormersAttnProcessor)
+    if attention is not None and type(attention.processor) not in plain:
+        raise ValueError(
+            f"A temporal attention of this model has a {type(attention.processor).__name__}, but an extended block "
+            "computes plain attention itself and would ignore it; call model.set_attn_processor with diffusers' "
+            "AttnProcessor2_0() before extending the model."
+        )
 
 
 def adapted_names(site: Any, level_name: str) -> list[str]:

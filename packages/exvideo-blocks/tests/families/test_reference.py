@@ -1,7 +1,8 @@
-"""The extended site of SVD against a slow reference written from the formulas alone, in plain tensor operations.
+"""The extended sites against slow references written from the formulas alone, in plain tensor operations.
 
 The formulas are those of ExVideo's section 3 around the spatial and temporal transformer blocks of Stable Video
-Diffusion. Nothing here is shared with the package: weights are read by name, shapes are written out.
+Diffusion, and around the motion modules of AnimateDiff. Nothing here is shared with the package: weights are read by
+name, shapes are written out.
 """
 
 import math
@@ -72,7 +73,7 @@ def convolve(w: Weights, name: str, video: Tensor) -> Tensor:
     """video: (batch, frames, height, width, channels); 3x3x3, edges reflected, tap by tap."""
     for axis in (1, 2, 3):
         length = video.shape[axis]
-        around = torch.tensor([1, *range(length), length - 2])
+        around = torch.tensor([1, *range(length), length - 2]) if length > 1 else torch.zeros(3, dtype=torch.long)
         video = video.index_select(axis, around)
     frames, height, width = (size - 2 for size in video.shape[1:4])
     total: Tensor | float = 0.0
@@ -120,5 +121,42 @@ def test_an_extended_site_is_what_the_formulas_say(tiny_unet: Callable[..., Any]
         expected = reference_site(exact, x.double(), context.double(), batch=2, heads=heads)
     error = (got - expected).norm() / expected.norm()
     assert error <= 1e-5, error
+    branch = (got - x - (expected - x)).norm() / (expected - x).norm()  # the residual hides nothing
+    assert branch <= 1e-5, branch
+
+
+# --- AnimateDiff -----------------------------------------------------------------------------------------------------
+
+
+def reference_motion_module(w: Weights, x: Tensor, batch: int, heads: int) -> Tensor:
+    """x: (batch * frames, channels, height, width)."""
+    frames, channels, height, width = len(x) // batch, *x.shape[1:]
+    clips = x.unflatten(0, (batch, frames)).transpose(1, 2)  # the norm's groups span the frames of a clip
+    normal = group_norm(w, "norm", clips.flatten(3), groups=32, eps=1e-6).unflatten(3, (height, width))
+    tokens = convolve(w, "identity_conv", linear(w, "proj_in", normal.permute(0, 2, 3, 4, 1)))
+    rows = tokens.permute(0, 2, 3, 1, 4)  # (batch, height, width, frames, channels)
+    name = "transformer_blocks.0"
+    for use in (1, 2):
+        placed = layer_norm(w, f"{name}.norm{use}", rows) + w[f"{name}.frame_table{use}.weight"][:frames]
+        rows = rows + attention(w, f"{name}.attn{use}", placed, placed, heads)
+    rows = rows + feed_forward(w, f"{name}.ff", layer_norm(w, f"{name}.norm3", rows))
+    out = linear(w, "proj_out", rows).permute(0, 3, 4, 1, 2)
+    return out.reshape(batch * frames, channels, height, width) + x
+
+
+@pytest.mark.parametrize("frames", [1, 2, 8, 25, 40])
+def test_an_extended_motion_module_is_what_the_formulas_say(tiny_motion_unet: Callable[..., Any], frames: int) -> None:
+    unet = tiny_motion_unet()
+    extend(unet, ExtensionConfig(num_frames=40))
+    module = unet.down_blocks[0].motion_modules[0]
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+        x = torch.randn(2 * frames, 32, 4, 3, generator=generator)
+        got = module(x, num_frames=frames)
+        exact = {name: parameter.double() for name, parameter in module.named_parameters()}
+        heads = module.transformer_blocks[0].attn1.heads
+        expected = reference_motion_module(exact, x.double(), batch=2, heads=heads)
     branch = (got - x - (expected - x)).norm() / (expected - x).norm()  # the residual hides nothing
     assert branch <= 1e-5, branch
