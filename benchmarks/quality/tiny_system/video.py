@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.quality.tiny_system.batches import subject_latents
 from benchmarks.quality.tiny_system.encoders import WIDTH, Encoders, build_tokenizer
-from benchmarks.quality.tiny_system.image import reworded, text_tokens, v_loss
+from benchmarks.quality.tiny_system.image import reworded, subject_weight, text_tokens, v_loss
 from benchmarks.quality.tiny_system.latents import encoded_clips
 from benchmarks.quality.tiny_system.training_loop import Schedule, generators, train
 from benchmarks.quality.tiny_system.vae import LATENT_CHANNELS, silence_residual_branches
@@ -21,13 +21,11 @@ CHANNELS = (64, 96)
 HEAD_WIDTH = 32
 NUM_FRAMES = 8
 ADDED_TIME_WIDTH = 32
-SCHEDULE = Schedule(steps=11_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
+SCHEDULE = Schedule(steps=18_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
 CLIPS = 12_288
 # ln(sigma) first as Stable Video Diffusion draws it; then lower, where shapes are made, as motion is learnt sooner.
 SIGMA_LOG_MEANS, SIGMA_LOG_STD = (0.7, 0.2), 1.6
 SHAPES_FROM = 2400
-# Then also mostly subjects, which are a tenth of the latents: every latent's best answer stays what it was.
-SUBJECTS_FROM, SUBJECT_WEIGHT = 4900, 5.0
 WITHOUT_WORDS = 0.05
 WITHOUT_CONDITION = 0.1  # zeros for tokens and first frame: the other half of guidance
 
@@ -74,7 +72,7 @@ def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
         sigma = (mean + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
         # Rate and amount of motion say nothing here, where words do: any value is to be taken, and ignored.
-        weight = 1 + SUBJECT_WEIGHT * subjects[chosen] if step >= SUBJECTS_FROM else None
+        weight = subject_weight(subjects[chosen], sigma)
         ids = torch.stack([torch.from_numpy(random.uniform(0, high, len(chosen))) for high in (30, 255, 0)], dim=1)
 
         def loss() -> Tensor:
