@@ -15,7 +15,12 @@ OUTPUT = Path("out/bench")
 
 
 def run(
-    measure: Callable[[Conditions], Result], file_name: str, *, rounds: int, arguments: Sequence[str] | None = None
+    measure: Callable[[Conditions], Result],
+    file_name: str,
+    *,
+    rounds: int,
+    arguments: Sequence[str] | None = None,
+    draw: Callable[[Result, Path], None] | None = None,
 ) -> int:
     """Parses the command line, measures, writes OUTPUT/<file_name>.json and prints its table; the exit status.
 
@@ -24,6 +29,7 @@ def run(
         file_name: of the result, without ".json".
         rounds: by default.
         arguments: of the command line; those of this process if None.
+        draw: makes a picture of the result, OUTPUT/<file_name>.png.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {measure.__module__.rpartition('.')[0]}",
@@ -41,6 +47,8 @@ def run(
         return 2
     path = options.output / f"{file_name}.json"
     result.save(path)
+    if draw is not None:
+        draw(result, path.with_suffix(".png"))
     print(f"{as_table(result)}\n{path}, {time.perf_counter() - started:.0f} s\n", flush=True)
     return 0
 

@@ -7,10 +7,15 @@ import torch
 from exvideo_eval import Result
 
 from benchmarks.conditions import Conditions
-from benchmarks.kernels import temporal_attention as benchmark
+from benchmarks.kernels import contenders
 from benchmarks.kernels.ceilings import COPY, MATMUL, Ceilings
-from benchmarks.kernels.temporal_attention import DIFFUSERS, OURS, PERMUTED, Case, measure, programs, to_rows
+from benchmarks.kernels.contenders import OURS, XFORMERS, Case, permuted, programs, runnable, to_rows, with_permutes
+from benchmarks.kernels.plot import draw
+from benchmarks.kernels.temporal_attention import CASES, measure
 
+ON_A_CPU = ("flash", "math")  # of PyTorch's backends
+NOT_ON_A_CPU = ("cuDNN", "mem-efficient")
+PERMUTED = permuted("flash")
 CASE = Case(num_frames=5, positions=6, batch=2, channels=32, num_heads=2)
 
 
@@ -26,15 +31,16 @@ def per_head(tokens: torch.Tensor) -> torch.Tensor:
 
 
 def test_all_programs_compute_attention_and_its_gradients() -> None:
-    by_name = programs(CASE, torch.device("cpu"), torch.float32)
+    by_name, absent = runnable(programs(CASE, torch.device("cpu"), torch.float32))
+    assert absent.keys() == {XFORMERS, *(make(name) for make in (permuted, with_permutes) for name in NOT_ON_A_CPU)}
     inputs = [tensor.double().requires_grad_() for tensor in by_name[OURS].inputs]
     expected = exact_attention((inputs[0], inputs[1], inputs[2]))
     gradients = torch.autograd.grad(expected, inputs, by_name[OURS].gradient.double())
-    layouts = {
-        OURS: (lambda x: x, lambda x: x),
-        DIFFUSERS: (lambda x: x, lambda x: to_rows(x, CASE.num_frames)),
-        PERMUTED: (per_head, per_head),
-    }
+    layouts = {OURS: (lambda x: x, lambda x: x)}
+    for backend in ON_A_CPU:
+        layouts[with_permutes(backend)] = (lambda x: x, lambda x: to_rows(x, CASE.num_frames))
+        layouts[permuted(backend)] = (per_head, per_head)
+    assert layouts.keys() == by_name.keys()
     for name, program in by_name.items():
         query_layout, other_layout = layouts[name]
         output = program.forward()
@@ -71,7 +77,7 @@ def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.Monkey
     assert loaded == result or loaded.protocol_sha256 == result.protocol_sha256
     assert loaded.protocol["threads"] == 1
     for direction in ("forward", "backward"):
-        what = f"{direction} T=5 S=6 batch=2"
+        what = f"{direction} C=32 T=5 S=6 batch=2"
         ours, floor, reached = (loaded.metric(f"{what}: {name}") for name in (OURS, "floor", f"floor / {OURS}"))
         assert ours is not None
         assert floor is not None
@@ -85,8 +91,41 @@ def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.Monkey
         assert ratio.value == pytest.approx(ours.value / peer.value)
 
 
+def test_time_over_floor_is_drawn_against_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.kernels.ceilings.COPIED_BYTES", {"cpu": 2**16})
+    monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
+    cases = [Case(frames, 2, channels=32, num_heads=2) for frames in (5, 3)]
+    result = measure(Conditions("cpu", "fp32", threads=1, rounds=1, warmup=0), cases)
+    ours = {curve.name: curve for curve in result.curves if curve.series == OURS}
+    assert ours.keys() == {f"{direction}, C=32: time over floor" for direction in ("forward", "backward")}
+    curve = ours["forward, C=32: time over floor"]
+    assert curve.x == (3, 5)
+    time, floor = (result.metric(f"forward C=32 T=5 S=2 batch=1: {name}") for name in (OURS, "floor"))
+    assert time is not None
+    assert floor is not None
+    assert curve.y[1] == pytest.approx(time.value / floor.value)
+    assert any(
+        note.startswith("SDPA cuDNN on permuted inputs left out at every size: RuntimeError") for note in result.notes
+    )
+    draw(result, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_writes_its_scores_out_is_left_out_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contenders, "MOST_SCORE_BYTES", CASE.score_bytes(4) - 1)
+    by_name, absent = runnable(programs(CASE, torch.device("cpu"), torch.float32))
+    assert permuted("flash") in by_name
+    assert "its scores would take" in absent[permuted("math")]
+
+
+def test_a_gpu_is_measured_at_every_length_and_width() -> None:
+    single = {(case.num_frames, case.channels) for case in CASES["cuda"] if case.batch == 1}
+    assert single == {(t, c) for t in (8, 16, 25, 40, 64, 128, 256, 512) for c in (320, 640, 1280)}
+    assert all(case.channels == 64 * case.num_heads for case in CASES["cuda"])
+
+
 def test_contenders_that_disagree_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = benchmark.temporal_attention
-    monkeypatch.setattr(benchmark, "temporal_attention", lambda *args, **kwargs: 1.1 * wrong(*args, **kwargs))
+    wrong = contenders.temporal_attention
+    monkeypatch.setattr(contenders, "temporal_attention", lambda *args, **kwargs: 1.1 * wrong(*args, **kwargs))
     with pytest.raises(RuntimeError, match="differ by"):
         measure(Conditions("cpu", "fp32", threads=1, rounds=1), [CASE])

@@ -16,7 +16,8 @@ from diffusers.models.transformers.transformer_temporal import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from exvideo_blocks.kernels.temporal_attention.op import join_heads, split_heads, temporal_attention
+from exvideo_blocks.kernels.temporal_attention.op import temporal_attention
+from exvideo_blocks.kernels.temporal_attention.reference import join_heads, split_heads
 
 
 class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):

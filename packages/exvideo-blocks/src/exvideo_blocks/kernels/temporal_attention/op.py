@@ -1,53 +1,71 @@
-"""Attention along frames, on the layout that the rest of the network uses: nobody outside this file permutes.
+"""Attention along frames, on the layout that the rest of the network uses: nobody outside this folder permutes."""
 
-Today every device runs PyTorch's scaled dot-product attention; kernels that read the token-major memory in place
-take its place behind this same signature.
-"""
-
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-MOST_HEADS_ON_CUDA = 65_535  # PyTorch's kernels put heads on a grid axis that ends there
+from exvideo_blocks.kernels.temporal_attention import reference
+from exvideo_blocks.kernels.temporal_attention.backends import ATTEND, Backend, choose
+from exvideo_blocks.kernels.temporal_attention.plan import probed_length
 
 
-def temporal_attention(query: Tensor, key: Tensor, value: Tensor, *, num_frames: int, num_heads: int) -> Tensor:
+def temporal_attention(
+    query: Tensor, key: Tensor, value: Tensor, *, num_frames: int, num_heads: int, backend: Backend = "auto"
+) -> Tensor:
     """softmax(Q K^T / sqrt(head_dim)) V over the frames of each spatial position, no mask.
 
     Args:
         query, key, value: (batch * num_frames, positions, channels), frames of one clip adjacent on the first axis.
+            One dtype and one device; any strides, such as those of slices of packed projections.
         num_frames: frames a clip.
         num_heads: heads; channels = num_heads * head_dim.
+        backend: `auto`, `triton`, `sdpa` or `xformers`. `auto` takes the fastest that runs and logs which; on a CPU
+            that is always `sdpa`. docs/kernels.md has what each can do.
 
     Returns:
-        (batch * num_frames, positions, channels).
+        (batch * num_frames, positions, channels). Under autocast, in its dtype, as PyTorch's attention.
+
+    Raises:
+        ValueError: shapes or dtypes do not fit together, or there is no such backend.
+        BackendError: the backend that was asked for cannot run here.
     """
-    if query.is_cuda and query.shape[1] * num_heads > MOST_HEADS_ON_CUDA:
-        query_rows, key_rows, value_rows = (split_heads(t, num_frames, num_heads) for t in (query, key, value))
-        attended = F.scaled_dot_product_attention(query_rows, key_rows, value_rows)
-        return join_heads(attended, positions=query.shape[1])
-    # A position is attended to by itself, as a head is: with positions among the heads, nothing has to be copied.
-    heads, key_heads, value_heads = (_positions_as_heads(t, num_frames, num_heads) for t in (query, key, value))
-    return F.scaled_dot_product_attention(heads, key_heads, value_heads).transpose(1, 2).reshape(query.shape)
+    _check(query, key, value, num_frames, num_heads)
+    if backend == "auto" and not query.is_cuda:
+        return reference.attend(query, key, value, num_frames, num_heads)
+    query, key, value = _as_autocast(query, key, value)
+    chosen = _choose(backend, query.device, query.dtype, probed_length(num_frames), query.shape[2] // num_heads)
+    return ATTEND[chosen](query, key, value, num_frames, num_heads)
 
 
-def _positions_as_heads(tokens: Tensor, num_frames: int, num_heads: int) -> Tensor:
-    """(batch * frames, positions, channels) -> (batch, positions * heads, frames, head_dim), a view."""
-    batch_frames, positions, channels = tokens.shape
-    shape = (batch_frames // num_frames, num_frames, positions * num_heads, channels // num_heads)
-    return tokens.reshape(shape).transpose(1, 2)
+# While compiling, the choice is made once, outside the graph. (`torch.compiler.assume_constant_result` sets this mark,
+# and imports the compiler, which not every user of these layers needs.)
+def _choose(backend: Backend, device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: int) -> str:
+    return choose(backend, device, dtype, num_frames, head_dim)
 
 
-def split_heads(tokens: Tensor, num_frames: int, num_heads: int) -> Tensor:
-    """(batch * frames, positions, channels) -> (batch * positions, heads, frames, head_dim)."""
-    batch_frames, positions, channels = tokens.shape
-    batch, head_dim = batch_frames // num_frames, channels // num_heads
-    tokens = tokens.reshape(batch, num_frames, positions, num_heads, head_dim)
-    return tokens.permute(0, 2, 3, 1, 4).reshape(batch * positions, num_heads, num_frames, head_dim)
+_choose._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def join_heads(attended: Tensor, positions: int) -> Tensor:
-    """(batch * positions, heads, frames, head_dim) -> (batch * frames, positions, channels)."""
-    rows, num_heads, num_frames, head_dim = attended.shape
-    batch = rows // positions
-    attended = attended.reshape(batch, positions, num_heads, num_frames, head_dim).permute(0, 3, 1, 2, 4)
-    return attended.reshape(batch * num_frames, positions, num_heads * head_dim)
+def _check(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> None:
+    if not query.shape == key.shape == value.shape or query.dim() != 3:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in (query, key, value))
+        raise ValueError(
+            f"query, key and value are of shapes {shapes}: give three of (batch * frames, positions, channels)."
+        )
+    if num_frames < 1 or query.shape[0] % num_frames:
+        raise ValueError(
+            f"num_frames={num_frames} does not divide the {query.shape[0]} frames of the first axis; "
+            "give the frames of one clip."
+        )
+    if num_heads < 1 or query.shape[2] % num_heads:
+        raise ValueError(
+            f"num_heads={num_heads} does not divide {query.shape[2]} channels; give a number of heads that does."
+        )
+
+
+def _as_autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Cast as autocast casts the inputs of PyTorch's attention; it does not know other operators."""
+    kind = tensors[0].device.type
+    if not torch.is_autocast_enabled(kind):
+        return tensors
+    dtype = torch.get_autocast_dtype(kind)
+    return tuple(tensor if tensor.dtype == torch.float64 else tensor.to(dtype) for tensor in tensors)

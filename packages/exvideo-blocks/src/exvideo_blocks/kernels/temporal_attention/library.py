@@ -1,0 +1,104 @@
+"""The two operators that PyTorch knows: forward and backward, with fakes, autograd and a CPU implementation.
+
+`exvideo_blocks::temporal_attention` runs the Triton kernels on a GPU, and on a CPU where Triton interprets them
+(TRITON_INTERPRET=1). Elsewhere, and in float64, it runs the reference: the same mathematics, and the same gradients, on
+any machine. `op.temporal_attention` is what callers use.
+"""
+
+import os
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from exvideo_blocks.kernels.temporal_attention import reference
+from exvideo_blocks.kernels.temporal_attention.plan import lse_shape
+
+TRITON_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+@cache
+def triton_is_installed() -> bool:
+    return find_spec("triton") is not None
+
+
+def interpreting() -> bool:
+    """Triton runs its kernels on the CPU: slowly, and bfloat16 products wrongly. For tests."""
+    return triton_is_installed() and os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def runs_triton(query: Tensor) -> bool:
+    """Whether the operator starts the Triton kernels for such a tensor."""
+    if query.dtype not in TRITON_DTYPES:
+        return False
+    return (query.is_cuda and triton_is_installed()) or (query.device.type == "cpu" and interpreting())
+
+
+@torch.library.custom_op("exvideo_blocks::temporal_attention", mutates_args=())
+def temporal_attention_op(
+    query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int
+) -> tuple[Tensor, Tensor]:
+    """Attention, and what its backward wants of it: base-2 log-sum-exps (units, num_frames), or no numbers."""
+    if runs_triton(query):
+        from exvideo_blocks.kernels.temporal_attention import launch
+
+        return launch.forward(query, key, value, num_frames, num_heads)
+    out = reference.attend(query, key, value, num_frames, num_heads)
+    return out.contiguous(), query.new_empty(0, dtype=torch.float32)
+
+
+@temporal_attention_op.register_fake
+def _(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
+    shape = lse_shape(query.shape, num_frames, num_heads, query.dtype) if runs_triton(query) else (0,)
+    return query.new_empty(query.shape), query.new_empty(shape, dtype=torch.float32)
+
+
+@torch.library.custom_op("exvideo_blocks::temporal_attention_backward", mutates_args=())
+def temporal_attention_backward_op(
+    gradient: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor | None,
+    lse: Tensor | None,
+    num_frames: int,
+    num_heads: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients by query, key and value; out and lse where the forward gave log-sum-exps, else None."""
+    if runs_triton(query):
+        from exvideo_blocks.kernels.temporal_attention import launch
+
+        return launch.backward(gradient, query, key, value, out, lse, num_frames, num_heads)
+    return reference.attend_backward(gradient, query, key, value, num_frames, num_heads)
+
+
+@temporal_attention_backward_op.register_fake
+def _(
+    gradient: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor | None,
+    lse: Tensor | None,
+    num_frames: int,
+    num_heads: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    *tensors, ctx.num_frames, ctx.num_heads = inputs
+    ctx.mark_non_differentiable(output[1])
+    ctx.save_for_backward(*tensors, *(output if output[1].numel() else ()))
+
+
+def _differentiate(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+    query, key, value, *rest = ctx.saved_tensors
+    out, lse = rest or (None, None)
+    by_inputs = temporal_attention_backward_op(gradient, query, key, value, out, lse, ctx.num_frames, ctx.num_heads)
+    return *by_inputs, None, None
+
+
+temporal_attention_op.register_autograd(_differentiate, setup_context=_save)

@@ -1,0 +1,134 @@
+"""The Triton kernels, interpreted on a CPU, against attention in float64: run by ../test_interpreted.py."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from exvideo_blocks.kernels.temporal_attention import reference
+from exvideo_blocks.kernels.temporal_attention.library import runs_triton, temporal_attention_op
+from torch import Tensor
+
+Tensors = tuple[Tensor, ...]
+
+
+@pytest.fixture(autouse=True)
+def _poison() -> Iterator[None]:
+    """Every new tensor starts as NaN, so that a number which no kernel writes is seen."""
+    torch.use_deterministic_algorithms(True)
+    assert torch.empty(8).isnan().all()
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def random_inputs(num_frames: int, positions: int, channels: int, dtype: torch.dtype, batch: int = 1) -> Tensors:
+    generator = torch.Generator().manual_seed(num_frames)
+    shape = (batch * num_frames, positions, channels)
+    return tuple(torch.randn(shape, generator=generator).to(dtype) for _ in range(4))
+
+
+def kernels(q: Tensor, k: Tensor, v: Tensor, num_frames: int, num_heads: int) -> Tensor:
+    assert runs_triton(q)
+    return temporal_attention_op(q, k, v, num_frames, num_heads)[0]
+
+
+def attended(
+    attend: Callable[..., Tensor], tensors: Tensors, num_frames: int, num_heads: int, dtype: torch.dtype
+) -> Tensors:
+    """Output and the gradients by q, k, v of an implementation, in a dtype, from q, k, v and the output's gradient."""
+    q, k, v, gradient = tensors
+    inputs = [x.detach().to(dtype).requires_grad_() for x in (q, k, v)]
+    out = attend(*inputs, num_frames, num_heads)
+    return out.detach(), *torch.autograd.grad(out, inputs, gradient.to(dtype))
+
+
+def assert_as_exact_as_pytorch(tensors: Tensors, num_frames: int, num_heads: int) -> None:
+    """The error, as a root mean square over each tensor, is at most twice that of PyTorch in the same dtype."""
+    dtype = tensors[0].dtype
+    true = attended(reference.attend, tensors, num_frames, num_heads, torch.float64)
+    theirs = attended(reference.attend, tensors, num_frames, num_heads, dtype)
+    ours = attended(kernels, tensors, num_frames, num_heads, dtype)
+    for name, exact, their, our in zip(("out", "dq", "dk", "dv"), true, theirs, ours, strict=True):
+        assert root_mean_square(our - exact) <= 2 * root_mean_square(their - exact), name  # false, too, if one is NaN
+
+
+def root_mean_square(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
+
+
+LENGTHS = [1, 2, 3, 7, 25, 33, 64, 100]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("num_frames", LENGTHS)
+def test_as_exact_as_pytorch(num_frames: int, dtype: torch.dtype) -> None:
+    heads = 2 if num_frames < 100 else 1
+    assert_as_exact_as_pytorch(random_inputs(num_frames, 3, heads * 16, dtype), num_frames, heads)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_as_exact_as_pytorch_beyond_one_program(dtype: torch.dtype) -> None:
+    assert_as_exact_as_pytorch(random_inputs(300, 1, 16, dtype), 300, num_heads=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("head_dim", [24, 40, 80, 128])
+def test_any_head_dim(head_dim: int, dtype: torch.dtype) -> None:
+    assert_as_exact_as_pytorch(random_inputs(7, 3, 3 * head_dim, dtype, batch=2), 7, num_heads=3)
+
+
+@pytest.mark.parametrize("num_frames", [7, 70])
+def test_large_scores_neither_overflow_nor_vanish(num_frames: int) -> None:
+    q, k, v, gradient = random_inputs(num_frames, 1, 32, torch.float32)
+    tensors = (60 * q, 60 * k, v, gradient)
+    true = attended(reference.attend, tensors, num_frames, 2, torch.float64)
+    found = attended(kernels, tensors, num_frames, 2, torch.float32)
+    assert all(x.isfinite().all() for x in found)
+    for exact, our in ((true[0], found[0]), (true[3], found[3])):  # dq and dk are next to nothing here
+        # Scores reach thousands, and what is lost of a score is lost of its exponential.
+        assert (our - exact).abs().max() <= 2e-3 * exact.abs().max()
+
+
+@pytest.mark.parametrize(("num_frames", "positions"), [(5, 3), (40, 1)])
+def test_packed_projections_are_read_where_they_lie(num_frames: int, positions: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    packed = torch.randn(num_frames, positions, 3 * 32, generator=generator)
+    q, k, v = packed.chunk(3, dim=-1)
+    gradient = torch.randn(num_frames, positions, 64, generator=generator)[:, :, 32:]
+    assert not any(x.is_contiguous() for x in (q, k, v, gradient))
+    found = attended(kernels, (q, k, v, gradient), num_frames, 2, torch.float32)
+    copies = tuple(x.contiguous() for x in (q, k, v, gradient))
+    expected = attended(kernels, copies, num_frames, 2, torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 1, 32), (5, 1, 32), (5, 3, 1), (40, 1, 1)])
+def test_expanded_gradients(shape: tuple[int, int, int]) -> None:
+    num_frames, positions = (40, 1) if shape[0] == 40 else (5, 3)
+    q, k, v, like = random_inputs(num_frames, positions, 32, torch.float32)
+    gradient = torch.randn(shape, generator=torch.Generator().manual_seed(1)).expand(like.shape)
+    found = attended(kernels, (q, k, v, gradient), num_frames, 2, torch.float32)
+    expected = attended(kernels, (q, k, v, gradient.contiguous()), num_frames, 2, torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_inputs_in_any_order_of_memory() -> None:
+    tensors = random_inputs(5, 3, 32, torch.float32)
+    strided = tuple(x.permute(2, 1, 0).contiguous().permute(2, 1, 0) for x in tensors)
+    assert strided[0].stride(-1) != 1
+    found, expected = (attended(kernels, x, 5, 2, torch.float32) for x in (strided, tensors))
+    assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_nothing_to_attend_to_is_nothing() -> None:
+    q, k, v, gradient = random_inputs(5, 0, 32, torch.float32)
+    assert [x.shape for x in attended(kernels, (q, k, v, gradient), 5, 2, torch.float32)] == 4 * [(5, 0, 32)]
+
+
+@pytest.mark.parametrize(("num_frames", "positions"), [(9, 3), (40, 1)])
+def test_a_clip_is_alone_in_its_batch(num_frames: int, positions: int) -> None:
+    q, k, v, gradient = random_inputs(num_frames, positions, 32, torch.float32, batch=2)
+    both = attended(kernels, (q, k, v, gradient), num_frames, 2, torch.float32)
+    for rows in (slice(0, num_frames), slice(num_frames, None)):
+        one = attended(kernels, tuple(x[rows] for x in (q, k, v, gradient)), num_frames, 2, torch.float32)
+        for whole, part in zip(both, one, strict=True):
+            torch.testing.assert_close(whole[rows], part, rtol=0, atol=2e-6)
