@@ -37,7 +37,7 @@ def run_demo(videos: Path | None, output: Path) -> str:
     stages, job = prepare(videos, output)
     with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
         post_tune(write_recipe(job, output))
-    with stages.stage("Generation from held-out first frames: without and with the extension", 120):
+    with stages.stage("Generation from held-out first frames: without and with the extension", 80):
         generate_all(job, output)
     with stages.stage("Evaluation: exvideo-eval", 20):
         evaluate(job, output)
