@@ -9,11 +9,11 @@ from exvideo_eval import Result
 from benchmarks.command_line import add_options, as_ratios, conditions_of
 from benchmarks.conditions import ConditionsError
 
-RESULTS = {  # kind: its file
-    "kernels": "temporal_attention.json",
-    "unet": "unet_forward.json",
-    "training": "training_step.json",
-    "generation": "generation_clip.json",
+RESULTS = {  # kind: its files
+    "kernels": ("temporal_attention.json", "attention_neighbours.json"),
+    "unet": ("unet_forward.json",),
+    "training": ("training_step.json",),
+    "generation": ("generation_clip.json",),
 }
 
 
@@ -30,8 +30,12 @@ def main() -> int:
     commands = {kind: [sys.executable, "-m", f"benchmarks.{kind}", *sys.argv[1:]] for kind in RESULTS}
     failed = [kind for kind, command in commands.items() if subprocess.run(command).returncode]
     print("Summary, ratios of medians with their 95% intervals:")
-    for kind, name in RESULTS.items():
-        print(f"{kind}: failed" if kind in failed else as_ratios(Result.load(options.output / name)))
+    for kind, names in RESULTS.items():
+        if kind in failed:
+            print(f"{kind}: failed")
+            continue
+        for name in names:
+            print(as_ratios(Result.load(options.output / name)))
     return 1 if failed else 0
 
 

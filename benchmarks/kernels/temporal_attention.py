@@ -1,6 +1,6 @@
 """Temporal attention, forward and backward: ours on token-major activations, its peers, and the floor.
 
-python -m benchmarks.kernels
+python -m benchmarks.kernels temporal_attention
 """
 
 from collections.abc import Mapping, Sequence

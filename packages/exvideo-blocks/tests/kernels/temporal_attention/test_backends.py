@@ -5,8 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from exvideo_blocks.kernels import triton_support
+from exvideo_blocks.kernels.probing import BackendError
 from exvideo_blocks.kernels.temporal_attention import backends, reference, temporal_attention
-from exvideo_blocks.kernels.temporal_attention.backends import BackendError, choose
+from exvideo_blocks.kernels.temporal_attention.backends import choose
 from torch import Tensor
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -24,7 +26,7 @@ def probed_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that is called cuda and computes like this CPU, with Triton's kernels replaced by PyTorch's."""
     real = backends._try
     monkeypatch.setattr(backends, "_try", lambda attend, device, *case: real(attend, CPU, *case))
-    monkeypatch.setattr(backends, "triton_is_installed", lambda: True)
+    monkeypatch.setattr(triton_support, "triton_is_installed", lambda: True)
     monkeypatch.setitem(backends.ATTEND, "triton", reference.attend)
 
 
@@ -111,7 +113,7 @@ def test_auto_takes_sdpa_where_triton_is_absent(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(backends, "triton_is_installed", lambda: False)
+    monkeypatch.setattr(triton_support, "triton_is_installed", lambda: False)
     assert choose("auto", CUDA, torch.bfloat16, 32, 64) == "sdpa"
     assert "triton is not installed (pip install 'exvideo-blocks[triton]'" in caplog.text
 

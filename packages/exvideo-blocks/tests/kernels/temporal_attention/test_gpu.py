@@ -1,8 +1,11 @@
 """On a GPU: bfloat16, which Triton's interpreter computes wrongly, and more rows than other kernels launch."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from exvideo_blocks.kernels.temporal_attention import reference, temporal_attention
+from exvideo_blocks.kernels.temporal_attention import reference, temporal_attention, temporal_attention_packed
+from exvideo_blocks.kernels.temporal_attention.plan import plan_for
 from torch import Tensor
 
 pytestmark = [
@@ -29,13 +32,27 @@ def random_tensors(num_frames: int, positions: int, channels: int, dtype: torch.
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(("num_frames", "head_dim"), SHAPES)
-def test_as_exact_as_pytorch(num_frames: int, head_dim: int, dtype: torch.dtype) -> None:
+def test_as_exact_as_pytorch(
+    assert_as_exact: Callable[..., None], num_frames: int, head_dim: int, dtype: torch.dtype
+) -> None:
     tensors = random_tensors(num_frames, 7, 3 * head_dim, dtype)
     true = attended("sdpa", tensors, num_frames, 3, torch.float64)
     theirs = attended("sdpa", tensors, num_frames, 3, dtype)
     ours = attended("triton", tensors, num_frames, 3, dtype)
-    for exact, their, our in zip(true, theirs, ours, strict=True):
-        assert (our - exact).square().mean().sqrt() <= 2 * (their - exact).square().mean().sqrt() + 1e-9
+    # Of online softmax in float32 the largest error may be more (interpreted/exactness.py says why).
+    most = 3.0 if dtype == torch.float32 and not plan_for(num_frames, head_dim, dtype).whole_row else 2.0
+    assert_as_exact(("out", "dq", "dk", "dv"), true, theirs, ours, slack=1e-9, most=most)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("num_frames", [7, 25, 128, 256, 300])
+def test_packed_it_is_the_bits_of_three_tensors(num_frames: int, dtype: torch.dtype) -> None:
+    q, k, v, gradient = random_tensors(num_frames, 7, 192, dtype)
+    out, *by_parts = attended("triton", [q, k, v, gradient], num_frames, 3, dtype)
+    qkv = torch.cat([q, k, v], dim=-1).requires_grad_()
+    packed = temporal_attention_packed(qkv, num_frames=num_frames, num_heads=3, backend="triton")
+    assert torch.equal(packed, out)
+    assert torch.equal(torch.autograd.grad(packed, qkv, gradient)[0], torch.cat(by_parts, dim=-1))
 
 
 def test_more_rows_than_a_grid_axis_holds() -> None:

@@ -3,11 +3,8 @@
 import pytest
 import torch
 from exvideo_blocks.kernels.temporal_attention import reference, temporal_attention
-from exvideo_blocks.kernels.temporal_attention.library import (
-    runs_triton,
-    temporal_attention_backward_op,
-    temporal_attention_op,
-)
+from exvideo_blocks.kernels.temporal_attention.library import temporal_attention_backward_op, temporal_attention_op
+from exvideo_blocks.kernels.triton_support import runs_triton
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 

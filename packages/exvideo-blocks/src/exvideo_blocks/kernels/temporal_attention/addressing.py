@@ -84,12 +84,13 @@ def store_rows(
     positions,
     num_heads,
     row_stride,
+    position_stride,
     num_frames: tl.constexpr,
     head_dim: tl.constexpr,
     pack: tl.constexpr,
     block_d: tl.constexpr,
 ):
-    """Writes rows of a pack into a tensor whose channels and positions are contiguous, rounded to its dtype."""
+    """Writes rows of a pack, rounded to the tensor's dtype."""
     offsets, there = tile(
         rows,
         first_unit,
@@ -97,7 +98,7 @@ def store_rows(
         positions,
         num_heads,
         row_stride,
-        num_heads * head_dim,
+        position_stride,
         num_frames,
         head_dim,
         pack,

@@ -16,13 +16,10 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from exvideo_blocks.kernels.probing import BackendError, failure, refuse_difference
 from exvideo_blocks.kernels.temporal_attention import reference
-from exvideo_blocks.kernels.temporal_attention.library import (
-    TRITON_DTYPES,
-    interpreting,
-    temporal_attention_op,
-    triton_is_installed,
-)
+from exvideo_blocks.kernels.temporal_attention.library import temporal_attention_op
+from exvideo_blocks.kernels.triton_support import obstacle_to_triton
 
 Backend = Literal["auto", "triton", "sdpa", "xformers"]
 Attend = Callable[[Tensor, Tensor, Tensor, int, int], Tensor]
@@ -31,10 +28,6 @@ MOST_HEADS_OF_XFORMERS = 65_535  # its kernels, too, put heads on a grid axis th
 HEAD_DIMS = (16, 128)
 
 logger = logging.getLogger(__name__)
-
-
-class BackendError(RuntimeError):
-    """A backend that was asked for cannot run here; the message says why, in one sentence."""
 
 
 def attend_by_triton(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> Tensor:
@@ -92,26 +85,12 @@ def _best(device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: i
 def _obstacle(backend: str, device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: int) -> str | None:
     """Why a backend cannot run, or None: what is known of it, then what happens when it is run on two heads."""
     if backend == "triton":
-        known = _obstacle_to_triton(device, dtype, head_dim)
+        known = obstacle_to_triton(device, dtype)
         if known:
             return known
-    try:
-        _try(ATTEND[backend], device, dtype, num_frames, head_dim)
-    except Exception as error:  # of whatever kind: a missing operator, a compiler, too little shared memory
-        return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
-    return None
-
-
-def _obstacle_to_triton(device: torch.device, dtype: torch.dtype, head_dim: int) -> str | None:
-    if not triton_is_installed():
-        return "triton is not installed (pip install 'exvideo-blocks[triton]', on Linux)"
-    if device.type != "cuda" and not (device.type == "cpu" and interpreting()):
-        return "its kernels need a GPU, or TRITON_INTERPRET=1 in the environment to be interpreted on a CPU"
-    if dtype not in TRITON_DTYPES:
-        return "its kernels compute in float32, float16 and bfloat16"
-    if not HEAD_DIMS[0] <= head_dim <= HEAD_DIMS[1]:
-        return f"its kernels take a head_dim from {HEAD_DIMS[0]} to {HEAD_DIMS[1]}"
-    return None
+        if not HEAD_DIMS[0] <= head_dim <= HEAD_DIMS[1]:
+            return f"its kernels take a head_dim from {HEAD_DIMS[0]} to {HEAD_DIMS[1]}"
+    return failure(lambda: _try(ATTEND[backend], device, dtype, num_frames, head_dim))
 
 
 def _try(attend: Attend, device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: int) -> None:
@@ -128,7 +107,4 @@ def _try(attend: Attend, device: torch.device, dtype: torch.dtype, num_frames: i
             query, key, value = (tensor.clone().requires_grad_() for tensor in (q, k, v))
             out = run(query, key, value, num_frames, 2)
             results.append([out, *torch.autograd.grad(out, (query, key, value), q)])
-    for expected, found in zip(*results, strict=True):
-        difference, scale = float((found - expected).detach().abs().max()), float(expected.detach().abs().max())
-        if not difference <= 16 * torch.finfo(dtype).eps * max(scale, 1.0):
-            raise RuntimeError(f"it computes something else, off by {difference:.2g} where values reach {scale:.2g}")
+    refuse_difference(found=results[1], expected=results[0])

@@ -1,7 +1,6 @@
 """Starts the Triton kernels on tensors: strides, grid and tiles. Imports triton."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -9,8 +8,8 @@ from torch import Tensor
 
 from exvideo_blocks.kernels.temporal_attention import tiled, whole_row
 from exvideo_blocks.kernels.temporal_attention.plan import Plan, Tiles, lse_shape, plan_for
+from exvideo_blocks.kernels.triton_support import MOST_PROGRAMS, on, row_strides, with_adjacent_channels
 
-MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid, and of 32-bit numbers of units
 LOG2_E = math.log2(math.e)
 
 
@@ -24,13 +23,13 @@ def forward(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_head
         (batch * num_frames, positions, channels) contiguous, and (units, num_frames) or (0,) float32.
     """
     call = _Call(query, num_frames, num_heads)
-    query, key, value = (_rows(tensor) for tensor in (query, key, value))
+    query, key, value = (with_adjacent_channels(tensor) for tensor in (query, key, value))
     out = query.new_empty(query.shape)
     lse = query.new_empty(lse_shape(query.shape, num_frames, num_heads, query.dtype), dtype=torch.float32)
     outputs = (out,) if call.plan.whole_row else (out, lse)
     kernel: Any = whole_row.whole_row_forward if call.plan.whole_row else tiled.tiled_forward
-    tiles = call.plan.forward
-    call.start(kernel, tiles, tiles.block_m, (query, key, value, *outputs), _strides(query, key, value), (call.log2,))
+    tiles, strides = call.plan.forward, row_strides(query, key, value, out)
+    call.start(kernel, tiles, tiles.block_m, (query, key, value, *outputs), strides, (call.log2,))
     return out, lse
 
 
@@ -43,23 +42,31 @@ def backward(
     lse: Tensor | None,
     num_frames: int,
     num_heads: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients by query, key and value, contiguous; out and lse are those of `forward`, None where it gave no lse."""
+    written: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    """Gradients by query, key and value.
+
+    Args:
+        out, lse: those of `forward`, None where it gave no lse.
+        written: where the gradients go, three tensors of the same strides whose channels are adjacent: slices of a
+            packed gradient, say.
+    """
     call = _Call(query, num_frames, num_heads)
-    gradient, query, key, value = (_rows(tensor) for tensor in (gradient, query, key, value))
-    by_query, by_key, by_value = (query.new_empty(query.shape) for _ in range(3))
-    strides = _strides(query, key, value, gradient)
+    gradient, query, key, value = (with_adjacent_channels(tensor) for tensor in (gradient, query, key, value))
+    strides, written_strides = row_strides(query, key, value, gradient), row_strides(written[0])
     inputs, scales, tiles = (query, key, value), (call.scale, call.log2), call.plan.backward
     if out is None or lse is None:
-        tensors: tuple[Tensor, ...] = (*inputs, gradient, by_query, by_key, by_value)
-        call.start(whole_row.whole_row_backward, tiles, tiles.block_m, tensors, strides, scales)
-        return by_query, by_key, by_value
-    delta = torch.empty_like(lse)
-    tensors = (*inputs, out.contiguous(), lse, gradient, delta, by_query)
-    call.start(tiled.tiled_backward_query, tiles, tiles.block_m, tensors, strides, scales)
-    tensors = (*inputs, lse, gradient, delta, by_key, by_value)
-    call.start(tiled.tiled_backward_key_value, tiles, tiles.block_n, tensors, strides, scales)
-    return by_query, by_key, by_value
+        tensors: tuple[Tensor, ...] = (*inputs, gradient, *written)
+        call.start(whole_row.whole_row_backward, tiles, tiles.block_m, tensors, strides + written_strides, scales)
+        return
+    out, delta = with_adjacent_channels(out), torch.empty_like(lse)
+    tensors = (*inputs, out, lse, gradient, delta, written[0])
+    out_strides = row_strides(out)
+    call.start(
+        tiled.tiled_backward_query, tiles, tiles.block_m, tensors, strides + out_strides + written_strides, scales
+    )
+    tensors = (*inputs, lse, gradient, delta, *written[1:])
+    call.start(tiled.tiled_backward_key_value, tiles, tiles.block_n, tensors, strides + written_strides, scales)
 
 
 class _Call:
@@ -88,19 +95,17 @@ class _Call:
         shape: dict[str, int] = {"pack": self.plan.pack}
         if not self.plan.whole_row:
             programs, shape = self.units * -(-self.num_frames // block), {}
-        if max(programs, self.units) > MOST_PROGRAMS:
+        if max(programs, self.units) > MOST_PROGRAMS:  # units are counted in 32 bits, too
             raise ValueError(
                 f"{self.units} heads and positions of {self.num_frames} frames are more than the {MOST_PROGRAMS} "
                 "programs that a launch can have; split the batch."
             )
         if programs == 0:
             return
-        channels = self.num_heads * self.head_dim
-        with _on(self.device):
+        with on(self.device):
             kernel[(programs,)](
                 *tensors,
                 *strides,
-                self.positions * channels,
                 self.units,
                 self.positions,
                 self.num_heads,
@@ -114,16 +119,3 @@ class _Call:
                 num_stages=tiles.num_stages,
                 **shape,
             )
-
-
-def _rows(tensor: Tensor) -> Tensor:
-    """The tensor itself if its channels are adjacent, else a copy: a gradient expanded from one number, say."""
-    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
-
-
-def _strides(*tensors: Tensor) -> tuple[int, ...]:
-    return tuple(stride for tensor in tensors for stride in tensor.stride()[:2])
-
-
-def _on(device: torch.device) -> AbstractContextManager[Any]:
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

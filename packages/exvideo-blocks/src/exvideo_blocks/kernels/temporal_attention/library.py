@@ -1,13 +1,10 @@
-"""The two operators that PyTorch knows: forward and backward, with fakes, autograd and a CPU implementation.
+"""The operators that PyTorch knows: forward and backward, with fakes, autograd and a CPU implementation.
 
 `exvideo_blocks::temporal_attention` runs the Triton kernels on a GPU, and on a CPU where Triton interprets them
 (TRITON_INTERPRET=1). Elsewhere, and in float64, it runs the reference: the same mathematics, and the same gradients, on
-any machine. `op.temporal_attention` is what callers use.
+any machine. `op.temporal_attention` is what callers use; `packed_library` has the same on packed projections.
 """
 
-import os
-from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -15,25 +12,7 @@ from torch import Tensor
 
 from exvideo_blocks.kernels.temporal_attention import reference
 from exvideo_blocks.kernels.temporal_attention.plan import lse_shape
-
-TRITON_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-
-
-@cache
-def triton_is_installed() -> bool:
-    return find_spec("triton") is not None
-
-
-def interpreting() -> bool:
-    """Triton runs its kernels on the CPU: slowly, and bfloat16 products wrongly. For tests."""
-    return triton_is_installed() and os.environ.get("TRITON_INTERPRET") == "1"
-
-
-def runs_triton(query: Tensor) -> bool:
-    """Whether the operator starts the Triton kernels for such a tensor."""
-    if query.dtype not in TRITON_DTYPES:
-        return False
-    return (query.is_cuda and triton_is_installed()) or (query.device.type == "cpu" and interpreting())
+from exvideo_blocks.kernels.triton_support import runs_triton
 
 
 @torch.library.custom_op("exvideo_blocks::temporal_attention", mutates_args=())
@@ -50,7 +29,8 @@ def temporal_attention_op(
 
 
 @temporal_attention_op.register_fake
-def _(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
+def fake_outputs(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
+    """Both outputs of the forward, of the right shapes and with nothing in them."""
     shape = lse_shape(query.shape, num_frames, num_heads, query.dtype) if runs_triton(query) else (0,)
     return query.new_empty(query.shape), query.new_empty(shape, dtype=torch.float32)
 
@@ -67,11 +47,13 @@ def temporal_attention_backward_op(
     num_heads: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients by query, key and value; out and lse where the forward gave log-sum-exps, else None."""
-    if runs_triton(query):
-        from exvideo_blocks.kernels.temporal_attention import launch
+    if not runs_triton(query):
+        return reference.attend_backward(gradient, query, key, value, num_frames, num_heads)
+    from exvideo_blocks.kernels.temporal_attention import launch
 
-        return launch.backward(gradient, query, key, value, out, lse, num_frames, num_heads)
-    return reference.attend_backward(gradient, query, key, value, num_frames, num_heads)
+    written = query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
+    launch.backward(gradient, query, key, value, out, lse, num_frames, num_heads, written)
+    return written
 
 
 @temporal_attention_backward_op.register_fake
@@ -88,7 +70,8 @@ def _(
     return query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
 
 
-def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+def save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    """Keeps tensors and numbers for a backward: what was attended to, and out and lse where there are log-sum-exps."""
     *tensors, ctx.num_frames, ctx.num_heads = inputs
     ctx.mark_non_differentiable(output[1])
     ctx.save_for_backward(*tensors, *(output if output[1].numel() else ()))
@@ -101,4 +84,4 @@ def _differentiate(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, .
     return *by_inputs, None, None
 
 
-temporal_attention_op.register_autograd(_differentiate, setup_context=_save)
+temporal_attention_op.register_autograd(_differentiate, setup_context=save)

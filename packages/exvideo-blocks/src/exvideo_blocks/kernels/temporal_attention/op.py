@@ -5,6 +5,7 @@ from torch import Tensor
 
 from exvideo_blocks.kernels.temporal_attention import reference
 from exvideo_blocks.kernels.temporal_attention.backends import ATTEND, Backend, choose
+from exvideo_blocks.kernels.temporal_attention.packed_library import temporal_attention_packed_op, unpack
 from exvideo_blocks.kernels.temporal_attention.plan import probed_length
 
 
@@ -34,6 +35,37 @@ def temporal_attention(
     query, key, value = _as_autocast(query, key, value)
     chosen = _choose(backend, query.device, query.dtype, probed_length(num_frames), query.shape[2] // num_heads)
     return ATTEND[chosen](query, key, value, num_frames, num_heads)
+
+
+def temporal_attention_packed(qkv: Tensor, *, num_frames: int, num_heads: int, backend: Backend = "auto") -> Tensor:
+    """`temporal_attention` of one projection's output, whose gradient comes back as one tensor where triton runs.
+
+    Args:
+        qkv: (batch * num_frames, positions, 3 * channels), query, key and value one after the other along the last
+            axis, as `project_packed` gives them.
+        num_frames, num_heads, backend: as in `temporal_attention`; the backends other than triton get three slices.
+
+    Returns:
+        (batch * num_frames, positions, channels). Under autocast, in its dtype.
+
+    Raises:
+        ValueError: shapes do not fit together, or there is no such backend.
+        BackendError: the backend that was asked for cannot run here.
+    """
+    if qkv.dim() != 3 or qkv.shape[2] % 3:
+        raise ValueError(
+            f"qkv is of shape {tuple(qkv.shape)}: give (batch * frames, positions, 3 * channels), "
+            "query, key and value along the last axis."
+        )
+    query, key, value = unpack(qkv)
+    if backend == "auto" and not qkv.is_cuda:
+        return temporal_attention(query, key, value, num_frames=num_frames, num_heads=num_heads)
+    _check(query, key, value, num_frames, num_heads)
+    (qkv,) = _as_autocast(qkv)
+    chosen = _choose(backend, qkv.device, qkv.dtype, probed_length(num_frames), query.shape[2] // num_heads)
+    if chosen == "triton":
+        return temporal_attention_packed_op(qkv, num_frames, num_heads)[0]
+    return ATTEND[chosen](*unpack(qkv), num_frames, num_heads)
 
 
 # While compiling, the choice is made once, outside the graph. (`torch.compiler.assume_constant_result` sets this mark,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from exvideo_blocks.kernels.triton_support import power_of_two
+
 LONGEST_WHOLE_ROW = 256
 # Numbers in K, and in V, of a whole row: both stay in shared memory beside the tiles of a backward.
 MOST_OF_A_ROW = 256 * 64
@@ -49,11 +51,11 @@ class Plan:
 def plan_for(num_frames: int, head_dim: int, dtype: torch.dtype) -> Plan:
     """The plan for clips of num_frames at this head_dim and dtype."""
     num_frames, head_dim = int(num_frames), int(head_dim)  # of symbols too, while PyTorch traces with changing shapes
-    block_d = max(SMALLEST_DOT, _power_of_two(head_dim))
+    block_d = max(SMALLEST_DOT, power_of_two(head_dim))
     if dtype.itemsize > 2:
         tiles = Tiles(FLOAT32_ROWS, FLOAT32_ROWS, num_warps=8)
         return Plan(num_frames <= FLOAT32_ROWS, max(1, FLOAT32_ROWS // num_frames), block_d, tiles, tiles)
-    block_n = max(PACKED_ROWS, _power_of_two(num_frames))
+    block_n = max(PACKED_ROWS, power_of_two(num_frames))
     if num_frames > LONGEST_WHOLE_ROW or block_n * block_d > MOST_OF_A_ROW:
         tiles = Tiles(64, 64, num_warps=4 if block_d <= 64 else 8, num_stages=2)
         return Plan(False, 1, block_d, tiles, tiles)
@@ -77,8 +79,3 @@ def lse_shape(shape: torch.Size, num_frames: int, num_heads: int, dtype: torch.d
     if plan_for(num_frames, shape[2] // num_heads, dtype).whole_row:
         return (0,)
     return (shape[0] // num_frames * shape[1] * num_heads, num_frames)
-
-
-def _power_of_two(number: int) -> int:
-    """The smallest power of two that is not smaller."""
-    return 1 << (number - 1).bit_length()

@@ -28,6 +28,7 @@ def tiled_forward(
     value_row,
     value_position,
     out_row,
+    out_position,
     units,
     positions,
     num_heads,
@@ -38,7 +39,7 @@ def tiled_forward(
     block_n: tl.constexpr,
     block_d: tl.constexpr,
 ):
-    """out = softmax(q k^T / sqrt(head_dim)) v for one tile of queries; out is contiguous, lse (units, num_frames)."""
+    """out = softmax(q k^T / sqrt(head_dim)) v for one tile of queries; lse is (units, num_frames)."""
     unit = tl.program_id(0) // tl.cdiv(num_frames, block_m)
     rows = (tl.program_id(0) % tl.cdiv(num_frames, block_m)) * block_m + tl.arange(0, block_m)
     q = load_rows(
@@ -75,7 +76,19 @@ def tiled_forward(
         o = tl.dot(p.to(v.dtype), v, o * carried[:, None], input_precision="ieee")
         row_max = larger
     store_rows(
-        out, o / row_sum[:, None], rows, unit, units, positions, num_heads, out_row, num_frames, head_dim, 1, block_d
+        out,
+        o / row_sum[:, None],
+        rows,
+        unit,
+        units,
+        positions,
+        num_heads,
+        out_row,
+        out_position,
+        num_frames,
+        head_dim,
+        1,
+        block_d,
     )
     tl.store(lse + unit.to(tl.int64) * num_frames + rows, row_max + tl.log2(row_sum), mask=rows < num_frames)
 
@@ -99,6 +112,9 @@ def tiled_backward_query(
     grad_row,
     grad_position,
     out_row,
+    out_position,
+    written_row,
+    written_position,
     units,
     positions,
     num_heads,
@@ -119,9 +135,7 @@ def tiled_backward_query(
     do = load_rows(
         grad_out, rows, unit, units, positions, num_heads, grad_row, grad_position, num_frames, head_dim, 1, block_d
     )
-    o = load_rows(
-        out, rows, unit, units, positions, num_heads, out_row, num_heads * head_dim, num_frames, head_dim, 1, block_d
-    )
+    o = load_rows(out, rows, unit, units, positions, num_heads, out_row, out_position, num_frames, head_dim, 1, block_d)
     row_delta = tl.sum(o.to(tl.float32) * do.to(tl.float32), 1)
     statistics = unit.to(tl.int64) * num_frames + rows
     tl.store(delta + statistics, row_delta, mask=rows < num_frames)
@@ -153,7 +167,19 @@ def tiled_backward_query(
         ds = p * (dp - row_delta[:, None])
         dq = tl.dot(ds.to(k.dtype), k, dq, input_precision="ieee")
     store_rows(
-        grad_query, dq * scale, rows, unit, units, positions, num_heads, out_row, num_frames, head_dim, 1, block_d
+        grad_query,
+        dq * scale,
+        rows,
+        unit,
+        units,
+        positions,
+        num_heads,
+        written_row,
+        written_position,
+        num_frames,
+        head_dim,
+        1,
+        block_d,
     )
 
 
@@ -175,7 +201,8 @@ def tiled_backward_key_value(
     value_position,
     grad_row,
     grad_position,
-    out_row,
+    written_row,
+    written_position,
     units,
     positions,
     num_heads,
@@ -217,6 +244,32 @@ def tiled_backward_key_value(
         ds = p * (dp - row_delta[None, :])
         dk = tl.dot(ds.to(q.dtype), q, dk, input_precision="ieee")
     store_rows(
-        grad_key, dk * scale, key_rows, unit, units, positions, num_heads, out_row, num_frames, head_dim, 1, block_d
+        grad_key,
+        dk * scale,
+        key_rows,
+        unit,
+        units,
+        positions,
+        num_heads,
+        written_row,
+        written_position,
+        num_frames,
+        head_dim,
+        1,
+        block_d,
     )
-    store_rows(grad_value, dv, key_rows, unit, units, positions, num_heads, out_row, num_frames, head_dim, 1, block_d)
+    store_rows(
+        grad_value,
+        dv,
+        key_rows,
+        unit,
+        units,
+        positions,
+        num_heads,
+        written_row,
+        written_position,
+        num_frames,
+        head_dim,
+        1,
+        block_d,
+    )

@@ -39,6 +39,7 @@ def whole_row_forward(
     value_row,
     value_position,
     out_row,
+    out_position,
     units,
     positions,
     num_heads,
@@ -50,7 +51,7 @@ def whole_row_forward(
     block_n: tl.constexpr,
     block_d: tl.constexpr,
 ):
-    """out = softmax(q k^T / sqrt(head_dim)) v for `pack` units a program; out is contiguous."""
+    """out = softmax(q k^T / sqrt(head_dim)) v for `pack` units a program."""
     at = tl.program_id(0) * pack
     key_rows = tl.arange(0, block_n)
     k = load_rows(
@@ -66,7 +67,9 @@ def whole_row_forward(
         )
         p = exponentials(q, k, rows, key_rows, scale_log2, num_frames, pack)
         o = tl.dot(p.to(v.dtype), v, input_precision="ieee") / tl.sum(p, 1)[:, None]
-        store_rows(out, o, rows, at, units, positions, num_heads, out_row, num_frames, head_dim, pack, block_d)
+        store_rows(
+            out, o, rows, at, units, positions, num_heads, out_row, out_position, num_frames, head_dim, pack, block_d
+        )
 
 
 @triton.jit
@@ -86,7 +89,8 @@ def whole_row_backward(
     value_position,
     grad_row,
     grad_position,
-    out_row,
+    written_row,
+    written_position,
     units,
     positions,
     num_heads,
@@ -99,7 +103,7 @@ def whole_row_backward(
     block_n: tl.constexpr,
     block_d: tl.constexpr,
 ):
-    """The three gradients from q, k, v and the output's gradient alone; all three are contiguous.
+    """The three gradients from q, k, v and the output's gradient alone; all three are of the same strides.
 
     Row sums of p * dp stand in for those of o * do, so o is not read; p is computed again, so no log-sum-exp is.
     """
@@ -139,8 +143,48 @@ def whole_row_backward(
         ds = (p * (dp - tl.sum(p * dp, 1)[:, None])).to(q.dtype)
         dk = tl.dot(tl.trans(ds), q, dk, input_precision="ieee")
         dq = tl.dot(ds, k, input_precision="ieee") * scale
-        store_rows(grad_query, dq, rows, at, units, positions, num_heads, out_row, num_frames, head_dim, pack, block_d)
+        store_rows(
+            grad_query,
+            dq,
+            rows,
+            at,
+            units,
+            positions,
+            num_heads,
+            written_row,
+            written_position,
+            num_frames,
+            head_dim,
+            pack,
+            block_d,
+        )
     store_rows(
-        grad_key, dk * scale, key_rows, at, units, positions, num_heads, out_row, num_frames, head_dim, pack, block_d
+        grad_key,
+        dk * scale,
+        key_rows,
+        at,
+        units,
+        positions,
+        num_heads,
+        written_row,
+        written_position,
+        num_frames,
+        head_dim,
+        pack,
+        block_d,
     )
-    store_rows(grad_value, dv, key_rows, at, units, positions, num_heads, out_row, num_frames, head_dim, pack, block_d)
+    store_rows(
+        grad_value,
+        dv,
+        key_rows,
+        at,
+        units,
+        positions,
+        num_heads,
+        written_row,
+        written_position,
+        num_frames,
+        head_dim,
+        pack,
+        block_d,
+    )

@@ -1,23 +1,19 @@
 """The Triton kernels, interpreted on a CPU, against attention in float64: run by ../test_interpreted.py."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
 from exvideo_blocks.kernels.temporal_attention import reference
-from exvideo_blocks.kernels.temporal_attention.library import runs_triton, temporal_attention_op
+from exvideo_blocks.kernels.temporal_attention.library import temporal_attention_op
+from exvideo_blocks.kernels.temporal_attention.plan import plan_for
+from exvideo_blocks.kernels.triton_support import runs_triton
 from torch import Tensor
 
 Tensors = tuple[Tensor, ...]
 
 
-@pytest.fixture(autouse=True)
-def _poison() -> Iterator[None]:
-    """Every new tensor starts as NaN, so that a number which no kernel writes is seen."""
-    torch.use_deterministic_algorithms(True)
-    assert torch.empty(8).isnan().all()
-    yield
-    torch.use_deterministic_algorithms(False)
+pytestmark = pytest.mark.usefixtures("poisoned")
 
 
 def random_inputs(num_frames: int, positions: int, channels: int, dtype: torch.dtype, batch: int = 1) -> Tensors:
@@ -41,18 +37,22 @@ def attended(
     return out.detach(), *torch.autograd.grad(out, inputs, gradient.to(dtype))
 
 
-def assert_as_exact_as_pytorch(tensors: Tensors, num_frames: int, num_heads: int) -> None:
-    """The error, as a root mean square over each tensor, is at most twice that of PyTorch in the same dtype."""
-    dtype = tensors[0].dtype
-    true = attended(reference.attend, tensors, num_frames, num_heads, torch.float64)
-    theirs = attended(reference.attend, tensors, num_frames, num_heads, dtype)
-    ours = attended(kernels, tensors, num_frames, num_heads, dtype)
-    for name, exact, their, our in zip(("out", "dq", "dk", "dv"), true, theirs, ours, strict=True):
-        assert root_mean_square(our - exact) <= 2 * root_mean_square(their - exact), name  # false, too, if one is NaN
+@pytest.fixture
+def assert_as_exact_as_pytorch(assert_as_exact: Callable[..., None]) -> Callable[[Tensors, int, int], None]:
+    """Output and gradients of the kernels, given inputs, num_frames and num_heads."""
 
+    def check(tensors: Tensors, num_frames: int, num_heads: int) -> None:
+        dtype = tensors[0].dtype
+        true = attended(reference.attend, tensors, num_frames, num_heads, torch.float64)
+        theirs = attended(reference.attend, tensors, num_frames, num_heads, dtype)
+        ours = attended(kernels, tensors, num_frames, num_heads, dtype)
+        # Online softmax in float32 rounds more often: its root mean square error is that of PyTorch, but of 72 figures
+        # two had a largest error 2.2 times as large (docs/kernels.md).
+        whole_row = plan_for(num_frames, tensors[0].shape[2] // num_heads, dtype).whole_row
+        most = 3.0 if dtype == torch.float32 and not whole_row else 2.0
+        assert_as_exact(("out", "dq", "dk", "dv"), true, theirs, ours, most=most)
 
-def root_mean_square(x: Tensor) -> float:
-    return float(x.square().mean().sqrt())
+    return check
 
 
 LENGTHS = [1, 2, 3, 7, 25, 33, 64, 100]
@@ -60,19 +60,23 @@ LENGTHS = [1, 2, 3, 7, 25, 33, 64, 100]
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize("num_frames", LENGTHS)
-def test_as_exact_as_pytorch(num_frames: int, dtype: torch.dtype) -> None:
+def test_as_exact_as_pytorch(
+    assert_as_exact_as_pytorch: Callable[..., None], num_frames: int, dtype: torch.dtype
+) -> None:
     heads = 2 if num_frames < 100 else 1
     assert_as_exact_as_pytorch(random_inputs(num_frames, 3, heads * 16, dtype), num_frames, heads)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_as_exact_as_pytorch_beyond_one_program(dtype: torch.dtype) -> None:
+def test_as_exact_as_pytorch_beyond_one_program(
+    assert_as_exact_as_pytorch: Callable[..., None], dtype: torch.dtype
+) -> None:
     assert_as_exact_as_pytorch(random_inputs(300, 1, 16, dtype), 300, num_heads=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize("head_dim", [24, 40, 80, 128])
-def test_any_head_dim(head_dim: int, dtype: torch.dtype) -> None:
+def test_any_head_dim(assert_as_exact_as_pytorch: Callable[..., None], head_dim: int, dtype: torch.dtype) -> None:
     assert_as_exact_as_pytorch(random_inputs(7, 3, 3 * head_dim, dtype, batch=2), 7, num_heads=3)
 
 

@@ -1,0 +1,61 @@
+"""Where the Triton kernels can run, and what every launch of one needs. Does not import triton."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+TRITON_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid
+
+
+@cache
+def triton_is_installed() -> bool:
+    return find_spec("triton") is not None
+
+
+def interpreting() -> bool:
+    """Triton runs its kernels on the CPU: slowly, and bfloat16 products wrongly. For tests."""
+    return triton_is_installed() and os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def runs_triton(tensor: Tensor) -> bool:
+    """Whether an operator starts its Triton kernels for such a tensor."""
+    if tensor.dtype not in TRITON_DTYPES:
+        return False
+    return (tensor.is_cuda and triton_is_installed()) or (tensor.device.type == "cpu" and interpreting())
+
+
+def obstacle_to_triton(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why no Triton kernel can run there, as far as that is known without running one."""
+    if not triton_is_installed():
+        return "triton is not installed (pip install 'exvideo-blocks[triton]', on Linux)"
+    if device.type != "cuda" and not (device.type == "cpu" and interpreting()):
+        return "its kernels need a GPU, or TRITON_INTERPRET=1 in the environment to be interpreted on a CPU"
+    if dtype not in TRITON_DTYPES:
+        return "its kernels compute in float32, float16 and bfloat16"
+    return None
+
+
+def with_adjacent_channels(tensor: Tensor) -> Tensor:
+    """The tensor itself if its channels are adjacent, else a copy: a gradient expanded from one number, say."""
+    return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
+
+
+def row_strides(*tensors: Tensor) -> tuple[int, ...]:
+    """Strides of the first two axes of each."""
+    return tuple(stride for tensor in tensors for stride in tensor.stride()[:2])
+
+
+def on(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes a GPU the current one, on which Triton launches."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def power_of_two(number: int) -> int:
+    """The smallest power of two that is not smaller."""
+    return 1 << (number - 1).bit_length()
