@@ -29,10 +29,22 @@ class Clips:
     pixels: Tensor
 
 
-def clips_of(indices: range, num_frames: int, split: str = "train", seed: int = WORLD_SEED) -> Clips:
-    """The world's clips of these numbers, from their first frame on, each with a full or a brief caption."""
+def stride_of(number: int, strides: Sequence[int]) -> int:
+    """Of the frames of a clip: clips take the strides in turn."""
+    return strides[number % len(strides)]
+
+
+def clips_of(
+    indices: range, num_frames: int, split: str = "train", seed: int = WORLD_SEED, strides: Sequence[int] = (1,)
+) -> Clips:
+    """The world's clips of these numbers, from their first frame on, each with a full or a brief caption.
+
+    Args:
+        strides: taken in turn; of a clip with stride 2 every second frame is shown, num_frames in all.
+    """
     specs = tuple(sample_spec(seed, index, split) for index in indices)
-    frames = np.stack([render(spec, num_frames) for spec in specs])
+    steps = [stride_of(index, strides) for index in indices]
+    frames = np.stack([render(spec, num_frames * step)[::step] for spec, step in zip(specs, steps, strict=True)])
     return Clips(specs, tuple(caption_of(spec) for spec in specs), to_pixels(frames))
 
 
@@ -63,7 +75,11 @@ def where_subjects_are(specs: Sequence[ClipSpec], num_frames: int) -> Tensor:
     return torch.stack(masks)
 
 
-def subject_latents(num_clips: int, num_frames: int) -> Tensor:
+def subject_latents(num_clips: int, num_frames: int, strides: Sequence[int] = (1,)) -> Tensor:
     """1 where a latent of 8x8 pixels has a part of a subject, else 0: (clips, frames, 1, 8, 8), of training clips."""
-    masks = [where_subjects_are([sample_spec(WORLD_SEED, index)], num_frames)[0] for index in range(num_clips)]
-    return torch.stack([F.max_pool2d(mask, 8) for mask in masks])
+    masks = []
+    for index in range(num_clips):
+        step = stride_of(index, strides)
+        mask = where_subjects_are([sample_spec(WORLD_SEED, index)], num_frames * step)[0, ::step]
+        masks.append(F.max_pool2d(mask, 8))
+    return torch.stack(masks)

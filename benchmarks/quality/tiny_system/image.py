@@ -20,7 +20,7 @@ from benchmarks.quality.tiny_world.sampler import sample_spec
 
 CHANNELS = (64, 64)
 HEAD_WIDTH = 32
-SCHEDULE = Schedule(steps=19_500, batch_size=64, learning_rate=1.5e-3, warmup_steps=200, half=True)
+SCHEDULE = Schedule(steps=23_000, batch_size=64, learning_rate=1.5e-3, warmup_steps=200, half=True)
 IMAGES = 24_576
 SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.3, 1.6
 # Of the latents that show a subject, beside 1, and only where the noise leaves no doubt where it is: a weight that

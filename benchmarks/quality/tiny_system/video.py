@@ -10,19 +10,23 @@ import torch
 from exvideo_blocks.families import svd
 from torch import Tensor
 
-from benchmarks.quality.tiny_system.batches import subject_latents
+from benchmarks.quality.tiny_system.batches import stride_of, subject_latents
 from benchmarks.quality.tiny_system.encoders import WIDTH, Encoders, build_tokenizer
 from benchmarks.quality.tiny_system.image import reworded, subject_weight, text_tokens, v_loss
 from benchmarks.quality.tiny_system.latents import encoded_clips
 from benchmarks.quality.tiny_system.training_loop import Schedule, generators, train
 from benchmarks.quality.tiny_system.vae import LATENT_CHANNELS, silence_residual_branches
+from benchmarks.quality.tiny_world.spec import FPS
 
 CHANNELS = (64, 96)
 HEAD_WIDTH = 32
 NUM_FRAMES = 8
 ADDED_TIME_WIDTH = 32
-SCHEDULE = Schedule(steps=18_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
+SCHEDULE = Schedule(steps=30_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
 CLIPS = 12_288
+# Of the frames of the clips trained on, in turn; the network is told the frame rate that is left. Over longer ways than
+# eight frames at full rate show, the frozen parts learn to move things as far as longer clips will need.
+STRIDES = (1, 1, 2, 5)
 # ln(sigma) first as Stable Video Diffusion draws it; then lower, where shapes are made, as motion is learnt sooner.
 SIGMA_LOG_MEANS, SIGMA_LOG_STD = (0.7, 0.2), 1.6
 SHAPES_FROM = 2400
@@ -56,8 +60,9 @@ def build_video_unet() -> Any:
 def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: torch.device) -> Any:
     torch.manual_seed(seed)
     unet, tokenizer = build_video_unet().to(device), build_tokenizer()
-    pool = encoded_clips(folder.parent / "latents", vae, encoders.image, CLIPS, NUM_FRAMES)
-    subjects = subject_latents(CLIPS, NUM_FRAMES)
+    pool = encoded_clips(folder.parent / "latents", vae, encoders.image, CLIPS, NUM_FRAMES, strides=STRIDES)
+    subjects = subject_latents(CLIPS, NUM_FRAMES, STRIDES)
+    rates = torch.tensor([FPS / stride_of(number, STRIDES) for number in range(CLIPS)])
 
     def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
         random, generator = generators(seed, "video", step, part)
@@ -71,9 +76,10 @@ def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         noise = torch.randn(latents.shape, generator=generator)
         mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
         sigma = (mean + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
-        # Rate and amount of motion say nothing here, where words do: any value is to be taken, and ignored.
         weight = subject_weight(subjects[chosen], sigma)
-        ids = torch.stack([torch.from_numpy(random.uniform(0, high, len(chosen))) for high in (30, 255, 0)], dim=1)
+        # The amount of motion says nothing here, where words do: any value is to be taken, and ignored.
+        amounts = torch.from_numpy(random.uniform(0, 255, len(chosen)))
+        ids = torch.stack([rates[chosen] - 1, amounts, torch.zeros(len(chosen))], dim=1)
 
         def loss() -> Tensor:
             given = torch.cat([svd.scale_input(latents + sigma * noise, sigma), first], dim=2).to(device, unet.dtype)

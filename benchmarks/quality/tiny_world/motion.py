@@ -23,11 +23,11 @@ MARGIN = 1.0  # pixels between a subject and the picture's edge when it bounces
 WALL_WIDTH = 22  # pixels
 DOT_RADIUS = 2.0  # pixels; "orbits" goes around a dot in the picture's centre
 HIDDEN_DEPTH = 6.0  # pixels that a subject goes on behind the wall once it is out of sight
-PULSE_RADII = (5.0, 11.0)  # pixels
+PULSE_RADII = (6.0, 11.0)  # pixels
 
-# Pixels a frame; a period is 43 / 21 frames for "crosses" and 48 to 67 / 24 to 34 for "bounces" and "hides", by shape.
+# Pixels a frame; a period is 43 / 21 frames for "crosses" and 47 to 65 / 23 to 32 for "bounces" and "hides", by shape.
 PACE = {"slow": 1.5, "fast": 3.0}
-MEETING_PACE = {"slow": 0.8, "fast": 1.6}  # pixels a frame: a period is 37 to 51 / 18 to 26 frames
+MEETING_PACE = {"slow": 0.6, "fast": 1.2}  # pixels a frame: a period is 36 to 59 / 18 to 30 frames
 ORBIT_PERIOD = {"slow": 60.0, "fast": 32.0}  # frames
 PULSE_PERIOD = {"slow": 48.0, "fast": 24.0}
 RECOLOUR_PERIOD = {"slow": 40.0, "fast": 20.0}

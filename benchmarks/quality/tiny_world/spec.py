@@ -17,7 +17,7 @@ COLOURS = {  # RGB, in the order of their hues: each is told from each, and from
     "blue": (55, 95, 245),
     "pink": (240, 90, 205),
 }
-SIZES = {"small": 6.0, "large": 9.5}  # pixels: the radius of the circle of the same area, whatever the shape
+SIZES = {"small": 7.5, "large": 10.0}  # pixels: the radius of the circle of the same area, whatever the shape
 SPEEDS = ("slow", "fast")
 PLAIN_PLACES = {"black": (16, 16, 20), "grey": (80, 80, 84), "brown": (88, 62, 42), "navy": (18, 24, 66)}
 PHOTOGRAPHED_PLACES = ("street", "meadow")

@@ -4,7 +4,13 @@ import pytest
 import torch
 from exvideo_blocks.families import svd
 
-from benchmarks.quality.tiny_system.batches import caption_of, part_of_batch, where_subjects_are
+from benchmarks.quality.tiny_system.batches import (
+    caption_of,
+    clips_of,
+    part_of_batch,
+    subject_latents,
+    where_subjects_are,
+)
 from benchmarks.quality.tiny_system.encoders import TOKENS, Encoders, build_tokenizer, tokens_of
 from benchmarks.quality.tiny_system.image import build_image_unet, reworded, text_tokens, v_loss
 from benchmarks.quality.tiny_system.judges import PROPERTIES, WORDS, labels_of, numbers_of
@@ -95,11 +101,21 @@ def test_subjects_are_where_the_picture_differs_from_its_background() -> None:
     assert ((masks.mean(dim=(2, 3, 4)) > 0.01) & (masks.mean(dim=(2, 3, 4)) < 0.4)).all()
 
 
+def test_a_stride_shows_every_so_manyth_frame_of_the_clips_whose_turn_it_is() -> None:
+    strided, whole = clips_of(range(5, 9), 3, strides=(1, 2, 5)), clips_of(range(5, 9), 11)
+    for clip, step in enumerate((5, 1, 2, 5)):
+        assert torch.equal(strided.pixels[clip], whole.pixels[clip, : 3 * step : step])
+    assert strided.captions == whole.captions
+    subjects, of_all = subject_latents(9, 3, (1, 2, 5)), subject_latents(9, 11)
+    for clip, step in enumerate((5, 1, 2, 5), start=5):
+        assert torch.equal(subjects[clip], of_all[clip, : 3 * step : step])
+
+
 def test_parts_of_a_batch_share_out_its_clips() -> None:
     assert [*part_of_batch(3, 0, 2, 8), *part_of_batch(3, 1, 2, 8)] == list(range(24, 32))
 
 
-def test_latents_are_encoded_once_for_each_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latents_are_encoded_once_for_each_encoder_and_stride(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from benchmarks.quality.tiny_system import latents
 
     monkeypatch.setattr(latents, "PART", 2)
@@ -110,4 +126,7 @@ def test_latents_are_encoded_once_for_each_encoder(tmp_path: Path, monkeypatch: 
     assert torch.equal(first.latents, again.latents)
     assert files == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     latents.encoded_clips(tmp_path, build_vae().eval().requires_grad_(False), image, 2, 2)
-    assert len(list(tmp_path.iterdir())) == 2 * len(files)
+    strided = latents.encoded_clips(tmp_path, vae, image, 2, 2, strides=(3,))
+    assert len(list(tmp_path.iterdir())) == 3 * len(files)
+    assert torch.equal(strided.latents[:, 0], first.latents[:, 0])
+    assert not torch.equal(strided.latents[:, 1], first.latents[:, 1])
