@@ -119,7 +119,7 @@ def runnable(contest: Contest, tensors: Tensors, case: Case) -> tuple[dict[str, 
         try:
             outputs[name] = [torch.cat(program.forward(), dim=-1), *program.training()()]
         except (RuntimeError, ValueError, NotImplementedError) as error:
-            if name.startswith(OURS):
+            if name == OURS:
                 raise
             reasons[name] = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
             gc.collect()  # what an out-of-memory error still holds
@@ -142,8 +142,7 @@ def _measure_direction(
     contenders: dict[str, Contender] = {
         name: program.forward if direction == "forward" else program.training() for name, program in programs.items()
     }
-    ours = [name for name in contenders if name.startswith(OURS)]
-    peers = [name for name in contenders if name not in ours]
+    peers = [name for name in contenders if name != OURS]
     clock = kernel_clock(conditions.torch_device)
     times = alternate(contenders | limits.contenders, clock, rounds=conditions.rounds, warmup=conditions.warmup)
     work = contest.work(direction, case, conditions.torch_dtype.itemsize)
@@ -151,14 +150,11 @@ def _measure_direction(
     def floor(seconds: Medians) -> float:
         return limits.floor(seconds, *work)
 
-    def reached(name: str) -> Metric:
-        return median_metric(times, lambda s: floor(s) / s[name], f"{what}: floor / {name}", "x", "higher")
-
     peaks = {name: peak_bytes(call, conditions.torch_device) for name, call in contenders.items()}
     return [
         *timing_metrics({name: times[name] for name in contenders}, peers, unit="ms", what=what),
         median_metric(times, lambda seconds: floor(seconds) * 1e3, f"{what}: floor", "ms", "neutral"),
-        *(reached(name) for name in ours),
+        median_metric(times, lambda s: floor(s) / s[OURS], f"{what}: floor / {OURS}", "x", "higher"),
         *memory_metrics(peaks, peers, what=what),
     ]
 

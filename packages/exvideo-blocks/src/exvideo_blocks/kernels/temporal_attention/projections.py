@@ -1,4 +1,4 @@
-"""The matrix products around attention: one for query, key and value; one whose sum starts from the residual."""
+"""The matrix product in front of attention: one for query, key and value."""
 
 from collections.abc import Sequence
 
@@ -22,26 +22,3 @@ def project_packed(tokens: Tensor, weights: Sequence[Tensor], biases: Sequence[T
         (..., sum of outputs), in the order of the weights: what `temporal_attention_packed` takes.
     """
     return F.linear(tokens, torch.cat(tuple(weights)), None if biases is None else torch.cat(tuple(biases)))
-
-
-def project_onto(residual: Tensor, attended: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """residual + attended weight^T + bias, added up inside the matrix product; nothing is changed in place.
-
-    Without a bias the product reads the residual itself where PyTorch lets it; some versions copy the residual into
-    the result first. With a bias, it starts from residual + bias (docs/decisions/0006).
-
-    Args:
-        residual: (..., outputs). Its dtype is that of the product and of the result, under autocast too.
-        attended: (..., channels).
-        weight: (outputs, channels), bias: (outputs,).
-
-    Returns:
-        (..., outputs).
-    """
-    dtype = residual.dtype
-    rows, matrix = attended.to(dtype).flatten(0, -2), weight.to(dtype).t()
-    with torch.autocast(residual.device.type, enabled=False):
-        if bias is None:
-            return torch.addmm(residual.flatten(0, -2), rows, matrix).view(residual.shape)
-        start = residual + bias.to(dtype)
-        return start.flatten(0, -2).addmm_(rows, matrix).view(residual.shape)
