@@ -13,8 +13,8 @@ import torch
 from benchmarks.quality.tiny_system import system
 
 TRAIN: dict[str, Callable[[Path, torch.device], Any]] = {  # in the order in which they need each other
-    "vae": system.vae,
     "encoders": system.encoders,
+    "vae": system.vae,
     "video": system.video_unet,
     "image": system.image_unet,
     "classifier": system.classifier,

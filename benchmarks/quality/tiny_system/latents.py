@@ -1,7 +1,7 @@
 """Clips of the world as the video network sees them, encoded once and kept in files of a few hundred.
 
-A part is keyed by the encoders' weights and by what the world's first clips look like, so that another VAE or a
-changed world never meets an old part.
+A part is keyed by the encoders' weights and by what the world's first clips look like, so that another encoder or a
+changed world never meets an old part; another decoder does, and leaves them as they are.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def encoded_clips(
     """
     sample = clips_of(range(SAMPLE), num_frames, split, strides=strides).pixels
     world = sha256(sample.numpy().tobytes()).hexdigest()
-    key = sha256((fingerprint(vae, image_encoder) + world).encode()).hexdigest()[:16]
+    encoders = fingerprint(vae.encoder, vae.quant_conv, image_encoder)
+    key = sha256((encoders + world).encode()).hexdigest()[:16]
     paths = [folder / f"{split}-{num_frames}-{key}-{number:04d}.safetensors" for number in range(num_clips // PART)]
 
     def encode(number: int) -> None:

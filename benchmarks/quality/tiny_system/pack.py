@@ -20,7 +20,7 @@ from benchmarks.small_base import build_scheduler
 ROOT = Path(__file__).parents[3]
 PACKAGES = ROOT / "packages"
 LOSS_CURVES = ROOT / "docs/embedded/loss_curves.png"
-RUNS = ("vae", "encoders", "video", "image", "classifier", "matcher")
+RUNS = ("vae", "encoders", "decoder", "video", "image", "classifier", "matcher")
 SYSTEM_FOLDER = PACKAGES / "exvideo-infer/src/exvideo_infer/embedded"
 JUDGES_FOLDER = PACKAGES / "exvideo-eval/src/exvideo_eval/embedded"
 SIGMA_MIN, SIGMA_MAX = 0.01, 100.0  # what so small a latent needs of Stable Video Diffusion's 0.002 to 700

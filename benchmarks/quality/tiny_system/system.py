@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from exvideo_eval.embedded.networks import Matcher, VideoClassifier
 
+from benchmarks.quality.tiny_system.decoder import train_decoder
 from benchmarks.quality.tiny_system.encoders import Encoders, train_encoders
 from benchmarks.quality.tiny_system.image import train_image
 from benchmarks.quality.tiny_system.judges import train_classifier, train_matcher
@@ -19,7 +20,9 @@ CPU = torch.device("cpu")
 
 
 def vae(root: Path, device: torch.device = CPU) -> Any:
-    return train_vae(root / "vae", SEED, device).requires_grad_(False)
+    network = train_vae(root / "vae", SEED, device).requires_grad_(False)
+    train_decoder(root / "decoder", network, encoders(root, device).image, SEED, device)
+    return network.requires_grad_(False)
 
 
 def encoders(root: Path, device: torch.device = CPU) -> Encoders:

@@ -15,7 +15,7 @@ from exvideo_eval.embedded.judges import load_judges
 from exvideo_infer.base_model import load_base
 from torch import Tensor, nn
 
-from benchmarks.quality.tiny_system import encoders, image, judges, vae, video
+from benchmarks.quality.tiny_system import decoder, encoders, image, judges, vae, video
 from benchmarks.quality.tiny_system.encoders import Encoders
 from benchmarks.quality.tiny_system.pack import SYSTEM_FOLDER
 from benchmarks.quality.tiny_system.training_loop import CHECKPOINT, LOSSES, MOMENTS, Schedule
@@ -33,6 +33,7 @@ def unpack(root: Path) -> None:
     runs: dict[str, tuple[Any, Schedule]] = {
         "vae": (base.vae, vae.SCHEDULE),
         "encoders": (towers, encoders.SCHEDULE),
+        "decoder": (base.vae.decoder, decoder.SCHEDULE),
         "video": (base.unet, video.SCHEDULE),
         "image": (image_unet, image.SCHEDULE),
         "classifier": (shipped_judges.classifier, judges.CLASSIFIER),

@@ -104,9 +104,24 @@ def latent_std(vae: Any, clips: int = 128) -> float:
 def _loss(vae: Any, pixels: Tensor, weight: Tensor, noise: Tensor, num_frames: int) -> Tensor:
     posterior = vae.encode(pixels).latent_dist
     error = vae.decode(posterior.mean + posterior.std * noise, num_frames=num_frames).sample - pixels
-    chroma = error - error.mean(dim=1, keepdim=True)
     kl = posterior.kl().mean() / pixels[0].numel()
-    return (weight * (error.abs() + error.square() + CHROMA_WEIGHT * chroma.abs())).mean() + KL_WEIGHT * kl
+    return reconstruction_loss(error, weight) + KL_WEIGHT * kl
+
+
+def reconstruction_loss(error: Tensor, weight: Tensor, edge_weight: float = 0.0) -> Tensor:
+    """Of pixels, of their colours, and of the steps from a pixel to the next ones: what a blurred edge gets wrong.
+
+    Args:
+        error: (frames, 3, height, width), decoded less true, both in [-1, 1].
+        weight: of each pixel, (frames, 1, height, width).
+        edge_weight: of the steps.
+    """
+    chroma = error - error.mean(dim=1, keepdim=True)
+    loss = (weight * (error.abs() + error.square() + CHROMA_WEIGHT * chroma.abs())).mean()
+    if edge_weight:
+        across, down = error.diff(dim=3).abs() * weight[..., 1:], error.diff(dim=2).abs() * weight[:, :, 1:]
+        loss = loss + edge_weight * (across.mean() + down.mean())
+    return loss
 
 
 def _unchanged(hidden_states: Tensor, temb: Tensor | None = None) -> Tensor:

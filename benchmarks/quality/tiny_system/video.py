@@ -26,7 +26,7 @@ SCHEDULE = Schedule(steps=30_000, batch_size=16, learning_rate=1.2e-3, warmup_st
 CLIPS = 12_288
 # Of the frames of the clips trained on, in turn; the network is told the frame rate that is left. Eight frames at full
 # rate show only short ways: what post-tuning freezes would never have learnt to move things as far as long clips do.
-STRIDES = (1, 1, 2, 5)
+STRIDES = (1, 5, 2, 5)
 # ln(sigma) first as Stable Video Diffusion draws it; then lower, where shapes are made, as motion is learnt sooner.
 SIGMA_LOG_MEANS, SIGMA_LOG_STD = (0.7, 0.2), 1.6
 SHAPES_FROM = 2400

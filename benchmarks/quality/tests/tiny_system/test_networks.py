@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from benchmarks.quality.tiny_system.batches import (
 from benchmarks.quality.tiny_system.encoders import TOKENS, Encoders, build_tokenizer, tokens_of
 from benchmarks.quality.tiny_system.image import build_image_unet, reworded, text_tokens, v_loss
 from benchmarks.quality.tiny_system.judges import PROPERTIES, WORDS, labels_of, numbers_of
-from benchmarks.quality.tiny_system.vae import build_vae, set_temporal_layers
+from benchmarks.quality.tiny_system.vae import build_vae, reconstruction_loss, set_temporal_layers
 from benchmarks.quality.tiny_system.video import build_video_unet
 from benchmarks.quality.tiny_world.captions import vocabulary
 from benchmarks.quality.tiny_world.sampler import sample_spec
@@ -125,8 +126,36 @@ def test_latents_are_encoded_once_for_each_encoder_and_stride(tmp_path: Path, mo
     again = latents.encoded_clips(tmp_path, vae, image, 2, 2)
     assert torch.equal(first.latents, again.latents)
     assert files == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    vae.decoder.requires_grad_(True).conv_in.weight.data += 1  # another decoder is no reason to encode again
+    again = latents.encoded_clips(tmp_path, vae, image, 2, 2)
+    assert torch.equal(first.latents, again.latents)
+    assert files == {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     latents.encoded_clips(tmp_path, build_vae().eval().requires_grad_(False), image, 2, 2)
     strided = latents.encoded_clips(tmp_path, vae, image, 2, 2, strides=(3,))
     assert len(list(tmp_path.iterdir())) == 3 * len(files)
     assert torch.equal(strided.latents[:, 0], first.latents[:, 0])
     assert not torch.equal(strided.latents[:, 1], first.latents[:, 1])
+
+
+def test_the_decoder_is_trained_on_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.quality.tiny_system import decoder, latents
+
+    monkeypatch.setattr(latents, "PART", 4)
+    monkeypatch.setattr(decoder, "CLIPS", 4)
+    monkeypatch.setattr(decoder, "SCHEDULE", replace(decoder.SCHEDULE, steps=3, warmup_steps=1))
+    vae, image = build_vae().eval().requires_grad_(False), Encoders().image.eval().requires_grad_(False)
+    before = {name: parameter.clone() for name, parameter in vae.named_parameters()}
+    decoder.train_decoder(tmp_path / "decoder", vae, image, 0, torch.device("cpu"))
+    changed = {name.partition(".")[0] for name, old in before.items() if not torch.equal(vae.get_parameter(name), old)}
+    assert changed == {"decoder"}
+    assert {parameter.dtype for parameter in vae.parameters()} == {torch.float32}
+
+
+def test_a_blurred_edge_costs_more_where_steps_count() -> None:
+    weight = torch.ones(1, 1, 4, 4)
+    even, blurred = torch.full((1, 3, 4, 4), 0.1), 0.1 * torch.tensor([1.0, -1.0, 1.0, -1.0]).expand(1, 3, 4, 4)
+    assert reconstruction_loss(torch.zeros(1, 3, 4, 4), weight, 1.0) == 0
+    assert reconstruction_loss(even, weight) == pytest.approx(0.1 + 0.01)  # no colour is wrong, and no step
+    assert reconstruction_loss(even, weight, 1.0) == pytest.approx(0.1 + 0.01)
+    assert reconstruction_loss(blurred, weight, 1.0) == pytest.approx(0.1 + 0.01 + 0.2)  # 0.2 a step, across alone
+    assert reconstruction_loss(even, 3 * weight) == pytest.approx(0.33)
