@@ -25,11 +25,10 @@ def assert_as_exact() -> Callable[..., None]:
         theirs: Iterable[Tensor],
         ours: Iterable[Tensor],
         slack: float = 0.0,
-        most: float = 2.0,
     ) -> None:
         for name, exact, their, our in zip(names, true, theirs, ours, strict=True):
-            for measure, factor in ((root_mean_square, 2.0), (largest, most)):
-                found, allowed = measure(our - exact), factor * measure(their - exact) + slack
+            for measure in (root_mean_square, largest):
+                found, allowed = measure(our - exact), 2 * measure(their - exact) + slack
                 assert found <= allowed, f"{name}: {measure.__name__} {found:.3g} > {allowed:.3g}"  # or one is NaN
 
     return check

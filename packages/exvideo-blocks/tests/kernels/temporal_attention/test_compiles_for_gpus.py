@@ -10,7 +10,7 @@ from exvideo_blocks.kernels.temporal_attention.plan import plan_for
 SHARED_MEMORY = {80: 163 * 1024, 90: 227 * 1024}  # bytes that one program may have, by compute capability
 POINTERS = {torch.float32: "*fp32", torch.float16: "*fp16", torch.bfloat16: "*bf16"}
 TENSORS = ("query", "key", "value", "out", "grad_out", "grad_query", "grad_key", "grad_value")
-NUMBERS = {"lse": "*fp32", "delta": "*fp32", "scale": "fp32", "scale_log2": "fp32", "units": "i32"}
+NUMBERS = {"statistics": "*fp32", "delta": "*fp32", "scale": "fp32", "scale_log2": "fp32", "units": "i32"}
 NUMBERS |= {"positions": "i32", "num_heads": "i32"}
 
 

@@ -7,30 +7,30 @@ import torch
 from torch import Tensor
 
 from exvideo_blocks.kernels.temporal_attention import tiled, whole_row
-from exvideo_blocks.kernels.temporal_attention.plan import Plan, Tiles, lse_shape, plan_for
+from exvideo_blocks.kernels.temporal_attention.plan import Plan, Tiles, plan_for, statistics_shape
 from exvideo_blocks.kernels.triton_support import MOST_PROGRAMS, on, row_strides, with_adjacent_channels
 
 LOG2_E = math.log2(math.e)
 
 
 def forward(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
-    """Output, and the base-2 log-sum-exp of each row where the backward will want it, else no numbers.
+    """Output, and the largest score and sum of each row where the backward will want them, else no numbers.
 
     Args:
         query, key, value: (batch * num_frames, positions, channels), of any strides; copied if the last is not 1.
 
     Returns:
-        (batch * num_frames, positions, channels) contiguous, and (units, num_frames) or (0,) float32.
+        (batch * num_frames, positions, channels) contiguous, and (units, num_frames, 2) or (0,) float32.
     """
     call = _Call(query, num_frames, num_heads)
     query, key, value = (with_adjacent_channels(tensor) for tensor in (query, key, value))
     out = query.new_empty(query.shape)
-    lse = query.new_empty(lse_shape(query.shape, num_frames, num_heads, query.dtype), dtype=torch.float32)
-    outputs = (out,) if call.plan.whole_row else (out, lse)
+    statistics = query.new_empty(statistics_shape(query.shape, num_frames, num_heads, query.dtype), dtype=torch.float32)
+    outputs = (out,) if call.plan.whole_row else (out, statistics)
     kernel: Any = whole_row.whole_row_forward if call.plan.whole_row else tiled.tiled_forward
     tiles, strides = call.plan.forward, row_strides(query, key, value, out)
     call.start(kernel, tiles, tiles.block_m, (query, key, value, *outputs), strides, (call.log2,))
-    return out, lse
+    return out, statistics
 
 
 def backward(
@@ -39,7 +39,7 @@ def backward(
     key: Tensor,
     value: Tensor,
     out: Tensor | None,
-    lse: Tensor | None,
+    statistics: Tensor | None,
     num_frames: int,
     num_heads: int,
     written: tuple[Tensor, Tensor, Tensor],
@@ -47,7 +47,7 @@ def backward(
     """Gradients by query, key and value.
 
     Args:
-        out, lse: those of `forward`, None where it gave no lse.
+        out, statistics: those of `forward`, None where it gave no statistics.
         written: where the gradients go, three tensors of the same strides whose channels are adjacent: slices of a
             packed gradient, say.
     """
@@ -55,17 +55,17 @@ def backward(
     gradient, query, key, value = (with_adjacent_channels(tensor) for tensor in (gradient, query, key, value))
     strides, written_strides = row_strides(query, key, value, gradient), row_strides(written[0])
     inputs, scales, tiles = (query, key, value), (call.scale, call.log2), call.plan.backward
-    if out is None or lse is None:
+    if out is None or statistics is None:
         tensors: tuple[Tensor, ...] = (*inputs, gradient, *written)
         call.start(whole_row.whole_row_backward, tiles, tiles.block_m, tensors, strides + written_strides, scales)
         return
-    out, delta = with_adjacent_channels(out), torch.empty_like(lse)
-    tensors = (*inputs, out, lse, gradient, delta, written[0])
+    out, delta = with_adjacent_channels(out), statistics.new_empty(statistics.shape[:2])
+    tensors = (*inputs, out, statistics, gradient, delta, written[0])
     out_strides = row_strides(out)
     call.start(
         tiled.tiled_backward_query, tiles, tiles.block_m, tensors, strides + out_strides + written_strides, scales
     )
-    tensors = (*inputs, lse, gradient, delta, *written[1:])
+    tensors = (*inputs, statistics, gradient, delta, *written[1:])
     call.start(tiled.tiled_backward_key_value, tiles, tiles.block_n, tensors, strides + written_strides, scales)
 
 

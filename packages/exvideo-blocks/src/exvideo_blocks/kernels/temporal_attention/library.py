@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from exvideo_blocks.kernels.temporal_attention import reference
-from exvideo_blocks.kernels.temporal_attention.plan import lse_shape
+from exvideo_blocks.kernels.temporal_attention.plan import statistics_shape
 from exvideo_blocks.kernels.triton_support import runs_triton
 
 
@@ -19,7 +19,7 @@ from exvideo_blocks.kernels.triton_support import runs_triton
 def temporal_attention_op(
     query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int
 ) -> tuple[Tensor, Tensor]:
-    """Attention, and what its backward wants of it: base-2 log-sum-exps (units, num_frames), or no numbers."""
+    """Attention, and what its backward wants of it: statistics of each row (`launch.forward`), or no numbers."""
     if runs_triton(query):
         from exvideo_blocks.kernels.temporal_attention import launch
 
@@ -31,7 +31,7 @@ def temporal_attention_op(
 @temporal_attention_op.register_fake
 def fake_outputs(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
     """Both outputs of the forward, of the right shapes and with nothing in them."""
-    shape = lse_shape(query.shape, num_frames, num_heads, query.dtype) if runs_triton(query) else (0,)
+    shape = statistics_shape(query.shape, num_frames, num_heads, query.dtype) if runs_triton(query) else (0,)
     return query.new_empty(query.shape), query.new_empty(shape, dtype=torch.float32)
 
 
@@ -42,17 +42,17 @@ def temporal_attention_backward_op(
     key: Tensor,
     value: Tensor,
     out: Tensor | None,
-    lse: Tensor | None,
+    statistics: Tensor | None,
     num_frames: int,
     num_heads: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients by query, key and value; out and lse where the forward gave log-sum-exps, else None."""
+    """Gradients by query, key and value; out and statistics where the forward gave them, else None."""
     if not runs_triton(query):
         return reference.attend_backward(gradient, query, key, value, num_frames, num_heads)
     from exvideo_blocks.kernels.temporal_attention import launch
 
     written = query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
-    launch.backward(gradient, query, key, value, out, lse, num_frames, num_heads, written)
+    launch.backward(gradient, query, key, value, out, statistics, num_frames, num_heads, written)
     return written
 
 
@@ -63,7 +63,7 @@ def _(
     key: Tensor,
     value: Tensor,
     out: Tensor | None,
-    lse: Tensor | None,
+    statistics: Tensor | None,
     num_frames: int,
     num_heads: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -71,7 +71,7 @@ def _(
 
 
 def save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    """Keeps tensors and numbers for a backward: what was attended to, and out and lse where there are log-sum-exps."""
+    """Keeps tensors and numbers for a backward: what was attended to, and out and statistics where there are any."""
     *tensors, ctx.num_frames, ctx.num_heads = inputs
     ctx.mark_non_differentiable(output[1])
     ctx.save_for_backward(*tensors, *(output if output[1].numel() else ()))
@@ -79,8 +79,8 @@ def save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> No
 
 def _differentiate(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
     query, key, value, *rest = ctx.saved_tensors
-    out, lse = rest or (None, None)
-    by_inputs = temporal_attention_backward_op(gradient, query, key, value, out, lse, ctx.num_frames, ctx.num_heads)
+    saved = rest or (None, None)
+    by_inputs = temporal_attention_backward_op(gradient, query, key, value, *saved, ctx.num_frames, ctx.num_heads)
     return *by_inputs, None, None
 
 

@@ -33,28 +33,30 @@ def _(qkv: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
 
 @torch.library.custom_op("exvideo_blocks::temporal_attention_packed_backward", mutates_args=())
 def temporal_attention_packed_backward_op(
-    gradient: Tensor, qkv: Tensor, out: Tensor | None, lse: Tensor | None, num_frames: int, num_heads: int
+    gradient: Tensor, qkv: Tensor, out: Tensor | None, statistics: Tensor | None, num_frames: int, num_heads: int
 ) -> Tensor:
-    """Gradient by qkv, in one piece; out and lse where the forward gave log-sum-exps, else None."""
+    """Gradient by qkv, in one piece; out and statistics where the forward gave them, else None."""
     if not runs_triton(qkv):
         return torch.cat(reference.attend_backward(gradient, *unpack(qkv), num_frames, num_heads), dim=-1)
     from exvideo_blocks.kernels.temporal_attention import launch
 
     by_qkv = qkv.new_empty(qkv.shape)
     slices = unpack(with_adjacent_channels(qkv))
-    launch.backward(gradient, *slices, out, lse, num_frames, num_heads, unpack(by_qkv))
+    launch.backward(gradient, *slices, out, statistics, num_frames, num_heads, unpack(by_qkv))
     return by_qkv
 
 
 @temporal_attention_packed_backward_op.register_fake
-def _(gradient: Tensor, qkv: Tensor, out: Tensor | None, lse: Tensor | None, num_frames: int, num_heads: int) -> Tensor:
+def _(
+    gradient: Tensor, qkv: Tensor, out: Tensor | None, statistics: Tensor | None, num_frames: int, num_heads: int
+) -> Tensor:
     return qkv.new_empty(qkv.shape)
 
 
 def _differentiate(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, ...]:
     qkv, *rest = ctx.saved_tensors
-    out, lse = rest or (None, None)
-    return temporal_attention_packed_backward_op(gradient, qkv, out, lse, ctx.num_frames, ctx.num_heads), None, None
+    saved = rest or (None, None)
+    return temporal_attention_packed_backward_op(gradient, qkv, *saved, ctx.num_frames, ctx.num_heads), None, None
 
 
 temporal_attention_packed_op.register_autograd(_differentiate, setup_context=save)

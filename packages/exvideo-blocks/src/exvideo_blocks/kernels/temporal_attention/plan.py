@@ -74,8 +74,8 @@ def probed_length(num_frames: int) -> int:
     return 2 * LONGEST_WHOLE_ROW
 
 
-def lse_shape(shape: torch.Size, num_frames: int, num_heads: int, dtype: torch.dtype) -> tuple[int, ...]:
-    """(units, num_frames) where a backward reads log-sum-exps, else (0,)."""
+def statistics_shape(shape: torch.Size, num_frames: int, num_heads: int, dtype: torch.dtype) -> tuple[int, ...]:
+    """(units, num_frames, 2) where a backward reads what the softmax of each row was made of, else (0,)."""
     if plan_for(num_frames, shape[2] // num_heads, dtype).whole_row:
         return (0,)
-    return (shape[0] // num_frames * shape[1] * num_heads, num_frames)
+    return (shape[0] // num_frames * shape[1] * num_heads, num_frames, 2)

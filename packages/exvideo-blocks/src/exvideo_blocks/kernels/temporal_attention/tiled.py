@@ -1,9 +1,10 @@
 """Triton kernels for clips too long for one program: online softmax forward, and a backward in two passes.
 
 The forward is that of FlashAttention-2 (arXiv 2307.08691, algorithm 1): a program holds one tile of queries and goes
-over tiles of keys, carrying row maxima and sums. It saves lse, the base-2 log-sum-exp of each row. The backward
-(algorithm 2) has no atomics: one pass over keys for dq, which also leaves delta = rowsum(o * do) for the other pass,
-over queries, for dk and dv. So the same inputs give the same bits.
+over tiles of keys, carrying row maxima and sums. It saves both of each row, the sum as its reciprocal: the log-sum-exp
+that FlashAttention saves is rounded, an error of all probabilities of the row at once. The backward (algorithm
+2) has no atomics: one pass over keys for dq, which also leaves delta = rowsum(o * do) for the other pass, over queries,
+for dk and dv. So the same inputs give the same bits.
 
 Tiles of one unit are neighbours on the grid: its keys and values are read from memory once, then from cache.
 """
@@ -20,7 +21,7 @@ def tiled_forward(
     key,
     value,
     out,
-    lse,
+    statistics,
     query_row,
     query_position,
     key_row,
@@ -39,7 +40,10 @@ def tiled_forward(
     block_n: tl.constexpr,
     block_d: tl.constexpr,
 ):
-    """out = softmax(q k^T / sqrt(head_dim)) v for one tile of queries; lse is (units, num_frames)."""
+    """out = softmax(q k^T / sqrt(head_dim)) v for one tile of queries.
+
+    statistics is (units, num_frames, 2): the largest score, in base 2, and 1 / sum of 2^(score - largest).
+    """
     unit = tl.program_id(0) // tl.cdiv(num_frames, block_m)
     rows = (tl.program_id(0) % tl.cdiv(num_frames, block_m)) * block_m + tl.arange(0, block_m)
     q = load_rows(
@@ -90,7 +94,9 @@ def tiled_forward(
         1,
         block_d,
     )
-    tl.store(lse + unit.to(tl.int64) * num_frames + rows, row_max + tl.log2(row_sum), mask=rows < num_frames)
+    at = statistics + 2 * (unit.to(tl.int64) * num_frames + rows)
+    tl.store(at, row_max, mask=rows < num_frames)
+    tl.store(at + 1, 1.0 / row_sum, mask=rows < num_frames)
 
 
 @triton.jit
@@ -99,7 +105,7 @@ def tiled_backward_query(
     key,
     value,
     out,
-    lse,
+    statistics,
     grad_out,
     delta,
     grad_query,
@@ -137,9 +143,10 @@ def tiled_backward_query(
     )
     o = load_rows(out, rows, unit, units, positions, num_heads, out_row, out_position, num_frames, head_dim, 1, block_d)
     row_delta = tl.sum(o.to(tl.float32) * do.to(tl.float32), 1)
-    statistics = unit.to(tl.int64) * num_frames + rows
-    tl.store(delta + statistics, row_delta, mask=rows < num_frames)
-    row_lse = tl.load(lse + statistics, mask=rows < num_frames, other=0.0)
+    at = unit.to(tl.int64) * num_frames + rows
+    tl.store(delta + at, row_delta, mask=rows < num_frames)
+    row_max = tl.load(statistics + 2 * at, mask=rows < num_frames, other=0.0)
+    row_part = tl.load(statistics + 2 * at + 1, mask=rows < num_frames, other=0.0)
     dq = tl.zeros([block_m, block_d], tl.float32)
     for start in range(0, num_frames, block_n):
         key_rows = start + tl.arange(0, block_n)
@@ -162,7 +169,7 @@ def tiled_backward_query(
         )
         s = tl.dot(q, tl.trans(k), input_precision="ieee") * scale_log2
         s = tl.where((key_rows < num_frames)[None, :], s, float("-inf"))
-        p = tl.exp2(s - row_lse[:, None])
+        p = tl.exp2(s - row_max[:, None]) * row_part[:, None]
         dp = tl.dot(do, tl.trans(v), input_precision="ieee")
         ds = p * (dp - row_delta[:, None])
         dq = tl.dot(ds.to(k.dtype), k, dq, input_precision="ieee")
@@ -188,7 +195,7 @@ def tiled_backward_key_value(
     query,
     key,
     value,
-    lse,
+    statistics,
     grad_out,
     delta,
     grad_key,
@@ -233,12 +240,12 @@ def tiled_backward_key_value(
         do = load_rows(
             grad_out, rows, unit, units, positions, num_heads, grad_row, grad_position, num_frames, head_dim, 1, block_d
         )
-        statistics = unit.to(tl.int64) * num_frames + rows
-        # Beyond the last frame a row has no probability at all: an infinite log-sum-exp.
-        row_lse = tl.load(lse + statistics, mask=rows < num_frames, other=float("inf"))
-        row_delta = tl.load(delta + statistics, mask=rows < num_frames, other=0.0)
+        at = unit.to(tl.int64) * num_frames + rows
+        row_max = tl.load(statistics + 2 * at, mask=rows < num_frames, other=0.0)
+        row_part = tl.load(statistics + 2 * at + 1, mask=rows < num_frames, other=0.0)  # beyond the last frame nothing
+        row_delta = tl.load(delta + at, mask=rows < num_frames, other=0.0)
         s = tl.dot(k, tl.trans(q), input_precision="ieee") * scale_log2
-        p = tl.exp2(s - row_lse[None, :])
+        p = tl.exp2(s - row_max[None, :]) * row_part[None, :]
         dv = tl.dot(p.to(do.dtype), do, dv, input_precision="ieee")
         dp = tl.dot(v, tl.trans(do), input_precision="ieee")
         ds = p * (dp - row_delta[None, :])

@@ -105,7 +105,7 @@ def whole_row_backward(
 ):
     """The three gradients from q, k, v and the output's gradient alone; all three are of the same strides.
 
-    Row sums of p * dp stand in for those of o * do, so o is not read; p is computed again, so no log-sum-exp is.
+    Row sums of p * dp stand in for those of o * do, so o is not read; p is computed again, so nothing was saved.
     """
     at = tl.program_id(0) * pack
     key_rows = tl.arange(0, block_n)

@@ -29,8 +29,8 @@ def test_opcheck(num_frames: int) -> None:
     inputs = random_inputs(num_frames)
     torch.library.opcheck(temporal_attention_op, (*inputs, num_frames, 2))
     q, k, v = (x.detach() for x in inputs)
-    out, lse = temporal_attention_op(q, k, v, num_frames, 2)
-    saved = (out, lse) if lse.numel() else (None, None)
+    out, statistics = temporal_attention_op(q, k, v, num_frames, 2)
+    saved = (out, statistics) if statistics.numel() else (None, None)
     torch.library.opcheck(temporal_attention_backward_op, (torch.randn_like(q), q, k, v, *saved, num_frames, 2))
 
 

@@ -79,8 +79,8 @@ def test_nothing_to_attend_to_is_nothing() -> None:
 @pytest.mark.parametrize("num_frames", [5, 40])
 def test_opcheck(num_frames: int) -> None:
     qkv, gradient = random_packed(num_frames)
-    out, lse = temporal_attention_packed_op(qkv, num_frames, 2)
-    saved = (out, lse) if lse.numel() else (None, None)
+    out, statistics = temporal_attention_packed_op(qkv, num_frames, 2)
+    saved = (out, statistics) if statistics.numel() else (None, None)
     torch.library.opcheck(temporal_attention_packed_backward_op, (gradient, qkv, *saved, num_frames, 2))
     torch.library.opcheck(temporal_attention_packed_op, (qkv.requires_grad_(), num_frames, 2))
 
