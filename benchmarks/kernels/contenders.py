@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from exvideo_blocks.kernels.temporal_attention import temporal_attention
@@ -79,6 +80,7 @@ class Program:
     attend: Callable[[Tensor, Tensor, Tensor], Tensor]
     inputs: tuple[Tensor, Tensor, Tensor]
     gradient: Tensor
+    as_tokens: Callable[[Tensor], Tensor] = lambda tensor: tensor  # its output, or gradient by its first input
 
     def forward(self) -> Tensor:
         with torch.no_grad():
@@ -104,11 +106,15 @@ def programs(case: Case, device: torch.device, dtype: torch.dtype) -> dict[str, 
     rows = (q, to_rows(k, case.num_frames), to_rows(v, case.num_frames))
     by_heads = (per_head(q), per_head(k), per_head(v))
     do_by_heads = per_head(do)
-    found = {OURS: Program(_ours(case), (q, k, v), do)}
+
+    def from_heads(by_heads: Tensor) -> Tensor:
+        return to_tokens(by_heads.transpose(1, 2).flatten(2), case.positions)
+
+    found = {OURS: Program(_ours(case, device), (q, k, v), do)}
     for name, backend in SDPA.items():
         found[with_permutes(name)] = Program(_diffusers(case, backend), rows, do)
     for name, backend in SDPA.items():
-        found[permuted(name)] = Program(_sdpa(case, backend), by_heads, do_by_heads)
+        found[permuted(name)] = Program(_sdpa(case, backend), by_heads, do_by_heads, from_heads)
     found[XFORMERS] = Program(_xformers(case), (q, k, v), do)
     if device.type == "cuda":
         found[COMPILED] = Program(_compiled(case), (q, k, v), do)
@@ -144,9 +150,18 @@ def to_tokens(rows: Tensor, positions: int) -> Tensor:
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def _ours(case: Case) -> Attend:
+def our_backend(device: torch.device) -> Literal["triton", "auto"]:
+    """The kernels on a GPU, or an error: `auto` might take a peer's in silence, and ours would be its times."""
+    return "triton" if device.type == "cuda" else "auto"
+
+
+def _ours(case: Case, device: torch.device) -> Attend:
+    backend = our_backend(device)
+
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return temporal_attention(q, k, v, num_frames=case.num_frames, num_heads=case.num_heads).contiguous()
+        return temporal_attention(
+            q, k, v, num_frames=case.num_frames, num_heads=case.num_heads, backend=backend
+        ).contiguous()
 
     return attend
 

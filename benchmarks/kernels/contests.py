@@ -14,7 +14,7 @@ from exvideo_blocks.kernels.temporal_attention import project_packed, temporal_a
 from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 
-from benchmarks.kernels.contenders import Case
+from benchmarks.kernels.contenders import Case, our_backend
 
 OURS, EAGER, COMPILED = "ours", "eager", "compiled eager"
 
@@ -87,7 +87,7 @@ def compile_once(compute: Compute, for_any_size: bool) -> Compute:
 
 
 def rows_and_norm(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
-    return add_layer_norm(t.tokens, t.rows, t.norm_weight, t.norm_bias, EPS)
+    return _add_norm(t.tokens, t.rows, t.norm_weight, t.norm_bias)
 
 
 def eager_rows_and_norm(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
@@ -96,7 +96,7 @@ def eager_rows_and_norm(t: Tensors, num_frames: int, num_heads: int) -> tuple[Te
 
 
 def residual_and_norm(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
-    return add_layer_norm(t.tokens, t.residual, t.norm_weight, t.norm_bias, EPS)
+    return _add_norm(t.tokens, t.residual, t.norm_weight, t.norm_bias)
 
 
 def eager_residual_and_norm(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
@@ -114,27 +114,41 @@ def eager_projections(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tens
 
 def packed_attention(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
     (qkv,) = packed_projections(t, num_frames, num_heads)
-    return (temporal_attention_packed(qkv, num_frames=num_frames, num_heads=num_heads),)
+    return (_attention_packed(qkv, num_frames, num_heads),)
 
 
 def eager_projections_and_attention(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
     q, k, v = eager_projections(t, num_frames, num_heads)
-    return (temporal_attention(q, k, v, num_frames=num_frames, num_heads=num_heads),)
+    return (_attention(q, k, v, num_frames, num_heads),)
 
 
 def fused_sub_block(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
-    total, normed = add_layer_norm(t.tokens, t.rows, t.norm_weight, t.norm_bias, EPS)
+    total, normed = _add_norm(t.tokens, t.rows, t.norm_weight, t.norm_bias)
     qkv = project_packed(normed, (t.to_q, t.to_k, t.to_v))
-    attended = temporal_attention_packed(qkv, num_frames=num_frames, num_heads=num_heads)
-    return add_layer_norm(linear(attended, t.to_out, t.to_out_bias), total, t.next_weight, t.next_bias, EPS)
+    attended = _attention_packed(qkv, num_frames, num_heads)
+    return _add_norm(linear(attended, t.to_out, t.to_out_bias), total, t.next_weight, t.next_bias)
 
 
 def eager_sub_block(t: Tensors, num_frames: int, num_heads: int) -> tuple[Tensor, ...]:
     total, normed = eager_rows_and_norm(t, num_frames, num_heads)
     q, k, v = linear(normed, t.to_q), linear(normed, t.to_k), linear(normed, t.to_v)
-    attended = temporal_attention(q, k, v, num_frames=num_frames, num_heads=num_heads)
+    attended = _attention(q, k, v, num_frames, num_heads)
     total = linear(attended, t.to_out, t.to_out_bias) + total
     return total, layer_norm(total, total.shape[-1:], t.next_weight, t.next_bias, EPS)
+
+
+def _add_norm(tokens: Tensor, added: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    return add_layer_norm(tokens, added, weight, bias, EPS, backend=our_backend(tokens.device))
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor, num_frames: int, num_heads: int) -> Tensor:
+    backend = our_backend(q.device)
+    return temporal_attention(q, k, v, num_frames=num_frames, num_heads=num_heads, backend=backend)
+
+
+def _attention_packed(qkv: Tensor, num_frames: int, num_heads: int) -> Tensor:
+    backend = our_backend(qkv.device)
+    return temporal_attention_packed(qkv, num_frames=num_frames, num_heads=num_heads, backend=backend)
 
 
 NORM, PROJECTIONS, OUT = ("norm_weight", "norm_bias"), ("to_q", "to_k", "to_v"), ("to_out", "to_out_bias")

@@ -14,15 +14,12 @@ from benchmarks.conditions import Conditions
 from benchmarks.kernels.ceilings import Ceilings, ceilings
 from benchmarks.kernels.contenders import (
     OURS,
-    SDPA,
     WHAT_THEY_ARE,
     WORK,
-    XFORMERS,
     Case,
     Program,
     programs,
     runnable,
-    with_permutes,
 )
 from benchmarks.kernels.plot import draw
 from benchmarks.medians import Medians, median_metric, memory_metrics, timing_metrics
@@ -107,8 +104,8 @@ def _is_time(name: str) -> bool:
 
 def _measure_case(conditions: Conditions, case: Case, limits: Ceilings) -> tuple[list[Metric], dict[str, str]]:
     by_name, absent = runnable(programs(case, conditions.torch_device, conditions.torch_dtype))
-    token_major = (OURS, *(with_permutes(backend) for backend in SDPA), XFORMERS)
-    agree({name: by_name[name].forward() for name in token_major if name in by_name})
+    agree({name: program.as_tokens(program.forward()) for name, program in by_name.items()})
+    agree({name: program.as_tokens(program.prepare_backward()()[0]) for name, program in by_name.items()})
     metrics = _measure_direction(
         conditions, case, limits, "forward", {name: program.forward for name, program in by_name.items()}
     )

@@ -1,13 +1,15 @@
 """Every program of the kernel benchmark computes attention; the floor counts what must be moved and done."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from exvideo_eval import Result
 
 from benchmarks.conditions import Conditions
-from benchmarks.kernels import contenders
+from benchmarks.kernels import contenders, temporal_attention
 from benchmarks.kernels.ceilings import COPY, MATMUL, Ceilings
 from benchmarks.kernels.contenders import OURS, XFORMERS, Case, permuted, programs, runnable, to_rows, with_permutes
 from benchmarks.kernels.plot import draw
@@ -129,3 +131,21 @@ def test_contenders_that_disagree_are_not_timed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(contenders, "temporal_attention", lambda *args, **kwargs: 1.1 * wrong(*args, **kwargs))
     with pytest.raises(RuntimeError, match="differ by"):
         measure(Conditions("cpu", "fp32", threads=1, rounds=1), [CASE])
+
+
+def test_peers_on_another_layout_are_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = contenders.programs
+
+    def with_one_wrong(*arguments: Any) -> dict[str, contenders.Program]:
+        found = right(*arguments)
+        q, k, v = found[permuted("flash")].inputs
+        return found | {permuted("flash"): replace(found[permuted("flash")], inputs=(q, k.flip(0), v))}
+
+    monkeypatch.setattr(temporal_attention, "programs", with_one_wrong)
+    with pytest.raises(RuntimeError, match=r"'SDPA flash on permuted inputs' and .* differ by"):
+        measure(Conditions("cpu", "fp32", threads=1, rounds=1), [CASE])
+
+
+def test_ours_is_never_a_peer_in_silence() -> None:
+    assert contenders.our_backend(torch.device("cuda")) == "triton"  # an error where it cannot run
+    assert contenders.our_backend(torch.device("cpu")) == "auto"

@@ -1,6 +1,7 @@
 """A backend is probed by running it: what it must match, and what is said of one that does not run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -10,10 +11,28 @@ class BackendError(RuntimeError):
     """A backend that was asked for cannot run here; the message says why, in one sentence."""
 
 
+@contextmanager
+def apart_from_the_caller(device: torch.device) -> Iterator[None]:
+    """What is found out once holds for all later calls, so no mode of the first one may show in it.
+
+    Gradients are recorded, also where the caller is in `torch.inference_mode`; no autocast on the device; new tensors
+    are the CPU's, whatever the default device.
+    """
+    no_autocast, on_the_cpu = torch.autocast(device.type, enabled=False), torch.device("cpu")
+    with torch.inference_mode(False), torch.enable_grad(), no_autocast, on_the_cpu:
+        yield
+
+
 def failure(probe: Callable[[], None]) -> str | None:
-    """Why a probe fails, in one line, or None: a missing operator, a compiler, too little shared memory."""
+    """Why a probe fails, in one line, or None: a missing operator, a compiler, too little shared memory.
+
+    Raises:
+        torch.OutOfMemoryError: the device's memory is full, which says nothing about the backend.
+    """
     try:
         probe()
+    except torch.OutOfMemoryError:
+        raise
     except Exception as error:  # of whatever kind
         return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}"
     return None

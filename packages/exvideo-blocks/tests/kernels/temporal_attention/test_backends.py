@@ -118,6 +118,26 @@ def test_auto_takes_sdpa_where_triton_is_absent(
     assert "triton is not installed (pip install 'exvideo-blocks[triton]'" in caplog.text
 
 
+@pytest.mark.usefixtures("probed_on_cpu")
+def test_the_mode_of_the_first_call_decides_nothing() -> None:
+    modes = [torch.inference_mode(), torch.no_grad(), torch.device("meta"), torch.autocast("cpu", torch.bfloat16)]
+    for head_dim, mode in enumerate(modes, start=16):
+        with mode:
+            assert choose("auto", CUDA, torch.float32, 32, head_dim) == "triton"
+
+
+@pytest.mark.usefixtures("probed_on_cpu")
+def test_full_memory_is_said_and_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setitem(backends.ATTEND, "triton", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        choose("auto", CUDA, torch.float16, 32, 64)
+    monkeypatch.setitem(backends.ATTEND, "triton", reference.attend)
+    assert choose("auto", CUDA, torch.float16, 32, 64) == "triton"
+
+
 def test_auto_on_a_cpu_is_sdpa_and_tries_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "_try", lambda *_: pytest.fail("something was tried"))
     x = torch.randn(5, 3, 32)

@@ -18,7 +18,7 @@ from torch import Tensor
 from exvideo_blocks.kernels.add_layer_norm import reference
 from exvideo_blocks.kernels.add_layer_norm.library import add_layer_norm_op
 from exvideo_blocks.kernels.add_layer_norm.plan import MOST_CHANNELS
-from exvideo_blocks.kernels.probing import BackendError, failure, refuse_difference
+from exvideo_blocks.kernels.probing import BackendError, apart_from_the_caller, failure, refuse_difference
 from exvideo_blocks.kernels.triton_support import obstacle_to_triton
 
 Backend = Literal["auto", "triton", "torch"]
@@ -69,9 +69,9 @@ def _try(device: torch.device, dtype: torch.dtype, channels: int) -> None:
     Raises:
         RuntimeError: they differ by more than rounding.
     """
-    generator = torch.Generator().manual_seed(0)
     shapes = ((2, 2, channels), (2, channels), (channels,), (channels,), (2, 2, channels))
-    with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+    with apart_from_the_caller(device):
+        generator = torch.Generator().manual_seed(0)
         *inputs, gradient = (torch.randn(shape, generator=generator).to(device, dtype) for shape in shapes)
         results: list[list[Tensor]] = []
         for run in (COMPUTE["torch"], COMPUTE["triton"]):

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from exvideo_blocks.kernels.probing import BackendError, failure, refuse_difference
+from exvideo_blocks.kernels.probing import BackendError, apart_from_the_caller, failure, refuse_difference
 from exvideo_blocks.kernels.temporal_attention import reference
 from exvideo_blocks.kernels.temporal_attention.library import temporal_attention_op
 from exvideo_blocks.kernels.triton_support import obstacle_to_triton
@@ -99,8 +99,8 @@ def _try(attend: Attend, device: torch.device, dtype: torch.dtype, num_frames: i
     Raises:
         RuntimeError: they differ by more than rounding.
     """
-    generator = torch.Generator().manual_seed(0)
-    with torch.enable_grad(), torch.autocast(device.type, enabled=False):
+    with apart_from_the_caller(device):
+        generator = torch.Generator().manual_seed(0)
         q, k, v = (torch.randn(num_frames, 1, 2 * head_dim, generator=generator).to(device, dtype) for _ in range(3))
         results: list[list[Tensor]] = []
         for run in (reference.attend, attend):

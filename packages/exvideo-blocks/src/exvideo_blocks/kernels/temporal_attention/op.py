@@ -83,6 +83,11 @@ def _check(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads
         raise ValueError(
             f"query, key and value are of shapes {shapes}: give three of (batch * frames, positions, channels)."
         )
+    if not query.dtype == key.dtype == value.dtype and not torch.is_autocast_enabled(query.device.type):
+        raise ValueError(
+            f"query, key and value are {query.dtype}, {key.dtype} and {value.dtype}: "
+            "give one dtype, or call this under autocast."
+        )
     if num_frames < 1 or query.shape[0] % num_frames:
         raise ValueError(
             f"num_frames={num_frames} does not divide the {query.shape[0]} frames of the first axis; "

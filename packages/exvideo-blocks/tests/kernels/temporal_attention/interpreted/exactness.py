@@ -6,6 +6,7 @@ import pytest
 import torch
 from exvideo_blocks.kernels.temporal_attention import reference
 from exvideo_blocks.kernels.temporal_attention.library import temporal_attention_op
+from exvideo_blocks.kernels.temporal_attention.plan import plan_for
 from exvideo_blocks.kernels.triton_support import runs_triton
 from torch import Tensor
 
@@ -66,7 +67,12 @@ def test_as_exact_as_pytorch(
 def test_as_exact_as_pytorch_beyond_one_program(
     assert_as_exact_as_pytorch: Callable[..., None], dtype: torch.dtype
 ) -> None:
-    assert_as_exact_as_pytorch(random_inputs(300, 1, 16, dtype), 300, num_heads=1)
+    assert_as_exact_as_pytorch(random_inputs(300, 1, 32, dtype), 300, num_heads=2)
+
+
+def test_as_exact_as_pytorch_in_the_longest_whole_row(assert_as_exact_as_pytorch: Callable[..., None]) -> None:
+    assert plan_for(200, 16, torch.float16).whole_row
+    assert_as_exact_as_pytorch(random_inputs(200, 1, 16, torch.float16), 200, num_heads=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
