@@ -22,7 +22,7 @@ CHANNELS = (64, 96)
 HEAD_WIDTH = 32
 NUM_FRAMES = 8
 ADDED_TIME_WIDTH = 32
-SCHEDULE = Schedule(steps=30_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
+SCHEDULE = Schedule(steps=40_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
 CLIPS = 12_288
 # Of the frames of the clips trained on, in turn; the network is told the frame rate that is left. Eight frames at full
 # rate show only short ways: what post-tuning freezes would never have learnt to move things as far as long clips do.
