@@ -1,8 +1,9 @@
 """What the shipped model can and cannot do, measured on clips that it never saw.
 
-    python -m benchmarks.quality.tiny_system.exam words     100 held-out prompts, text to 8 frames, before the judges
-    python -m benchmarks.quality.tiny_system.exam lengths   the base at 8 and, directly, at 40 frames, by the truth
-    python -m benchmarks.quality.tiny_system.exam seeds     the demo's recipe with three seeds, by the truth
+    python -m benchmarks.quality.tiny_system.exam words         100 held-out prompts to 8 frames, before the judges
+    python -m benchmarks.quality.tiny_system.exam autoencoder   200 real clips through the VAE, before the judges
+    python -m benchmarks.quality.tiny_system.exam lengths       the base at 8 and, directly, at 40 frames, by the truth
+    python -m benchmarks.quality.tiny_system.exam seeds         the demo's recipe with three seeds, by the truth
 
 Clips go through MP4 files, real ones too. Results lie in OUTPUT/NAME as JSON, Markdown and PNG.
 """
@@ -27,7 +28,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.programs import post_tune, run_program
-from benchmarks.quality.tiny_system.batches import clips_of
+from benchmarks.quality.tiny_system.batches import clips_of, to_pixels
 from benchmarks.quality.tiny_system.side_by_side import pool_of_cores
 from benchmarks.quality.tiny_system.training_loop import generators
 from benchmarks.quality.tiny_world.clip_files import read_clip_file, write_clips
@@ -38,6 +39,7 @@ from benchmarks.quality.tiny_world.spec import FPS
 WORLD_SEED = 1  # neither the generator's nor the judges'
 SPLIT = SPLITS[2]  # held out
 PROMPTS = 100
+CLIPS_CODED = 200
 CLIPS = 49  # seven of each kind of motion
 CLIPS_A_SEED = 21
 BATCH = 10
@@ -54,8 +56,23 @@ def words(output: Path) -> None:
     clips = [path for path, _ in write_clips(real, PROMPTS, SHORT, WORLD_SEED, SPLIT)]
     generate(ExVideoPipeline.from_pretrained("embedded"), clips, made, SHORT, with_first_frame=False)
     draw(made, clips[:SHEET_ROWS], range(SHORT), output / "sheet.png")
-    folders: list[str | Path] = ["--real", real, "--generated", made, "--baseline", real, "--output", output / "report"]
-    run_program("exvideo_eval", *folders, "--features", "judges")
+    _judge(real, made, output / "report")
+
+
+def autoencoder(output: Path) -> None:
+    """Real clips as they come back from the VAE: what no network on its latents can do better."""
+    real, coded = output / "real", output / "coded"
+    clips = [path for path, _ in write_clips(real, CLIPS_CODED, SHORT, WORLD_SEED, SPLIT)]
+    vae = ExVideoPipeline.from_pretrained("embedded").vae
+    coded.mkdir(parents=True, exist_ok=True)
+    for path in clips:
+        with torch.no_grad():
+            latents = vae.encode(to_pixels(read_clip(path).permute(0, 2, 3, 1).numpy())).latent_dist.mode()
+            pixels = vae.decode(latents, num_frames=SHORT).sample
+        frames = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
+        write_video(coded / path.name, frames, FPS)
+        shutil.copyfile(path.with_suffix(".json"), coded / path.with_suffix(".json").name)
+    _judge(real, coded, output / "report")
 
 
 def lengths(output: Path) -> None:
@@ -161,6 +178,11 @@ def draw(folder: Path, clips: Sequence[Path], numbers: Sequence[int], path: Path
     contact_sheet(frames, [read_clip_file(clip).caption for clip in clips], list(numbers)).save(path, optimize=True)
 
 
+def _judge(real: Path, clips: Path, output: Path) -> None:
+    folders: list[str | Path] = ["--real", real, "--generated", clips, "--baseline", real, "--output", output]
+    run_program("exvideo_eval", *folders, "--features", "judges")
+
+
 def _report_truth(real: Path, sets: Sequence[str], output: Path) -> None:
     given = [part for one in sets for part in ("--set", one)]
     run_program("benchmarks.quality.truth_report", "--real", real, *given, "--output", output)
@@ -172,7 +194,12 @@ def _write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-EXAMS: dict[str, Callable[[Path], None]] = {"words": words, "lengths": lengths, "seeds": seeds}
+EXAMS: dict[str, Callable[[Path], None]] = {
+    "words": words,
+    "autoencoder": autoencoder,
+    "lengths": lengths,
+    "seeds": seeds,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
