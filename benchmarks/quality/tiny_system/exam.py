@@ -41,7 +41,6 @@ SPLIT = SPLITS[2]  # held out
 PROMPTS = 100
 CLIPS_CODED = 200
 CLIPS = 49  # seven of each kind of motion
-CLIPS_A_SEED = 21
 BATCH = 10
 SHORT, LONG = 8, 40
 SIGMAS = (1.0, 4.0, 20.0)
@@ -93,7 +92,7 @@ def lengths(output: Path) -> None:
 def seeds(output: Path) -> None:
     """The demo's recipe with each seed, each sampled from another noise, beside the untouched base from that noise."""
     real, train = output / "real", output / "train"
-    clips = [path for path, _ in write_clips(real, CLIPS_A_SEED, LONG, WORLD_SEED, SPLIT)]
+    clips = [path for path, _ in write_clips(real, CLIPS, LONG, WORLD_SEED, SPLIT)]
     recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
     for _ in write_clips(train, 256, LONG, 0, SPLITS[0]):
         pass
