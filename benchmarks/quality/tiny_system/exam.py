@@ -3,6 +3,7 @@
     python -m benchmarks.quality.tiny_system.exam words         100 held-out prompts to 8 frames, before the judges
     python -m benchmarks.quality.tiny_system.exam autoencoder   200 real clips through the VAE, before the judges
     python -m benchmarks.quality.tiny_system.exam lengths       the base at 8 and, directly, at 40 frames, by the truth
+    python -m benchmarks.quality.tiny_system.exam causes        why: one thing changed at a time, nothing trained
     python -m benchmarks.quality.tiny_system.exam seeds         the demo's recipe with three seeds, by the truth
 
 Clips go through MP4 files, real ones too. Results lie in OUTPUT/NAME as JSON, Markdown and PNG.
@@ -17,7 +18,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
 from exvideo_blocks.families import svd
@@ -29,6 +29,13 @@ from torch import Tensor
 
 from benchmarks.programs import post_tune, run_program
 from benchmarks.quality.tiny_system.batches import clips_of, to_pixels
+from benchmarks.quality.tiny_system.causes import (
+    Sampler,
+    directly,
+    window_after_window,
+    with_near_frames,
+    with_positions,
+)
 from benchmarks.quality.tiny_system.side_by_side import pool_of_cores
 from benchmarks.quality.tiny_system.training_loop import generators
 from benchmarks.quality.tiny_world.clip_files import read_clip_file, write_clips
@@ -40,11 +47,14 @@ WORLD_SEED = 1  # neither the generator's nor the judges'
 SPLIT = SPLITS[2]  # held out
 PROMPTS = 100
 CLIPS_CODED = 200
-CLIPS = 49  # seven of each kind of motion
+KINDS = 7  # of motion: as many clips in a row have one each
+CLIPS = 7 * KINDS
+CLIPS_A_SEED = 14 * KINDS  # twice as many, as what is left to decide is small
 BATCH = 10
 SHORT, LONG = 8, 40
 SIGMAS = (1.0, 4.0, 20.0)
 SHEET_ROWS = 24
+LONG_COLUMNS = (*range(0, LONG, 4), LONG - 1)
 RECIPE = Path(__file__).parents[3] / Path("demo/post_tune.yaml")
 SEEDS = (0, 1, 2)
 
@@ -54,7 +64,7 @@ def words(output: Path) -> None:
     real, made = output / "real", output / "made"
     clips = [path for path, _ in write_clips(real, PROMPTS, SHORT, WORLD_SEED, SPLIT)]
     generate(ExVideoPipeline.from_pretrained("embedded"), clips, made, SHORT, with_first_frame=False)
-    draw(made, clips[:SHEET_ROWS], range(SHORT), output / "sheet.png")
+    draw([(made / path.name, read_clip_file(path).caption) for path in clips[:SHEET_ROWS]], range(SHORT), output)
     _judge(real, made, output / "report")
 
 
@@ -81,7 +91,8 @@ def lengths(output: Path) -> None:
     pipeline = ExVideoPipeline.from_pretrained("embedded")
     for num_frames in (SHORT, LONG):
         generate(pipeline, clips, output / f"frames_{num_frames}", num_frames)
-    draw(output / f"frames_{LONG}", clips[:SHEET_ROWS], [*range(0, LONG, 4), LONG - 1], output / "sheet.png")
+    made = output / f"frames_{LONG}"
+    draw([(made / path.name, read_clip_file(path).caption) for path in clips[:SHEET_ROWS]], LONG_COLUMNS, output)
     losses = {frames: held_out_loss(pipeline, frames) for frames in (SHORT, LONG)}
     _write(output / "held_out_loss.json", json.dumps(losses, indent=2))
     print(json.dumps(losses, indent=2))
@@ -89,10 +100,45 @@ def lengths(output: Path) -> None:
     _report_truth(real, sets, output / "truth")
 
 
+def causes(output: Path) -> None:
+    """The base at 40 frames with one thing changed at a time and nothing trained, against the truth; and its loss."""
+    real = output / "real"
+    clips = [path for path, _ in write_clips(real, CLIPS, LONG, WORLD_SEED, SPLIT)]
+    slow = FPS * (SHORT - 1) / (LONG - 1)  # at which 8 frames last as long as 40 do
+    variants: dict[str, tuple[ExVideoPipeline, Sampler, float]] = {
+        "directly": (ExVideoPipeline.from_pretrained("embedded"), directly, FPS),
+        "reflected positions": (with_positions("reflected", LONG), directly, FPS),
+        "interpolated positions": (with_positions("interpolated", LONG), directly, FPS),
+        "attention to 8 frames": (with_near_frames(SHORT), directly, FPS),
+        "told a lower frame rate": (ExVideoPipeline.from_pretrained("embedded"), directly, slow),
+        "interpolated and told so": (with_positions("interpolated", LONG), directly, slow),
+        "8 frames after 8": (ExVideoPipeline.from_pretrained("embedded"), window_after_window, FPS),
+    }
+    with pool_of_cores() as pool:
+        done = [
+            pool.submit(generate, pipeline, clips, output / name.replace(" ", "_"), LONG, sample=sample, fps=fps)
+            for name, (pipeline, sample, fps) in variants.items()
+        ]
+        for made in done:
+            made.result()
+    titles = {real: "{}", output / "directly": "  directly", output / "8_frames_after_8": "  8 frames after 8"}
+    shown = [(path, folder, title) for path in clips[:KINDS] for folder, title in titles.items()]
+    rows = [(folder / path.name, title.format(read_clip_file(path).caption)) for path, folder, title in shown]
+    draw(rows, LONG_COLUMNS, output)
+    losses = {
+        name: held_out_loss(pipeline, LONG, fps)
+        for name, (pipeline, sample, fps) in variants.items()
+        if sample is directly
+    }
+    _write(output / "held_out_loss.json", json.dumps(losses, indent=2))
+    print(json.dumps(losses, indent=2))
+    _report_truth(real, [f"{name}={output / name.replace(' ', '_')}" for name in variants], output / "truth")
+
+
 def seeds(output: Path) -> None:
     """The demo's recipe with each seed, each sampled from another noise, beside the untouched base from that noise."""
     real, train = output / "real", output / "train"
-    clips = [path for path, _ in write_clips(real, CLIPS, LONG, WORLD_SEED, SPLIT)]
+    clips = [path for path, _ in write_clips(real, CLIPS_A_SEED, LONG, WORLD_SEED, SPLIT)]
     recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
     for _ in write_clips(train, 256, LONG, 0, SPLITS[0]):
         pass
@@ -122,22 +168,30 @@ def generate(
     num_frames: int,
     with_first_frame: bool = True,
     seed: int = 0,
+    sample: Sampler = directly,
+    fps: float = FPS,
 ) -> None:
-    """Writes for each real clip one of the same name, from its caption and its first frame or the caption alone."""
+    """Writes for each real clip one of the same name, from its caption and its first frame or the caption alone.
+
+    Args:
+        seed: of the noise.
+        sample: how frames are made of the conditions.
+        fps: what the network is told, whatever the clips'.
+    """
     output.mkdir(parents=True, exist_ok=True)
     pipeline.set_progress_bar_config(disable=True)
     missing = [path for path in clips if not (output / path.name).exists()]
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
-        frames = pipeline(
-            prompt=[read_clip_file(path).caption for path in batch],
-            image=[first_frame(path) for path in batch] if with_first_frame else None,
-            num_frames=num_frames,
-            generator=[torch.Generator().manual_seed(10_000 * seed + clips.index(path)) for path in batch],
-            output_type="np",
-        ).frames
-        for path, clip in zip(batch, frames, strict=True):
-            write_video(output / path.name, (clip * 255).round().astype(np.uint8), FPS)
+        conditions = {
+            "prompt": [read_clip_file(path).caption for path in batch],
+            "image": [first_frame(path) for path in batch] if with_first_frame else None,
+            "generator": [torch.Generator().manual_seed(10_000 * seed + clips.index(path)) for path in batch],
+            "fps": fps,
+        }
+        frames = sample(pipeline, conditions, num_frames).permute(0, 1, 3, 4, 2)
+        for path, clip in zip(batch, (frames * 255).round().to(torch.uint8), strict=True):
+            write_video(output / path.name, clip, FPS)
             shutil.copyfile(path.with_suffix(".json"), output / path.with_suffix(".json").name)
 
 
@@ -147,8 +201,12 @@ def first_frame(path: Path) -> Image.Image:
 
 
 @torch.no_grad()
-def held_out_loss(pipeline: ExVideoPipeline, num_frames: int) -> dict[str, float]:
-    """Mean squared error of the predicted clean latents by noise level, on held-out clips of that length."""
+def held_out_loss(pipeline: ExVideoPipeline, num_frames: int, fps: float = FPS) -> dict[str, float]:
+    """Mean squared error of the predicted clean latents by noise level, on held-out clips of that length.
+
+    Args:
+        fps: what the network is told, whatever the clips'.
+    """
     clips = clips_of(range(28), num_frames, SPLIT, WORLD_SEED)
     vae = pipeline.vae
     condition = torch.cat([vae.encode(clip[:1]).latent_dist.mode() for clip in clips.pixels])
@@ -157,7 +215,7 @@ def held_out_loss(pipeline: ExVideoPipeline, num_frames: int) -> dict[str, float
     assert pipeline.text_encoder is not None
     assert pipeline.tokenizer is not None
     context = join_tokens(image, embed_text(pipeline.text_encoder, pipeline.tokenizer, list(clips.captions)))
-    ids = torch.tensor([[FPS - 1, 127.0, 0.0]]).expand(len(latents), -1)
+    ids = torch.tensor([[fps - 1, 127.0, 0.0]]).expand(len(latents), -1)
     first = condition[:, None].expand_as(latents)
 
     def error(sigma: float) -> float:
@@ -171,10 +229,10 @@ def held_out_loss(pipeline: ExVideoPipeline, num_frames: int) -> dict[str, float
     return {f"sigma {sigma:g}": round(error(sigma), 5) for sigma in SIGMAS}
 
 
-def draw(folder: Path, clips: Sequence[Path], numbers: Sequence[int], path: Path) -> None:
-    """A contact sheet: one row a clip under its caption."""
-    frames = [read_clip(folder / clip.name).permute(0, 2, 3, 1).numpy() for clip in clips]
-    contact_sheet(frames, [read_clip_file(clip).caption for clip in clips], list(numbers)).save(path, optimize=True)
+def draw(rows: Sequence[tuple[Path, str]], columns: Sequence[int], output: Path) -> None:
+    """`sheet.png`: a row a clip under its title, a column a frame."""
+    frames = [read_clip(path).permute(0, 2, 3, 1).numpy() for path, _ in rows]
+    contact_sheet(frames, [title for _, title in rows], columns).save(output / "sheet.png", optimize=True)
 
 
 def _judge(real: Path, clips: Path, output: Path) -> None:
@@ -197,6 +255,7 @@ EXAMS: dict[str, Callable[[Path], None]] = {
     "words": words,
     "autoencoder": autoencoder,
     "lengths": lengths,
+    "causes": causes,
     "seeds": seeds,
 }
 
