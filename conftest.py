@@ -21,7 +21,7 @@ def _one_thread() -> None:
 @pytest.fixture
 def tiny_unet() -> Callable[..., Any]:
     """Makes a small random UNet of any base length: tiny_unet(num_frames=8, seed=0, ...)."""
-    from benchmarks.small_base import build_components
+    from tiny_world.small_base import build_components
 
     def make(**options: Any) -> Any:
         return build_components(**(TINY | options))["unet"]
@@ -32,7 +32,7 @@ def tiny_unet() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small random base of 8 frames at 64x64 pixels, as `from_pretrained` reads it."""
-    from benchmarks.small_base import build_components, save
+    from tiny_world.small_base import build_components, save
 
     directory = tmp_path_factory.mktemp("tiny_base")
     save(build_components(**TINY), directory)

@@ -7,7 +7,7 @@ import torch
 from exvideo_blocks import ExtensionConfig, extend
 
 from benchmarks.conditions import Conditions
-from benchmarks.small_base import build_components
+from tiny_world.small_base import build_components
 
 
 @dataclass(frozen=True)

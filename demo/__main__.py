@@ -24,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # the two cores, that makes small operations ten times slower. Read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
-    from benchmarks.programs import ProgramError
     from demo.run import run_demo
+    from tiny_world.programs import ProgramError
 
     try:
         print(run_demo(options.videos, options.output))

@@ -13,8 +13,8 @@ from exvideo_infer.pipeline import ExVideoPipeline
 from exvideo_infer.video_file import iter_frames, probe, write_video
 from PIL import Image
 
-from benchmarks.quality.tiny_system.side_by_side import pool_of_cores
 from demo.job import NUM_FRAMES, Job
+from tiny_world.system.side_by_side import pool_of_cores
 
 
 def generate_all(job: Job, output: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.programs import run_program
 from demo.generate import caption_of
 from demo.job import NUM_FRAMES, Job
 from demo.stages import Stages
+from tiny_world.programs import run_program
 
 # Any 7 clips in a row have the 7 kinds of motion, so that of 24 each kind has 3 or 4.
 CLIPS = {"train": 256, "held_out": 24}
@@ -28,7 +28,7 @@ def prepare(stages: Stages, output: Path) -> Job:
     with stages.stage(f"Clips: {NUM_FRAMES} frames each of the tiny world", 20):
         for split, folder in folders.items():
             options = ("--output", folder, "--clips", CLIPS[split], "--frames", NUM_FRAMES, "--split", split)
-            run_program("benchmarks.quality.tiny_world", *options)
+            run_program("tiny_world.world", *options)
     return Job(
         base="embedded",
         recipe=Path(__file__).with_name("post_tune.yaml"),

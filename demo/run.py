@@ -8,7 +8,6 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.programs import post_tune, run_program
 from demo import rendered_clips
 from demo.closing import closing_lines
 from demo.generate import generate_all
@@ -18,6 +17,7 @@ from demo.own_footage import prepare as own_footage
 from demo.own_footage.footage import videos_in
 from demo.sheets import draw_sheets
 from demo.stages import Stages
+from tiny_world.programs import post_tune, run_program
 
 MARKER = ".exvideo-demo"  # in a folder that the demo made, and so may empty
 
@@ -104,7 +104,7 @@ def evaluate(job: Job, output: Path) -> None:
 def measure_truth(job: Job, output: Path) -> None:
     """Measures both sets against the truth behind the held-out clips."""
     sets = (f"--set=base={output / 'base_direct'}", f"--set=extended={output / 'extended'}")
-    run_program("benchmarks.quality.truth_report", "--real", job.held_out, *sets, "--output", output / "truth")
+    run_program("tiny_world.truth", "--real", job.held_out, *sets, "--output", output / "truth")
 
 
 def write_timings(stages: Stages, path: Path) -> None:

@@ -18,8 +18,8 @@ from benchmarks.command_line import run
 from benchmarks.conditions import Conditions
 from benchmarks.extended_base import SIZES, Size, cast, components, extend_at_random
 from benchmarks.medians import memory_metrics, timing_metrics
-from benchmarks.small_base import SPATIAL_DOWNSCALE
 from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
+from tiny_world.small_base import SPATIAL_DOWNSCALE
 
 OURS, STOCK = "ExVideoPipeline", "diffusers' StableVideoDiffusionPipeline"
 CALL = {"min_guidance_scale": 1.0, "max_guidance_scale": 3.0, "decode_chunk_size": 8, "output_type": "pt"}
@@ -34,7 +34,7 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
     clock = wall_clock(device)
     times = alternate(contenders, clock, rounds=conditions.rounds, warmup=conditions.warmup)
     peaks = {name: peak_bytes(sample, device) for name, sample in contenders.items()}
-    protocol = {"size": size.protocol(), "base": "benchmarks.small_base, random weights, seed 0", "call": CALL}
+    protocol = {"size": size.protocol(), "base": "tiny_world.small_base, random weights, seed 0", "call": CALL}
     return Result.measured_here(
         kind="generation",
         name="clip",

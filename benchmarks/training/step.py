@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from benchmarks.command_line import run
 from benchmarks.conditions import Conditions, ConditionsError
 from benchmarks.medians import memory_metrics, timing_metrics
-from benchmarks.small_base import SPATIAL_DOWNSCALE, build_components
 from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
 from benchmarks.training.bare_loop import BareLoop
+from tiny_world.small_base import SPATIAL_DOWNSCALE, build_components
 
 CLIPS = 4
 OURS, RECORDED, BARE = "ours", "ours, with metrics.jsonl and MLflow", "bare loop"
@@ -152,7 +152,7 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
         config = contest.config
     protocol = {
         "size": asdict(size) | {"unet_channels": list(size.unet_channels)},
-        "base": "benchmarks.small_base, random weights, seed 0",
+        "base": "tiny_world.small_base, random weights, seed 0",
         "clips": CLIPS,
         "contenders": CONTENDERS,
         "zero_stage": config.engine.zero_stage,

@@ -32,7 +32,7 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
     clock = wall_clock(device)
     times = alternate(contenders, clock, rounds=conditions.rounds, warmup=conditions.warmup)
     peaks = {name: peak_bytes(forward, device) for name, forward in contenders.items()}
-    protocol = {"size": size.protocol(), "batch": BATCH, "base": "benchmarks.small_base, random weights, seed 0"}
+    protocol = {"size": size.protocol(), "batch": BATCH, "base": "tiny_world.small_base, random weights, seed 0"}
     return Result.measured_here(
         kind="unet",
         name="forward",

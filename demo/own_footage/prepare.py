@@ -11,12 +11,12 @@ import torch
 from exvideo_infer.video_file import probe, read_clip
 from exvideo_train.motion import motion_bucket, motion_score
 
-from benchmarks.small_base import build_components, save
 from demo.job import FRAME_SIZE, NUM_FRAMES, Job
 from demo.own_footage import train_unet, train_vae
 from demo.own_footage.footage import Footage, cut_footage
 from demo.own_footage.loss_log import LossLog
 from demo.stages import Stages
+from tiny_world.small_base import build_components, save
 
 SEED = 0
 NUM_INFERENCE_STEPS = 12

@@ -16,9 +16,9 @@ from exvideo_infer.video_file import probe, read_clip
 from exvideo_train.motion import motion_bucket, motion_score
 from torch import Tensor, nn
 
-from benchmarks.quality.tiny_system.side_by_side import PARTS, side_by_side
-from benchmarks.quality.tiny_system.vae import silence_residual_branches
 from demo.own_footage.loss_log import LossLog
+from tiny_world.system.side_by_side import PARTS, side_by_side
+from tiny_world.system.vae import silence_residual_branches
 
 BASE: dict[str, Any] = {
     "unet_channels": (32, 64, 64),

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.quality.tiny_system.side_by_side import PARTS, side_by_side
-from benchmarks.quality.tiny_system.vae import silence_residual_branches
 from demo.own_footage.loss_log import LossLog
+from tiny_world.system.side_by_side import PARTS, side_by_side
+from tiny_world.system.vae import silence_residual_branches
 
 STEPS = 560
 LARGE_FROM_STEP = 336  # patches first, which are cheap and varied; whole frames at the end, as the VAE is used

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from benchmarks.quality.tiny_world.captions import caption
-from benchmarks.quality.tiny_world.sampler import sample_spec
 from demo.contact_sheet import (
     FONT_SIZE,
     GAP,
@@ -18,6 +16,8 @@ from demo.contact_sheet import (
     shown_frames,
     write_contact_sheet,
 )
+from tiny_world.world.captions import caption
+from tiny_world.world.sampler import sample_spec
 
 
 def grey_clip(level: int, num_frames: int = 40) -> np.ndarray:

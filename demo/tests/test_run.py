@@ -8,14 +8,14 @@ import pytest
 from exvideo_infer.video_file import probe, write_video
 from exvideo_train.config import load_config
 
-from benchmarks.quality.tiny_world.captions import vocabulary, words_of
-from benchmarks.quality.tiny_world.clip_files import read_clip_file
 from demo import rendered_clips
 from demo.__main__ import main
 from demo.job import NUM_FRAMES, Job
 from demo.own_footage import prepare as own_footage
 from demo.run import empty_output, write_recipe
 from demo.stages import Stages
+from tiny_world.world.captions import vocabulary, words_of
+from tiny_world.world.clip_files import read_clip_file
 
 
 def test_an_earlier_demo_is_emptied_and_nothing_else_is(tmp_path: Path) -> None:

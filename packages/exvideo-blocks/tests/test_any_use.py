@@ -157,7 +157,7 @@ def test_a_model_cast_after_mounting_is_restored_in_its_new_type(tiny_motion_une
 
 DDP = """
 import sys, torch, torch.distributed as dist
-from benchmarks.small_base import build_components
+from tiny_world.small_base import build_components
 from exvideo_blocks import ExtensionConfig, extend
 from torch.nn.parallel import DistributedDataParallel
 

@@ -1,0 +1,1 @@
+"""A small world whose truth is known, the text-to-video system trained on it, and measures against its truth."""

@@ -1,0 +1,93 @@
+"""The base: an SVD-shaped video network of eight frames that reads the image's token and the caption's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from exvideo_blocks.families import svd
+from torch import Tensor
+
+from tiny_world.system.batches import stride_of, subject_latents
+from tiny_world.system.encoders import WIDTH, Encoders, build_tokenizer
+from tiny_world.system.image import reworded, subject_weight, text_tokens, v_loss
+from tiny_world.system.latents import encoded_clips
+from tiny_world.system.training_loop import Schedule, generators, train
+from tiny_world.system.vae import LATENT_CHANNELS, silence_residual_branches
+from tiny_world.world.spec import FPS
+
+CHANNELS = (64, 96)
+HEAD_WIDTH = 32
+NUM_FRAMES = 8
+ADDED_TIME_WIDTH = 32
+SCHEDULE = Schedule(steps=40_000, batch_size=16, learning_rate=1.2e-3, warmup_steps=200, half=True)
+CLIPS = 12_288
+# Of the frames of the clips trained on, in turn; the network is told the frame rate that is left. Eight frames at full
+# rate show only short ways: what post-tuning freezes would never have learnt to move things as far as long clips do.
+STRIDES = (1, 5, 2, 5)
+# ln(sigma) first as Stable Video Diffusion draws it; then lower, where shapes are made, as motion is learnt sooner.
+SIGMA_LOG_MEANS, SIGMA_LOG_STD = (0.7, 0.2), 1.6
+SHAPES_FROM = 2400
+WITHOUT_WORDS = 0.05
+WITHOUT_CONDITION = 0.1  # zeros for tokens and first frame: the other half of guidance
+
+
+def build_video_unet() -> Any:
+    from diffusers import UNetSpatioTemporalConditionModel
+    from diffusers.models.attention_processor import AttnProcessor
+
+    unet = UNetSpatioTemporalConditionModel(
+        sample_size=8,
+        in_channels=2 * LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        block_out_channels=CHANNELS,
+        layers_per_block=1,
+        addition_time_embed_dim=ADDED_TIME_WIDTH,
+        projection_class_embeddings_input_dim=3 * ADDED_TIME_WIDTH,
+        cross_attention_dim=WIDTH,
+        num_attention_heads=tuple(width // HEAD_WIDTH for width in CHANNELS),
+        num_frames=NUM_FRAMES,
+    )
+    silence_residual_branches(unet)
+    unet.set_attn_processor(AttnProcessor())  # on CPUs the fused one is slow to differentiate in bfloat16
+    return unet
+
+
+def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: torch.device) -> Any:
+    torch.manual_seed(seed)
+    unet, tokenizer = build_video_unet().to(device), build_tokenizer()
+    pool = encoded_clips(folder.parent / "latents", vae, encoders.image, CLIPS, NUM_FRAMES, strides=STRIDES)
+    subjects = subject_latents(CLIPS, NUM_FRAMES, STRIDES)
+    rates = torch.tensor([FPS / stride_of(number, STRIDES) for number in range(CLIPS)])
+
+    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
+        random, generator = generators(seed, "video", step, part)
+        chosen = random.integers(len(pool.latents), size=SCHEDULE.batch_size // parts)
+        encoded = pool.latents[chosen].float()
+        latents, first = encoded * vae.config.scaling_factor, encoded[:, :1].expand_as(encoded)
+        words = text_tokens(encoders, tokenizer, [reworded(number, random, WITHOUT_WORDS) for number in chosen])
+        context = torch.cat([pool.embeddings[chosen].float(), words.cpu()], dim=1)
+        kept = torch.from_numpy(random.random(len(chosen)) >= WITHOUT_CONDITION).float()
+        context, first = context * kept[:, None, None], first * kept[:, None, None, None, None]
+        noise = torch.randn(latents.shape, generator=generator)
+        mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
+        sigma = (mean + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
+        weight = subject_weight(subjects[chosen], sigma)
+        # The amount of motion says nothing here, where words do: any value is to be taken, and ignored.
+        amounts = torch.from_numpy(random.uniform(0, 255, len(chosen)))
+        ids = torch.stack([rates[chosen] - 1, amounts, torch.zeros(len(chosen))], dim=1)
+
+        def loss() -> Tensor:
+            given = torch.cat([svd.scale_input(latents + sigma * noise, sigma), first], dim=2).to(device, unet.dtype)
+            times = svd.timestep_of(sigma.flatten()).to(device)
+            v = unet(given, times, context.to(device, unet.dtype), ids.float().to(device), return_dict=False)[0]
+            return v_loss(v, latents, noise, sigma, weight)
+
+        return loss
+
+    train(unet, part_of_step, SCHEDULE, folder)
+    return unet

@@ -1,0 +1,15 @@
+"""Judges clips of the tiny world by its truth: sets generated from the same first frames and captions, side by side.
+
+    python -m tiny_world.truth --real DIR --set base=DIR --set extended=DIR --output DIR
+
+`DIR` of --real is what `tiny_world.world` writes; a set has files of the same names. Every set, and the real files
+themselves as the tracker's own floor, gets a JSON file of the schema `exvideo.result/1`; `truth.md` is the table of
+all, `truth.png` the curves by frame index.
+
+    tracker         what frames alone show of a clip: its subjects' places, sizes, shapes and colours
+    measures        how far that is from the truth, frame by frame
+    measured_set    from files to one curve a clip and measure
+    figures         from curves to numbers with intervals, and to differences between two sets
+    report          from those to results and a table
+    picture         the curves
+"""

@@ -1,0 +1,70 @@
+"""From a clip's spec to its pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiny_world.world.motion import DOT_RADIUS, State, state_of, wall_columns
+from tiny_world.world.photographs import photograph
+from tiny_world.world.shapes import coverage
+from tiny_world.world.spec import FRAME_SIZE, PLAIN_PLACES, ClipSpec
+
+WALL_COLOUR = (172, 164, 152)
+DOT_COLOUR = (226, 226, 222)
+
+Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
+Array = NDArray[np.float32]
+
+
+def render(spec: ClipSpec, num_frames: int) -> Frames:
+    """A clip's first frames, uint8 (num_frames, FRAME_SIZE, FRAME_SIZE, 3), RGB.
+
+    Raises:
+        VideoError: the place is a photograph and the footage is not installed.
+    """
+    state = state_of(spec, num_frames)
+    frames = np.repeat(_scene(spec)[None], num_frames, axis=0)
+    for which in range(len(spec.subjects)):
+        colour = state.colour[:, which, None, None].astype(np.float32)
+        frames += subject_coverage(spec, state, which)[..., None] * (colour - frames)
+    if spec.motion.kind == "hides":
+        frames[:, :, wall_columns(spec)] = WALL_COLOUR
+    return np.round(frames).astype(np.uint8)
+
+
+def subject_coverage(spec: ClipSpec, state: State, which: int = 0) -> Array:
+    """How much of each pixel a subject covers, wall or not: float32 (frames, FRAME_SIZE, FRAME_SIZE) in [0, 1]."""
+    centre = state.centre[:, which].astype(np.float32)
+    radius = state.radius[:, which].astype(np.float32)
+    wrapped = wrapped_axis(spec)
+    x, y = (_from_centre(centre[:, axis], wrap=axis == wrapped) for axis in (0, 1))
+    return coverage(spec.subjects[which].shape, x[:, None, :], y[:, :, None], radius[:, None, None])
+
+
+def wrapped_axis(spec: ClipSpec) -> int | None:
+    """The axis (0 is x) along which the picture's opposite edges are joined."""
+    if spec.motion.kind != "crosses":
+        return None
+    return 0 if spec.motion.direction in ("left", "right") else 1
+
+
+def _from_centre(centre: Array, wrap: bool) -> Array:
+    """(frames, FRAME_SIZE): the pixels' coordinates less the centre's, the short way round if `wrap`."""
+    offset = np.arange(FRAME_SIZE, dtype=np.float32) + np.float32(0.5) - centre[:, None]
+    half = FRAME_SIZE / 2
+    return (offset + half) % FRAME_SIZE - half if wrap else offset
+
+
+def _scene(spec: ClipSpec) -> Array:
+    """What stands behind the subjects: float32 (FRAME_SIZE, FRAME_SIZE, 3)."""
+    place = spec.background.place
+    if place in PLAIN_PLACES:
+        scene = np.full((FRAME_SIZE, FRAME_SIZE, 3), PLAIN_PLACES[place], np.float32)
+    else:
+        scene = photograph(place, spec.background.crop).astype(np.float32)
+    if spec.motion.kind == "orbits":
+        offset = _from_centre(np.full(1, FRAME_SIZE / 2, np.float32), wrap=False)
+        dot = coverage("circle", offset, offset.T, np.full((1, 1), DOT_RADIUS, np.float32))
+        scene += dot[..., None] * (np.array(DOT_COLOUR, np.float32) - scene)
+    return scene
