@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from exvideo_eval import Result
-from exvideo_train.step import training_batch, training_loss
+from exvideo_train.step import training_batch
 
 from benchmarks.conditions import Conditions
 from benchmarks.extended_base import Size
@@ -63,11 +63,10 @@ def test_the_bare_loop_trains_as_ours_does(tmp_path: Path, dtype: str) -> None:
     """The same clip, noise level and noise: the same loss, and after the step the same weights."""
     contest = step.Contest(Conditions("cpu", dtype, threads=1, rounds=1), TRAINED, tmp_path)
     config, data = contest.config, contest.data
-    batch = training_batch(config, data.cache, data.training, 0, [0])
-    expected = training_loss(contest.engine, batch, contest.engine.dtype)
-    clip = {name: getattr(batch, name) for name in ("latents", "first_frame", "embedding", "time_ids")}
+    batch = training_batch(config, contest.task.objective, data.cache, data.training, 0, [0])
+    expected = contest.task.loss(contest.engine, batch, contest.engine.dtype)
     before = [master.detach().clone() for master in contest.bare.masters]
-    loss = contest.bare.train_on(clip, batch.sigma.item(), batch.noise)
+    loss = contest.bare.train_on(step.in_memory(batch), batch.level.item(), batch.noise)
     figures = contest.ours()
     assert loss == pytest.approx(expected.item(), rel=1e-5 if dtype == "fp32" else 1e-2)
     assert figures["loss"] == pytest.approx(loss, rel=1e-5 if dtype == "fp32" else 1e-2)

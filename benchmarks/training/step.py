@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import torch
 from exvideo_blocks import ExtensionConfig, extend
-from exvideo_blocks.families.svd import karras_sigmas
+from exvideo_blocks.families import svd
 from exvideo_eval import Data as DataNote
 from exvideo_eval import Result
-from exvideo_infer.base_model import BaseModel
-from exvideo_infer.video_file import write_video
+from exvideo_infer import write_video
+from exvideo_infer.bases.svd import SVDBase
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data, encode_data
 from exvideo_train.engine import Engine, Processes
 from exvideo_train.loop import train_step
 from exvideo_train.state import TrainState
-from exvideo_train.step import collate
+from exvideo_train.step import Batch, Task, collate
 from exvideo_train.tracking import Tracker
 from torch import Tensor, nn
 
@@ -80,6 +80,7 @@ class Contest:
                 "set CUDA_VISIBLE_DEVICES= to hide it."
             )
         self.data = self._encode(size)
+        self.task = Task(svd, svd.objective(_components(size)["scheduler"]))
         self.state = TrainState()
         unet, parameters = self._extended_unet(size)
         self.engine = Engine(unet, parameters, self.config, self.processes)
@@ -95,7 +96,7 @@ class Contest:
 
     def ours(self) -> dict[str, float]:
         """One step of exvideo_train."""
-        return train_step(self.config, self.engine, self.data, self.state)
+        return train_step(self.config, self.task, self.engine, self.data, self.state)
 
     def recorded(self) -> None:
         """One step of exvideo_train with what its loop does after it."""
@@ -107,7 +108,7 @@ class Contest:
         return self.bare.step(self.clips[self.bare_steps % len(self.clips)])
 
     def _encode(self, size: Size) -> Data:
-        networks = BaseModel(**_components(size))
+        networks = SVDBase(**_components(size))
         for network in (networks.vae, networks.image_encoder):
             network.to(self.processes.device)
         return encode_data(self.config, networks, self.processes, lambda done, total: None)
@@ -126,7 +127,7 @@ class Contest:
             unet,
             parameters.values(),
             dtype,
-            karras_sigmas(),
+            svd.karras_sigmas(),
             learning_rate=section.learning_rate,
             weight_decay=section.weight_decay,
             max_grad_norm=section.max_grad_norm,
@@ -136,7 +137,16 @@ class Contest:
     def _in_memory(self, clip: Any) -> dict[str, Tensor]:
         encoded = self.data.cache.read(clip)
         batch = collate([encoded], [torch.ones(())], [encoded.latents]).to(self.processes.device)
-        return {name: getattr(batch, name) for name in ("latents", "first_frame", "embedding", "time_ids")}
+        return in_memory(batch)
+
+
+def in_memory(batch: Batch) -> dict[str, Tensor]:
+    """A batch of one as the bare loop takes it."""
+    given = batch.conditions
+    assert given.first_frame is not None
+    assert given.time_ids is not None
+    tensors = {"first_frame": given.first_frame, "embedding": given.tokens, "time_ids": given.time_ids}
+    return {"latents": batch.latents} | tensors
 
 
 def measure(conditions: Conditions, size: Size | None = None) -> Result:

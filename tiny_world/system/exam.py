@@ -21,11 +21,10 @@ from pathlib import Path
 import torch
 import yaml
 from exvideo_blocks.families import svd
-from exvideo_infer.conditioning import embed_image, embed_text, join_tokens
-from exvideo_infer.pipeline import ExVideoPipeline
-from exvideo_infer.video_file import read_clip, write_video
+from exvideo_infer import Conditions, ExVideoPipeline, read_clip, write_video
+from exvideo_infer.encoders import embed, encode_clip, encode_first_frame
+from exvideo_train.step import Batch, Task
 from PIL import Image
-from torch import Tensor
 
 from tiny_world.programs import post_tune, run_program
 from tiny_world.system.batches import clips_of, to_pixels
@@ -208,23 +207,18 @@ def held_out_loss(pipeline: ExVideoPipeline, num_frames: int, fps: float = FPS) 
         fps: what the network is told, whatever the clips'.
     """
     clips = clips_of(range(28), num_frames, SPLIT, WORLD_SEED)
-    vae = pipeline.vae
-    condition = torch.cat([vae.encode(clip[:1]).latent_dist.mode() for clip in clips.pixels])
-    latents = torch.stack([vae.encode(clip).latent_dist.mode() for clip in clips.pixels]) * vae.config.scaling_factor
-    image = embed_image(pipeline.image_encoder, pipeline.feature_extractor, clips.pixels[:, 0])
-    assert pipeline.text_encoder is not None
-    assert pipeline.tokenizer is not None
-    context = join_tokens(image, embed_text(pipeline.text_encoder, pipeline.tokenizer, list(clips.captions)))
-    ids = torch.tensor([[fps - 1, 127.0, 0.0]]).expand(len(latents), -1)
-    first = condition[:, None].expand_as(latents)
+    parts = (pipeline.image_encoder, pipeline.feature_extractor, pipeline.text_encoder, pipeline.tokenizer)
+    tokens = embed(*parts, [clips.pixels[:, 0]], clips.captions)
+    first = torch.cat([encode_first_frame(pipeline.vae, clip[:1]) for clip in clips.pixels])
+    latents = torch.cat([encode_clip(pipeline.vae, clip[None], num_frames) for clip in clips.pixels])
+    conditions = Conditions(tokens, first, torch.tensor([[fps - 1, 127.0, 0.0]]).expand(len(latents), -1))
+    task = Task(svd, svd.objective(pipeline.scheduler))
 
     def error(sigma: float) -> float:
         noise = torch.randn(latents.shape, generator=generators(0, "held out", num_frames)[1])
-        level = torch.full((len(latents), 1, 1, 1, 1), sigma)
-        given = svd.scale_input(latents + level * noise, level)
-        times: Tensor = svd.timestep_of(level.flatten())
-        v = pipeline.unet(torch.cat([given, first], 2), times, context, ids, return_dict=False)[0]
-        return float((svd.predict_original(v, given, level) - latents).square().mean())
+        batch = Batch(latents, noise, torch.full((len(latents),), sigma), conditions)
+        prediction, given = task.predict(pipeline.unet, batch, pipeline.dtype)
+        return float((task.objective.original(prediction, given, batch.level) - latents).square().mean())
 
     return {f"sigma {sigma:g}": round(error(sigma), 5) for sigma in SIGMAS}
 

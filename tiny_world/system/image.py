@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from exvideo_blocks.families import svd
+from exvideo_blocks.families.svd import SigmaObjective
 from torch import Tensor
 
 from tiny_world.system.batches import caption_of, subject_latents
@@ -26,6 +26,7 @@ SIGMA_LOG_MEAN, SIGMA_LOG_STD = 0.3, 1.6
 # Of the latents that show a subject, beside 1, and only where the noise leaves no doubt where it is: a weight that
 # depends on what is to be guessed draws the guess towards it, to subjects wherever one might be.
 SUBJECT_WEIGHT, DOUBT_FROM = 5.0, 1.0
+OBJECTIVE = SigmaObjective()  # noise at sigma, and v to tell it by; the loss is our own
 WITHOUT_WORDS = 0.1  # the share trained on the empty caption, for guidance
 
 
@@ -63,12 +64,11 @@ def train_image(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         captions = [reworded(number, random, WITHOUT_WORDS) for number in chosen]
         noise = torch.randn(latents.shape, generator=generator)
         sigma = (SIGMA_LOG_MEAN + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, generator=generator)).exp()
+        given, times = OBJECTIVE.precondition(latents, noise, sigma.flatten())
         words = text_tokens(encoders, tokenizer, captions)
 
         def loss() -> Tensor:
-            given = svd.scale_input(latents + sigma * noise, sigma).to(device, unet.dtype)
-            times = svd.timestep_of(sigma.flatten()).to(device)
-            v = unet(given, times, words.to(unet.dtype), return_dict=False)[0]
+            v = unet(given.to(device, unet.dtype), times.to(device), words.to(unet.dtype), return_dict=False)[0]
             return v_loss(v, latents, noise, sigma, subject_weight(subjects[chosen], sigma))
 
         return loss

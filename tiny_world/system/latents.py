@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks.weights import read_safetensors, write_safetensors
-from exvideo_infer.conditioning import embed_image
+from exvideo_blocks.files.weights import read_safetensors, write_safetensors
+from exvideo_infer.encoders import embed_image
 from exvideo_train.latent_cache import fingerprint
 from torch import Tensor
 

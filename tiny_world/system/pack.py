@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from exvideo_blocks.weights import write_safetensors
+from exvideo_blocks.files.weights import write_safetensors
 
 from tiny_world.small_base import build_scheduler
 from tiny_world.system import system

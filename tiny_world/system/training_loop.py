@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from exvideo_blocks.weights import read_safetensors, write_safetensors
+from exvideo_blocks.files.weights import read_safetensors, write_safetensors
 from torch import Tensor, nn
 
 from tiny_world.system.side_by_side import PARTS, side_by_side

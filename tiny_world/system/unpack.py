@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks.weights import read_safetensors, write_safetensors
+from exvideo_blocks.files.weights import read_safetensors, write_safetensors
 from exvideo_eval.embedded.judges import load_judges
-from exvideo_infer.base_model import load_base
+from exvideo_infer import load_base
+from exvideo_infer.bases.svd import SVDBase
 from torch import Tensor, nn
 
 from tiny_world.system import decoder, encoders, image, judges, vae, video
@@ -24,6 +25,7 @@ from tiny_world.system.training_loop import CHECKPOINT, LOSSES, MOMENTS, Schedul
 def unpack(root: Path) -> None:
     """Writes a checkpoint for each network of which there is no run under `root` yet."""
     base = load_base("embedded")
+    assert isinstance(base, SVDBase)
     shipped_judges = load_judges()
     towers = Encoders()  # its heads and its scale do not ship: they begin anew
     towers.text.load_state_dict(base.text_encoder.state_dict())  # type: ignore[union-attr]

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from exvideo_blocks.families import svd
+from exvideo_infer import Conditions
 from torch import Tensor
 
 from tiny_world.system.batches import stride_of, subject_latents
 from tiny_world.system.encoders import WIDTH, Encoders, build_tokenizer
-from tiny_world.system.image import reworded, subject_weight, text_tokens, v_loss
+from tiny_world.system.image import OBJECTIVE, reworded, subject_weight, text_tokens, v_loss
 from tiny_world.system.latents import encoded_clips
 from tiny_world.system.training_loop import Schedule, generators, train
 from tiny_world.system.vae import LATENT_CHANNELS, silence_residual_branches
@@ -68,11 +69,11 @@ def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         random, generator = generators(seed, "video", step, part)
         chosen = random.integers(len(pool.latents), size=SCHEDULE.batch_size // parts)
         encoded = pool.latents[chosen].float()
-        latents, first = encoded * vae.config.scaling_factor, encoded[:, :1].expand_as(encoded)
+        latents, first = encoded * vae.config.scaling_factor, encoded[:, 0]
         words = text_tokens(encoders, tokenizer, [reworded(number, random, WITHOUT_WORDS) for number in chosen])
         context = torch.cat([pool.embeddings[chosen].float(), words.cpu()], dim=1)
         kept = torch.from_numpy(random.random(len(chosen)) >= WITHOUT_CONDITION).float()
-        context, first = context * kept[:, None, None], first * kept[:, None, None, None, None]
+        context, first = context * kept[:, None, None], first * kept[:, None, None, None]
         noise = torch.randn(latents.shape, generator=generator)
         mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
         sigma = (mean + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
@@ -81,10 +82,11 @@ def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
         amounts = torch.from_numpy(random.uniform(0, 255, len(chosen)))
         ids = torch.stack([rates[chosen] - 1, amounts, torch.zeros(len(chosen))], dim=1)
 
+        conditions = Conditions(context, first, ids.float()).to(device)
+        given, times = OBJECTIVE.precondition(latents, noise, sigma.flatten())
+
         def loss() -> Tensor:
-            given = torch.cat([svd.scale_input(latents + sigma * noise, sigma), first], dim=2).to(device, unet.dtype)
-            times = svd.timestep_of(sigma.flatten()).to(device)
-            v = unet(given, times, context.to(device, unet.dtype), ids.float().to(device), return_dict=False)[0]
+            v = svd.call(unet, given.to(device, unet.dtype), times.to(device), conditions)
             return v_loss(v, latents, noise, sigma, weight)
 
         return loss

@@ -158,7 +158,7 @@ def test_a_model_cast_after_mounting_is_restored_in_its_new_type(tiny_motion_une
 DDP = """
 import sys, torch, torch.distributed as dist
 from tiny_world.small_base import build_components
-from exvideo_blocks import ExtensionConfig, extend
+from exvideo_blocks import ExtensionConfig, extend, save_extension
 from torch.nn.parallel import DistributedDataParallel
 
 rank, port, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -175,13 +175,13 @@ for step in range(2):
     sample, context = torch.randn(1, 12, 8, 4, 6, generator=generator), torch.randn(1, 1, 32, generator=generator)
     model(sample, torch.tensor(0.3), context, torch.tensor([[6.0, 127.0, 0.02]])).sample.square().mean().backward()
     optimizer.step()
-extension.save(f"{out}/{rank}.safetensors")
+save_extension(extension, f"{out}/{rank}.safetensors")
 dist.destroy_process_group()
 """
 
 
 def test_two_processes_train_one_extension(tiny_unet: MakeUnet, tmp_path: Path) -> None:
-    from exvideo_blocks.weights import read_safetensors
+    from exvideo_blocks.files.weights import read_safetensors
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, check_extends, extend, extension_of, restore
-from exvideo_blocks.weights import read_safetensors
+from exvideo_blocks import Extension, ExtensionConfig, check_extends, extend, extension_of, restore, save_extension
+from exvideo_blocks.files.weights import read_safetensors
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -68,7 +68,7 @@ def test_lora_elsewhere_is_the_base_s_own(make_base: MakeBase, tmp_path: Path) -
     before = run(model, "animatediff")
     extension = extend(model, LONG)
     assert torch.equal(run(model, "animatediff"), before)
-    extension.save(tmp_path / "e.safetensors")
+    save_extension(extension, tmp_path / "e.safetensors")
     assert not set(names) & set(read_safetensors(tmp_path / "e.safetensors")[0])
     disturb(extension)
     restore(model)
@@ -80,8 +80,8 @@ def test_lora_put_on_an_extended_model_is_named(make_base: MakeBase, tmp_path: P
     model = make_base(family, torch.float32)
     extension = extend(model, LONG)
     put_lora(model, rf"{TEMPORAL_BLOCKS[family]}.*\.to_q")
-    for call in (lambda: extension.save(tmp_path / "e.safetensors"), extension.trainable_parameters):
-        with pytest.raises(ValueError, match=r"to_q.weight is the first\): adapters were put on this model after it"):
+    for call in (lambda: save_extension(extension, tmp_path / "e.safetensors"), extension.trainable_parameters):
+        with pytest.raises(ValueError, match=r"to_q.weight is the first\), as adapters were put on this model"):
             call()
     assert list(tmp_path.iterdir()) == []
 

@@ -6,10 +6,21 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, extend, extension_of, read_extension_header, restore
-from exvideo_blocks.header import architecture_hash
-from exvideo_blocks.values import assign
-from exvideo_blocks.weights import read_safetensors, write_safetensors
+from exvideo_blocks import (
+    Extension,
+    ExtensionConfig,
+    extend,
+    extension_of,
+    load_extension,
+    read_extension_header,
+    restore,
+    save_extension,
+    save_pretrained,
+    summarize,
+)
+from exvideo_blocks.files.header import architecture_hash, header_of
+from exvideo_blocks.files.tensors import assign
+from exvideo_blocks.files.weights import read_safetensors, write_safetensors
 
 MakeUnet = Callable[..., Any]
 
@@ -25,9 +36,9 @@ def trained_extension(unet: Any, level: str = "full") -> Extension:
 
 def test_header_says_what_the_file_is(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     extension = trained_extension(tiny_unet())
-    extension.save(tmp_path / "e.safetensors")
+    save_extension(extension, tmp_path / "e.safetensors")
     header = read_extension_header(tmp_path / "e.safetensors")
-    assert header == extension.header()
+    assert header == header_of(extension)
     assert (header.family, header.base_frames, header.config) == ("svd", 8, extension.config)
     assert header.base_config["block_out_channels"] == [32, 64]
 
@@ -35,19 +46,21 @@ def test_header_says_what_the_file_is(tiny_unet: MakeUnet, tmp_path: Path) -> No
 def test_every_setting_is_in_the_file_and_comes_back(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     config = ExtensionConfig(num_frames=12, level="conv", positions="interpolated")
     others = {field.name for field in fields(ExtensionConfig)} - {"num_frames", "level", "positions"}
-    extend(tiny_unet(), config).save(tmp_path / "e.safetensors")
+    save_extension(extend(tiny_unet(), config), tmp_path / "e.safetensors")
     _, metadata = read_safetensors(tmp_path / "e.safetensors")
     written = json.loads(metadata["config"])
     assert written == {"num_frames": 12, "level": "conv", "positions": "interpolated"} | {
         name: getattr(config, name) for name in others
     }
-    assert Extension.load(tmp_path / "e.safetensors", tiny_unet()).config == config
+    assert load_extension(tiny_unet(), tmp_path / "e.safetensors").config == config
 
 
 def test_other_values_and_types_can_be_saved(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     extension = trained_extension(tiny_unet())
     name = "mid_block.attentions.0.frame_table.weight"
-    extension.save(tmp_path / "e.safetensors", tensors={name: torch.full((12, 64), 0.5)}, dtype=torch.float16)
+    save_extension(
+        extension, tmp_path / "e.safetensors", tensors={name: torch.full((12, 64), 0.5)}, dtype=torch.float16
+    )
     tensors, _ = read_safetensors(tmp_path / "e.safetensors")
     assert set(tensors) == set(extension.named_parameters())
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
@@ -59,8 +72,8 @@ def test_a_saved_type_is_loaded_in_the_type_of_the_model(
     tiny_unet: MakeUnet, tmp_path: Path, dtype: torch.dtype
 ) -> None:
     extension = trained_extension(tiny_unet())
-    extension.save(tmp_path / "e.safetensors", dtype=dtype)
-    loaded = Extension.load(tmp_path / "e.safetensors", tiny_unet()).named_parameters()
+    save_extension(extension, tmp_path / "e.safetensors", dtype=dtype)
+    loaded = load_extension(tiny_unet(), tmp_path / "e.safetensors").named_parameters()
     for name, parameter in extension.named_parameters().items():
         assert torch.equal(loaded[name], parameter.to(dtype).to(parameter.dtype))
 
@@ -71,24 +84,24 @@ def test_values_that_the_model_could_not_hold_are_not_loaded(tiny_unet: MakeUnet
     name = "mid_block.attentions.0.frame_table.weight"
     with torch.no_grad():
         extension.named_parameters()[name][3, 5] = 70_000.0
-    extension.save(tmp_path / "e.safetensors")
+    save_extension(extension, tmp_path / "e.safetensors")
     half = tiny_unet().half()
     before = {name: value.clone() for name, value in half.state_dict().items()}
-    message = rf"in the model's type, has values that are not finite in 1 tensor \({name}\); load it on a model in"
+    message = rf"in the model's type, has values that are not finite in 1 tensor \({name}\): load it on a model in"
     with pytest.raises(ValueError, match=message):
-        Extension.load(tmp_path / "e.safetensors", half)
+        load_extension(half, tmp_path / "e.safetensors")
     assert half.state_dict().keys() == before.keys()
     assert all(torch.equal(value, before[name]) for name, value in half.state_dict().items())
-    Extension.load(tmp_path / "e.safetensors", tiny_unet().to(torch.bfloat16))
+    load_extension(tiny_unet().to(torch.bfloat16), tmp_path / "e.safetensors")
 
 
 def test_what_cannot_be_written_is_one_sentence(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     extension = trained_extension(tiny_unet(), "position")
-    with pytest.raises(ValueError, match=rf"{tmp_path} is a folder, where a file is to be written; give the path"):
-        extension.save(tmp_path)
+    with pytest.raises(ValueError, match=rf"{tmp_path} is a folder, where a file is to be written: give the path"):
+        save_extension(extension, tmp_path)
     extension.model.to("meta")
     with pytest.raises(ValueError, match="The model is on the meta device, so there are no values to write to"):
-        extension.save(tmp_path / "e.safetensors")
+        save_extension(extension, tmp_path / "e.safetensors")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,15 +111,15 @@ def test_values_that_the_file_could_not_hold_are_not_written(tiny_unet: MakeUnet
     with torch.no_grad():
         extension.named_parameters()[name][3, 5] = 70_000.0
     with pytest.raises(ValueError, match=rf"not finite in 1 tensor \({name}\).*torch.bfloat16"):
-        extension.save(tmp_path / "e.safetensors", dtype=torch.float16)
+        save_extension(extension, tmp_path / "e.safetensors", dtype=torch.float16)
     with pytest.raises(ValueError, match=r"dtype=torch.int8 is none of torch.float32"):
-        extension.save(tmp_path / "e.safetensors", dtype=torch.int8)
+        save_extension(extension, tmp_path / "e.safetensors", dtype=torch.int8)
     assert list(tmp_path.iterdir()) == []
-    extension.save(tmp_path / "e.safetensors", dtype=torch.bfloat16)
+    save_extension(extension, tmp_path / "e.safetensors", dtype=torch.bfloat16)
 
 
 def test_options_that_another_version_of_diffusers_wrote_otherwise(tiny_unet: MakeUnet, tmp_path: Path) -> None:
-    trained_extension(tiny_unet(), "position").save(tmp_path / "e.safetensors")
+    save_extension(trained_extension(tiny_unet(), "position"), tmp_path / "e.safetensors")
     tensors, metadata = read_safetensors(tmp_path / "e.safetensors")
     written = json.loads(metadata["base_config"])
 
@@ -114,7 +127,7 @@ def test_options_that_another_version_of_diffusers_wrote_otherwise(tiny_unet: Ma
         base = {name: value for name, value in (written | options).items() if value is not None}
         changed = {"base_config": json.dumps(base), "base_config_hash": architecture_hash(base)}
         write_safetensors(tmp_path / "other.safetensors", tensors, metadata | changed)
-        return Extension.load(tmp_path / "other.safetensors", tiny_unet())
+        return load_extension(tiny_unet(), tmp_path / "other.safetensors")
 
     assert (written["layers_per_block"], written["in_channels"]) == (1, 8)
     load(layers_per_block=[1, 1])
@@ -125,13 +138,13 @@ def test_options_that_another_version_of_diffusers_wrote_otherwise(tiny_unet: Ma
         ({"num_frames": None}, "num_frames 25 there, 8 here"),
         ({"colour": "red"}, "colour red there, absent here"),
     ):
-        with pytest.raises(ValueError, match=rf"was made for another base \({message}\); load the base"):
+        with pytest.raises(ValueError, match=rf"was made for another base \({message}\): load the base"):
             load(**options)
 
 
 def test_the_latent_size_is_not_part_of_the_base(tiny_unet: MakeUnet, tmp_path: Path) -> None:
-    trained_extension(tiny_unet()).save(tmp_path / "e.safetensors")
-    Extension.load(tmp_path / "e.safetensors", tiny_unet(sample_size=32))
+    save_extension(trained_extension(tiny_unet()), tmp_path / "e.safetensors")
+    load_extension(tiny_unet(sample_size=32), tmp_path / "e.safetensors")
 
 
 def test_everything_that_does_not_fit_is_listed(tiny_unet: MakeUnet) -> None:
@@ -217,11 +230,11 @@ def test_a_disabled_extension_is_saved_counted_and_restored(tiny_unet: MakeUnet,
     unet = tiny_unet()
     base = clip(unet)
     extension = trained_extension(unet)
-    trained, counted = clip(unet), extension.summary()
-    extension.save(tmp_path / "on.safetensors")
+    trained, counted = clip(unet), summarize(extension)
+    save_extension(extension, tmp_path / "on.safetensors")
     extension.disable()
-    extension.save(tmp_path / "off.safetensors")
-    assert extension.summary() == counted
+    save_extension(extension, tmp_path / "off.safetensors")
+    assert summarize(extension) == counted
     on, off = (read_safetensors(tmp_path / name) for name in ("on.safetensors", "off.safetensors"))
     assert on[1] == off[1]
     assert list(on[0]) == list(off[0])
@@ -229,7 +242,7 @@ def test_a_disabled_extension_is_saved_counted_and_restored(tiny_unet: MakeUnet,
     restore(unet)
     assert torch.equal(clip(unet), base)
     assert all(parameter.requires_grad for parameter in unet.parameters())
-    Extension.load(tmp_path / "off.safetensors", unet)
+    load_extension(unet, tmp_path / "off.safetensors")
     assert torch.equal(clip(unet), trained)
 
 
@@ -286,14 +299,14 @@ def test_a_motion_model_is_switched_saved_and_counted_alike(
     with extension.disabled():
         assert torch.equal(noise(unet), base)
     assert torch.equal(noise(unet), trained)
-    summary = extension.summary()
+    summary = summarize(extension)
     assert summary.base == count
     assert summary.trained == sum(parameter.numel() for parameter in extension.named_parameters().values())
     assert {group.name for group in summary.groups if group.trained} >= {"frame tables", "temporal norms"}
-    extension.save_pretrained(tmp_path)
+    save_pretrained(extension, tmp_path)
     assert "pipeline_tag: text-to-video" in (tmp_path / "README.md").read_text()
     other = tiny_motion_unet()
-    assert Extension.load(tmp_path, other).config == extension.config
+    assert load_extension(other, tmp_path).config == extension.config
     assert torch.equal(noise(other.requires_grad_(False)), noise(unet.requires_grad_(False)))
 
 

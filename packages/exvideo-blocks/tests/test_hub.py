@@ -13,7 +13,18 @@ import huggingface_hub
 import pytest
 import torch
 import yaml
-from exvideo_blocks import Extension, ExtensionConfig, extend, read_extension_header
+from exvideo_blocks import (
+    Extension,
+    ExtensionConfig,
+    extend,
+    load_extension,
+    push_to_hub,
+    read_extension_header,
+    save_extension,
+    save_pretrained,
+    summarize,
+)
+from exvideo_blocks.files.header import header_of
 from huggingface_hub import errors
 
 MakeUnet = Callable[..., Any]
@@ -80,7 +91,7 @@ def trained_extension(unet: Any) -> Extension:
 
 def test_pushed_and_loaded_by_id_is_the_same_model(tiny_unet: MakeUnet, hub: Hub) -> None:
     extension = trained_extension(tiny_unet())
-    assert extension.push_to_hub("anna/long-clips") == "https://huggingface.co/anna/long-clips"
+    assert push_to_hub(extension, "anna/long-clips") == "https://huggingface.co/anna/long-clips"
     assert hub.asked == [
         ("create_repo", "anna/long-clips", False, True),
         ("upload_folder", "anna/long-clips", None, "ExVideo extension"),
@@ -88,43 +99,43 @@ def test_pushed_and_loaded_by_id_is_the_same_model(tiny_unet: MakeUnet, hub: Hub
     files = sorted(path.name for path in (hub.folder / "anna/long-clips/main").iterdir())
     assert files == ["README.md", "extension.safetensors"]
     unet = tiny_unet()
-    loaded = Extension.load("anna/long-clips", unet)
+    loaded = load_extension(unet, "anna/long-clips")
     assert hub.asked[2:] == [("download", "anna/long-clips", "extension.safetensors", None)]
     parameters = loaded.named_parameters()
     assert all(torch.equal(parameters[name], value) for name, value in extension.named_parameters().items())
-    assert read_extension_header("anna/long-clips") == extension.header()
+    assert read_extension_header("anna/long-clips") == header_of(extension)
 
 
 def test_private_on_a_branch_in_half_precision_with_other_values(tiny_unet: MakeUnet, hub: Hub) -> None:
     extension = trained_extension(tiny_unet())
     name = "mid_block.attentions.0.frame_table.weight"
     ema = {name: torch.full((12, 64), 0.5)}
-    extension.push_to_hub("anna/b", private=True, revision="v1", tensors=ema, dtype=torch.float16)
+    push_to_hub(extension, "anna/b", private=True, revision="v1", tensors=ema, dtype=torch.float16)
     assert hub.asked == [
         ("create_repo", "anna/b", True, True),
         ("create_branch", "anna/b", "v1", True),
         ("upload_folder", "anna/b", "v1", "ExVideo extension"),
     ]
-    loaded = Extension.load("anna/b", tiny_unet(), revision="v1")
+    loaded = load_extension(tiny_unet(), "anna/b", revision="v1")
     assert hub.asked[3] == ("download", "anna/b", "extension.safetensors", "v1")
     assert (loaded.named_parameters()[name] == 0.5).all()
 
 
 def test_what_is_here_goes_first(tiny_unet: MakeUnet, hub: Hub) -> None:
     extension = trained_extension(tiny_unet())
-    extension.save_pretrained("anna/b")
-    extension.save("file/e")
+    save_pretrained(extension, "anna/b")
+    save_extension(extension, "file/e")
     for path in ("anna/b", Path("anna/b"), "anna/b/extension.safetensors", "file/e"):
-        Extension.load(path, tiny_unet())
+        load_extension(tiny_unet(), path)
     assert hub.asked == []
     with pytest.raises(ValueError, match=r"revision='v1' is for the hub, and anna/b is a path here, which goes first"):
-        Extension.load("anna/b", tiny_unet(), revision="v1")
+        load_extension(tiny_unet(), "anna/b", revision="v1")
 
 
 @pytest.mark.parametrize("path", ["absent.safetensors", "out/absent.safetensors", "a/b/c", "/absent/file", "../b"])
 def test_what_cannot_be_an_id_is_not_asked_for(tiny_unet: MakeUnet, hub: Hub, path: str) -> None:
-    with pytest.raises(ValueError, match=r"is not a file; give the path of a .safetensors file.*or an id on the Hug"):
-        Extension.load(path, tiny_unet())
+    with pytest.raises(ValueError, match=r"is not a file: give the path of a .safetensors file.*or an id on the Hug"):
+        load_extension(tiny_unet(), path)
     assert hub.asked == []
 
 
@@ -138,14 +149,14 @@ def answered(kind: type[Exception]) -> Exception:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (answered(errors.RepositoryNotFoundError), "there is no such repository to see; check the name, or log in"),
-        (answered(errors.GatedRepoError), "it is gated; ask for access on its page, then log in with `hf auth login`"),
-        (answered(errors.RevisionNotFoundError), "it has no revision 'v1'; give one of its branches, tags or commits"),
-        (answered(errors.RemoteEntryNotFoundError), "it has no extension.safetensors; give the id of an ExVideo ext"),
+        (answered(errors.RepositoryNotFoundError), "there is no such repository to see: check the name, or log in"),
+        (answered(errors.GatedRepoError), "it is gated: ask for access on its page, then log in with `hf auth login`"),
+        (answered(errors.RevisionNotFoundError), "it has no revision 'v1': give one of its branches, tags or commits"),
+        (answered(errors.RemoteEntryNotFoundError), "it has no extension.safetensors: give the id of an ExVideo ext"),
         (errors.LocalEntryNotFoundError("no cache"), "it could not be reached, nor is extension.safetensors in the lo"),
-        (errors.OfflineModeIsEnabled("HF_HUB_OFFLINE=1"), "downloaded (OfflineModeIsEnabled: HF_HUB_OFFLINE=1); try"),
+        (errors.OfflineModeIsEnabled("HF_HUB_OFFLINE=1"), "downloaded (OfflineModeIsEnabled: HF_HUB_OFFLINE=1): try"),
         (answered(errors.HfHubHTTPError), "could not be downloaded (HfHubHTTPError: 404 Client Error. (Request ID: "),
-        (ConnectionResetError(), "extension.safetensors could not be downloaded (ConnectionResetError); try again, or"),
+        (ConnectionResetError(), "extension.safetensors could not be downloaded (ConnectionResetError): try again, or"),
     ],
 )
 def test_the_hub_says_no_in_one_sentence(tiny_unet: MakeUnet, hub: Hub, error: Exception, message: str) -> None:
@@ -153,7 +164,7 @@ def test_the_hub_says_no_in_one_sentence(tiny_unet: MakeUnet, hub: Hub, error: E
     unet = tiny_unet()
     names = list(unet.state_dict())
     with pytest.raises(ValueError, match="anna/b is no path here, and on the Hugging Face hub") as refusal:
-        Extension.load("anna/b", unet, revision="v1")
+        load_extension(unet, "anna/b", revision="v1")
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert refusal.value.__cause__ is error
@@ -163,7 +174,7 @@ def test_the_hub_says_no_in_one_sentence(tiny_unet: MakeUnet, hub: Hub, error: E
 def test_the_real_client_without_a_network(tmp_path: Path) -> None:
     code = """
 from pathlib import Path
-from exvideo_blocks.hub import locate, upload
+from exvideo_blocks.files.hub import locate, upload
 
 for call in (lambda: locate("anna/b"), lambda: upload(Path("."), "anna/b")):
     try:
@@ -184,11 +195,11 @@ def test_publishing_that_fails(tiny_unet: MakeUnet, hub: Hub) -> None:
     extension = trained_extension(tiny_unet())
     for repo_id in ("b", "anna/b/c", "", "anna/b.safetensors"):
         with pytest.raises(ValueError, match=rf"repo_id='{repo_id}' is no id on the Hugging Face hub"):
-            extension.push_to_hub(repo_id)
+            push_to_hub(extension, repo_id)
     assert hub.asked == []
     hub.error = errors.LocalTokenNotFoundError("Token is required")
     with pytest.raises(ValueError, match=r"anna/b could not be published .*\(LocalTokenNotFoundError: Token is req"):
-        extension.push_to_hub("anna/b")
+        push_to_hub(extension, "anna/b")
 
 
 # --- the card --------------------------------------------------------------------------------------------------------
@@ -202,14 +213,14 @@ def card(folder: Path) -> tuple[dict[str, Any], str]:
 
 def test_the_card_says_what_it_is_and_how_to_load_it(tiny_unet: MakeUnet, hub: Hub) -> None:
     extension = trained_extension(tiny_unet())
-    extension.push_to_hub("anna/long-clips", base_model="stabilityai/some-base")
+    push_to_hub(extension, "anna/long-clips", base_model="stabilityai/some-base")
     front, body = card(hub.folder / "anna/long-clips/main")
     assert (front["base_model"], front["library_name"]) == ("stabilityai/some-base", "exvideo")
     assert front["pipeline_tag"] == "image-to-video"
     assert {"exvideo", "long-video"} <= set(front["tags"])
     assert "stabilityai/some-base makes clips\nof up to 12 frames instead of 8." in body
     assert "| num_frames | 12 |\n| level | conv |\n| positions | reflected |" in body
-    assert extension.summary().to_markdown() in body
+    assert summarize(extension).to_markdown() in body
     size = (hub.folder / "anna/long-clips/main/extension.safetensors").stat().st_size
     assert f"| file | extension.safetensors, {size / 1e6:,.1f} MB |" in body
 
@@ -217,7 +228,7 @@ def test_the_card_says_what_it_is_and_how_to_load_it(tiny_unet: MakeUnet, hub: H
 def test_the_lines_on_loading_run(tiny_unet: MakeUnet, hub: Hub) -> None:
     tiny_unet().save_pretrained("base/unet")
     extension = trained_extension(tiny_unet())
-    extension.push_to_hub("anna/long-clips", base_model="./base")
+    push_to_hub(extension, "anna/long-clips", base_model="./base")
     front, body = card(hub.folder / "anna/long-clips/main")
     assert "base_model" not in front  # a path of this machine is no id
     code = body.split("```python\n")[1].split("```")[0]
@@ -233,5 +244,5 @@ def test_the_base_is_where_the_model_came_from_if_that_is_an_id(tiny_unet: MakeU
     for where, expected in (("stabilityai/some-base", "stabilityai/some-base"), ("/home/anna/base", None)):
         unet = tiny_unet()
         unet.register_to_config(_name_or_path=where)
-        trained_extension(unet).save_pretrained("folder")
+        save_pretrained(trained_extension(unet), "folder")
         assert card(Path("folder"))[0].get("base_model") == expected

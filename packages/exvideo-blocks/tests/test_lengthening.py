@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, extend, extension_of, lengthen, lengthening, restore
+from exvideo_blocks import (
+    Extension,
+    ExtensionConfig,
+    extend,
+    extension_of,
+    lengthen,
+    lengthening,
+    load_extension,
+    restore,
+    save_extension,
+)
 from exvideo_blocks.families import svd
 from exvideo_blocks.positions import reflected_positions
 from torch import Tensor
@@ -106,8 +116,8 @@ def test_it_is_saved_loaded_and_taken_off_like_any_other(tiny_unet: MakeUnet, tm
     trained(unet)
     extension = lengthen(unet, 20)
     assert all(parameter.requires_grad for parameter in extension.named_parameters().values())
-    extension.save(tmp_path / "e.safetensors")
-    Extension.load(tmp_path / "e.safetensors", other)
+    save_extension(extension, tmp_path / "e.safetensors")
+    load_extension(other, tmp_path / "e.safetensors")
     assert torch.equal(run(other, 20), run(unet, 20))
     restore(unet)
     assert torch.equal(run(unet, 20), run(untouched, 20))
@@ -115,7 +125,7 @@ def test_it_is_saved_loaded_and_taken_off_like_any_other(tiny_unet: MakeUnet, tm
 
 def test_what_cannot_be_lengthened_stays_as_it_was(tiny_unet: MakeUnet) -> None:
     unet = tiny_unet()
-    with pytest.raises(ValueError, match="is not extended; call extend"):
+    with pytest.raises(ValueError, match="is not extended: call extend"):
         lengthen(unet, 24)
     extension = trained(unet)
     before = run(unet, 12)
@@ -188,7 +198,7 @@ def test_the_shorter_one_does_not_come_back(tiny_unet: MakeUnet) -> None:
     shorter = trained(unet)
     with shorter.disabled():
         longer = lengthen(unet, 24)
-    with pytest.raises(ValueError, match="This extension was taken off its model; mount one with extend"):
+    with pytest.raises(ValueError, match="This extension was taken off its model: mount one with extend"):
         shorter.enable()
     assert extension_of(unet) is longer
     assert unet.get_parameter(TABLE) is longer.named_parameters()[TABLE]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, check_extends, extend, extension_of, restore
+from exvideo_blocks import ExtensionConfig, check_extends, extend, extension_of, load_extension, restore, save_extension
 
 MakeUnet = Callable[..., Any]
 
@@ -45,9 +45,11 @@ def test_every_run_starts_from_the_same_values_and_draws_nothing(tiny_unet: Make
 
 @pytest.mark.parametrize("level", ["lora"])
 def test_another_rank_is_saved_and_loaded(tiny_unet: MakeUnet, tmp_path: Path, level: str) -> None:
-    extend(tiny_unet(), ExtensionConfig(num_frames=12, level=level, lora_rank=5)).save(tmp_path / "e.safetensors")
+    save_extension(
+        extend(tiny_unet(), ExtensionConfig(num_frames=12, level=level, lora_rank=5)), tmp_path / "e.safetensors"
+    )
     unet = tiny_unet()
-    assert Extension.load(tmp_path / "e.safetensors", unet).config.lora_rank == 5
+    assert load_extension(unet, tmp_path / "e.safetensors").config.lora_rank == 5
     restore(unet)
     assert list(unet.state_dict()) == list(tiny_unet().state_dict())
 
@@ -56,7 +58,7 @@ def test_without_peft_the_error_says_what_to_install(tiny_unet: MakeUnet, monkey
     monkeypatch.setitem(sys.modules, "peft", None)
     unet, config = tiny_unet(), ExtensionConfig(num_frames=12, level="lora")
     for function in (check_extends, extend):
-        with pytest.raises(ValueError, match=r"needs peft, which is not installed; run pip install 'exvideo-blocks\[l"):
+        with pytest.raises(ValueError, match=r"needs peft, which is not installed: run pip install 'exvideo-blocks\[l"):
             function(unet, config)
     assert extension_of(unet) is None
     assert all(parameter.requires_grad for parameter in unet.parameters())

@@ -183,8 +183,8 @@ def test_a_stock_pipeline_runs_an_extended_unet(tiny_base_dir: Any) -> None:
     [
         ({"num_frames": "40"}, "num_frames='40' must be a whole number"),
         ({"num_frames": 1}, "num_frames=1 must be a whole number of at least 2"),
-        ({"num_frames": 40, "level": "everything"}, "level='everything' is unknown; choose one of full"),
-        ({"num_frames": 40, "positions": "new"}, "positions='new' is unknown; choose one of reflected"),
+        ({"num_frames": 40, "level": "everything"}, "level='everything' is unknown: choose one of full"),
+        ({"num_frames": 40, "positions": "new"}, "positions='new' is unknown: choose one of reflected"),
         ({"num_frames": 40, "lora_rank": 0}, "lora_rank=0 must be a whole number of at least 1"),
         ({"num_frames": 40, "base_frames": 1.5}, "base_frames=1.5 must be a whole number of at least 2 frames"),
     ],
@@ -206,7 +206,7 @@ def test_models_that_cannot_be_extended(tiny_unet: MakeUnet) -> None:
     with pytest.raises(ValueError, match="num_frames=13 is beyond the 12 frames"):
         run(unet, *inputs(1, 13, 8, 8))
     restore(unet)
-    with pytest.raises(ValueError, match="This UNetSpatioTemporalConditionModel is not extended; there is nothing to"):
+    with pytest.raises(ValueError, match="This UNetSpatioTemporalConditionModel is not extended: there is nothing to"):
         restore(unet)
 
 

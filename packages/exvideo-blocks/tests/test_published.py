@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, export_published, extend, load_published, restore
-from exvideo_blocks.published import published_names
+from exvideo_blocks import (
+    Extension,
+    ExtensionConfig,
+    export_published,
+    extend,
+    load_extension,
+    load_published,
+    restore,
+    save_extension,
+)
+from exvideo_blocks.files.published import published_names
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -126,10 +135,10 @@ def test_through_our_own_format_it_is_the_same_model(
     save_file(released, tmp_path / "released.safetensors")
     extension = small_svd()
     load_published(extension, tmp_path / "released.safetensors")
-    extension.save(tmp_path / "ours.safetensors")
+    save_extension(extension, tmp_path / "ours.safetensors")
     fresh = small_svd().model
     restore(fresh)
-    loaded = Extension.load(tmp_path / "ours.safetensors", fresh)
+    loaded = load_extension(fresh, tmp_path / "ours.safetensors")
     export_published(loaded, tmp_path / "again.safetensors", dtype=torch.float16)
     again = load_file(tmp_path / "again.safetensors")
     assert all(torch.equal(again[name], tensor) for name, tensor in released.items())
@@ -174,7 +183,7 @@ def test_a_pickle_of_anything_else_is_refused(small_svd: Callable[[], Extension]
         (tmp_path / "damaged.pth").write_bytes(contents)
         with pytest.raises(ValueError, match=r"damaged.pth is truncated, or holds more"):
             load_published(extension, tmp_path / "damaged.pth")
-    with pytest.raises(ValueError, match=r"absent.pth is not a file; give the path of the authors' checkpoint"):
+    with pytest.raises(ValueError, match=r"absent.pth is not a file: give the path of the authors' checkpoint"):
         load_published(extension, tmp_path / "absent.pth")
     torch.save({"a": torch.zeros(1)}, tmp_path / "renamed.safetensors")
     with pytest.raises(ValueError, match=r"renamed.safetensors is a pickle of torch.save"):
@@ -202,7 +211,7 @@ def test_tensors_that_do_not_fit_are_listed_by_the_published_names(
 def test_only_the_published_kind_of_extension_fits(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     conv = extend(tiny_unet(), ExtensionConfig(num_frames=12, level="conv"))
     for function in (load_published, export_published):
-        with pytest.raises(ValueError, match=r"at level 'conv'; mount one with level='full'"):
+        with pytest.raises(ValueError, match=r"at level 'conv': mount one with level='full'"):
             function(conv, tmp_path / "file.safetensors")
     from diffusers import UNetSpatioTemporalConditionModel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, extend
+from exvideo_blocks import ExtensionConfig, extend, summarize
 from exvideo_blocks.levels import LEVELS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -26,7 +26,7 @@ def test_the_readme_runs_as_it_stands(code: str, printed: str, tmp_path: Path, m
 
 def test_there_is_an_example_and_a_table() -> None:
     assert len(BLOCKS) >= 2
-    assert "save(" in BLOCKS[0][0]
+    assert "save_extension(" in BLOCKS[0][0]
     assert "832,956,800" in "".join(printed for _, printed in BLOCKS)
 
 
@@ -37,7 +37,7 @@ def test_the_table_of_levels_counts_what_trains(level: str) -> None:
     with torch.device("meta"):
         models = {128: UNetSpatioTemporalConditionModel(num_frames=25), 64: UNetMotionModel()}
     counts = [
-        f"{extend(model, ExtensionConfig(num_frames=num_frames, level=level)).summary().trained:,}"
+        f"{summarize(extend(model, ExtensionConfig(num_frames=num_frames, level=level))).trained:,}"
         for num_frames, model in models.items()
     ]
     (row,) = re.findall(rf"^\| `{level}` \|.*$", README, flags=re.MULTILINE)

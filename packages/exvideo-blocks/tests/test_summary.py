@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, extend
+from exvideo_blocks import ExtensionConfig, extend, save_extension, summarize
 from exvideo_blocks.levels import LEVELS
 from exvideo_blocks.summary import Summary
 
@@ -18,7 +18,7 @@ def svd_xt(level: str = "full", context_tokens: int | None = None) -> Summary:
 
     with torch.device("meta"):
         unet = UNetSpatioTemporalConditionModel(num_frames=25)
-    return extend(unet, ExtensionConfig(num_frames=128, level=level)).summary(context_tokens)
+    return summarize(extend(unet, ExtensionConfig(num_frames=128, level=level)), context_tokens)
 
 
 def test_the_numbers_of_svd_xt() -> None:
@@ -48,7 +48,7 @@ def test_memory_of_a_training_step_at_the_size_of_svd_xt() -> None:
     assert state.total == 2 * total + 18 * trained + 2 * copied
     assert summary.training_state("fp16") == state
     assert summary.training_state("fp32").total == 4 * total + 16 * trained + 4 * copied
-    with pytest.raises(ValueError, match="precision='int8' is unknown; choose one of fp32, bf16, fp16"):
+    with pytest.raises(ValueError, match="precision='int8' is unknown: choose one of fp32, bf16, fp16"):
         summary.training_state("int8")
 
 
@@ -77,22 +77,22 @@ def test_at_every_level_the_counts_are_those_of_the_model(tiny_unet: MakeUnet, t
     unet = tiny_unet()
     base = sum(parameter.numel() for parameter in unet.parameters())
     extension = extend(unet, ExtensionConfig(num_frames=12, level=level))
-    summary = extension.summary()
+    summary = summarize(extension)
     counts = {True: 0, False: 0}
     for parameter in unet.parameters():
         counts[parameter.requires_grad] += parameter.numel()
     assert summary.base == base
     assert (summary.trained, summary.total) == (counts[True], counts[True] + counts[False])
     for dtype in (torch.float32, torch.bfloat16):
-        extension.save(tmp_path / "e.safetensors", dtype=dtype)
+        save_extension(extension, tmp_path / "e.safetensors", dtype=dtype)
         assert 0 < (tmp_path / "e.safetensors").stat().st_size - summary.file_bytes(dtype) < 100_000
 
 
 def test_the_small_levels_are_counted_under_their_own_names(tiny_unet: MakeUnet) -> None:
-    attention = extend(tiny_unet(), ExtensionConfig(num_frames=12, level="attention")).summary()
+    attention = summarize(extend(tiny_unet(), ExtensionConfig(num_frames=12, level="attention")))
     trained = {group.name for group in attention.groups if group.trained}
     assert trained == {"frame tables", "identity convolutions", "temporal attn1", "temporal norms"}
     pytest.importorskip("peft")
-    lora = extend(tiny_unet(), ExtensionConfig(num_frames=12, level="lora")).summary()
+    lora = summarize(extend(tiny_unet(), ExtensionConfig(num_frames=12, level="lora")))
     trained = {group.name for group in lora.groups if group.trained}
     assert trained == {"LoRA", "frame tables", "temporal norms"}

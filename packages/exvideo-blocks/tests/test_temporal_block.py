@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers.models.attention_processor import Attention
 from exvideo_blocks import ExtensionConfig, extend
-from exvideo_blocks.temporal_block import attend_to_one_token
+from exvideo_blocks.families.svd.block import attend_to_one_token
 from torch import Tensor
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, extend, restore
+from exvideo_blocks import ExtensionConfig, extend, restore, save_extension
 from exvideo_infer import ExVideoPipeline
 from PIL import Image
 
@@ -155,7 +155,7 @@ def extension_file(loaded: ExVideoPipeline, tmp_path_factory: pytest.TempPathFac
     with torch.no_grad():
         for parameter in extension.named_parameters().values():
             parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.05)
-    extension.save(path)
+    save_extension(extension, path)
     restore(loaded.unet)
     return path
 

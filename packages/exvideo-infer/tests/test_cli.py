@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, extend
+from exvideo_blocks import ExtensionConfig, extend, save_extension
 from exvideo_infer import ExVideoPipeline, embedded, probe, read_clip
 from exvideo_infer.cli import main
 from PIL import Image
@@ -144,7 +144,7 @@ def test_bad_extensions_are_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, other, cut = tmp_path / "out.mp4", tmp_path / "other.safetensors", tmp_path / "cut.safetensors"
-    extend(tiny_unet(num_frames=6), ExtensionConfig(num_frames=12)).save(other)
+    save_extension(extend(tiny_unet(num_frames=6), ExtensionConfig(num_frames=12)), other)
     shutil.copy(extension_file, cut)
     cut.write_bytes(cut.read_bytes()[:-100])
     for extension, complaint in {other: "another base", cut: "truncated", first_frame: "first.png"}.items():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from exvideo_infer import ExVideoPipeline
-from exvideo_infer.first_frame import for_vae
+from exvideo_infer.encoders import for_vae
 from PIL import Image
 
 SMALL: dict[str, Any] = {"height": 16, "width": 24, "num_inference_steps": 2}

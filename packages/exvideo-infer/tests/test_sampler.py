@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_infer import ExVideoPipeline
-from exvideo_infer.sampler import Conditions, denoise, guidance_per_frame
+from exvideo_infer import Conditions, ExVideoPipeline, denoise
+from exvideo_infer.sampler import guidance_per_frame
 
 FRAMES = 3
 
@@ -24,24 +24,31 @@ def noise() -> torch.Tensor:
 
 @pytest.mark.parametrize(("scales", "rows"), [((1.0, 1.0), 1), ((1.0, 2.0), 2), ((2.0, 1.0), 2), ((2.0, 2.0), 2)])
 def test_only_guidance_costs_a_second_batch(
-    pipe: ExVideoPipeline, noise: torch.Tensor, scales: tuple[float, float], rows: int
+    pipe: ExVideoPipeline,
+    noise: torch.Tensor,
+    scales: tuple[float, float],
+    rows: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seen = []
+    seen, forward = [], pipe.unet.forward
 
-    def unet(model_input: torch.Tensor, timestep: torch.Tensor, **conditions: Any) -> tuple[torch.Tensor]:
+    def record(model_input: torch.Tensor, timestep: torch.Tensor, **conditions: Any) -> tuple[torch.Tensor]:
         seen.append((model_input.shape[0], conditions["encoder_hidden_states"].shape[0]))
-        prediction: tuple[torch.Tensor] = pipe.unet(model_input, timestep, **conditions)
+        prediction: tuple[torch.Tensor] = forward(model_input, timestep, **conditions)
         return prediction
 
-    denoise(unet, pipe.scheduler, noise, conditions_of(1), guidance_per_frame(*scales, FRAMES), 2)
+    monkeypatch.setattr(pipe.unet, "forward", record)
+    denoise(pipe.unet, pipe.scheduler, noise, conditions_of(1), guidance_per_frame(*scales, FRAMES), 2)
     assert seen == [(rows, rows)] * 2
 
 
-def test_guidance_mixes_each_frame_by_its_own_scale(pipe: ExVideoPipeline, noise: torch.Tensor) -> None:
+def test_guidance_mixes_each_frame_by_its_own_scale(
+    pipe: ExVideoPipeline, noise: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a network that answers 1 with an image and 0 without, the prediction of a frame is its guidance scale."""
     predictions = []
 
-    def unet(model_input: torch.Tensor, timestep: torch.Tensor, **conditions: Any) -> tuple[torch.Tensor]:
+    def answer(model_input: torch.Tensor, timestep: torch.Tensor, **conditions: Any) -> tuple[torch.Tensor]:
         with_image = conditions["encoder_hidden_states"].abs().sum(dim=(1, 2)) > 0
         return (with_image.float()[:, None, None, None, None].expand(-1, *noise.shape[1:]),)
 
@@ -58,7 +65,8 @@ def test_guidance_mixes_each_frame_by_its_own_scale(pipe: ExVideoPipeline, noise
             predictions.append(prediction)
             return (latents,)
 
-    denoise(unet, Scheduler(), noise, conditions_of(1), guidance_per_frame(1.0, 3.0, FRAMES), 1)
+    monkeypatch.setattr(pipe.unet, "forward", answer)
+    denoise(pipe.unet, Scheduler(), noise, conditions_of(1), guidance_per_frame(1.0, 3.0, FRAMES), 1)
     assert predictions[0][0, :, 0, 0, 0].tolist() == [1.0, 2.0, 3.0]
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_infer import ExVideoPipeline
-from exvideo_infer.base_model import load_base
-from exvideo_infer.conditioning import embed_image, embed_text, join_tokens
-from exvideo_infer.first_frame import for_image_encoder
+from exvideo_infer import ExVideoPipeline, load_base
+from exvideo_infer.conditions import join_tokens
+from exvideo_infer.encoders import embed_image, embed_text, for_image_encoder
 from PIL import Image
 
 SMALL: dict[str, Any] = {"height": 16, "width": 24, "num_frames": 2, "num_inference_steps": 2, "output_type": "latent"}

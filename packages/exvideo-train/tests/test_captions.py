@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from exvideo_blocks.weights import read_safetensors
-from exvideo_infer.base_model import load_base
-from exvideo_infer.conditioning import embed_image, embed_text
+from exvideo_blocks import read_safetensors
+from exvideo_infer import load_base
+from exvideo_infer.encoders import embed_image, embed_text
 from exvideo_infer.video_file import read_clip
 from exvideo_train.captions import read_caption, unread_captions, with_captions
 from exvideo_train.cli import main
@@ -49,7 +49,7 @@ def test_an_empty_caption_is_none(tmp_path: Path, text: str) -> None:
     ("name", "content", "complaint"),
     [
         ("clip.json", b"{", "cannot be read"),
-        ("clip.json", b'{"caption": 3}', "has the caption 3; make it text"),
+        ("clip.json", b'{"caption": 3}', "has the caption 3: make it text"),
         ("clip.txt", b"\xff", "cannot be read"),
     ],
 )
@@ -84,13 +84,13 @@ def test_the_embedding_is_what_the_sampler_makes_of_image_and_prompt(
     captioned: Path, text_base_dir: Path, tmp_path: Path
 ) -> None:
     base = load_base(text_base_dir)
-    cache = LatentCache(tmp_path / "cache", (32, 32), fingerprint_of_encoders(base))
+    cache = LatentCache(tmp_path / "cache", (32, 32), base)
     clip = Clip(captioned / "clip0.mp4", 0, 10, 8.0)
     image_token = embed_image(base.image_encoder, base.feature_extractor, read_clip(clip.path, 0, 1) / 127.5 - 1)
     for caption, prompt in (("a red circle", "a red circle"), (None, "")):
         cache.encode(replace(clip, caption=caption), base)
         expected = torch.cat([image_token, embed_text(base.text_encoder, base.tokenizer, [prompt])], dim=1)[0]
-        stored = cache.read(replace(clip, caption=caption)).embedding
+        stored = cache.read(replace(clip, caption=caption)).conditions.tokens[0]
         torch.testing.assert_close(stored, expected, rtol=1e-3, atol=1e-3)
     paths = {cache.path_of(replace(clip, caption=caption)) for caption in ("a red circle", "a blue circle", None)}
     assert len(paths) == 3

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exvideo_blocks.weights import read_safetensors, write_safetensors
+from exvideo_blocks import read_safetensors, write_safetensors
 from exvideo_train.cli import main
+from exvideo_train.step import Task
 
 MakeConfig = Callable[..., Path]
 UNET_WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -105,10 +106,37 @@ def test_a_decay_that_has_begun_keeps_its_length(
 def test_a_diverging_run_stops_before_the_weights_are_touched(
     make_config: MakeConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from exvideo_train import loop
-
-    real = loop.training_loss
-    monkeypatch.setattr(loop, "training_loss", lambda *args: real(*args) * float("inf"))
+    real = Task.loss
+    monkeypatch.setattr(Task, "loss", lambda *args: real(*args) * float("inf"))
     assert main(["--config", str(make_config())]) == 1
-    assert "The loss is inf at step 1, with a learning rate of 0.001; lower it" in capsys.readouterr().err
+    assert "The loss is inf at step 1, with a learning rate of 0.001: lower it" in capsys.readouterr().err
     assert not (tmp_path / "run" / "extension.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("prediction_type", "found"), [("epsilon", "'epsilon'"), ("sample", "'sample'"), (None, "None")]
+)
+def test_a_base_with_a_scheduler_of_another_prediction_is_refused_before_anything_is_encoded(
+    make_config: MakeConfig,
+    tiny_base_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    prediction_type: str | None,
+    found: str,
+) -> None:
+    shutil.copytree(tiny_base_dir, tmp_path / "base")
+    path = tmp_path / "base" / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"prediction_type": prediction_type}))
+    assert main(["--config", str(make_config(base=str(tmp_path / "base")))]) == 2
+    complaint = capsys.readouterr().err
+    assert f"The base {tmp_path / 'base'} does not fit together. The scheduler, a EulerDiscreteScheduler" in complaint
+    assert f"has prediction_type={found}, but Stable Video Diffusion models predict 'v_prediction': give" in complaint
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_setting_that_the_base_s_objective_does_not_have_is_refused_before_anything_is_encoded(
+    make_config: MakeConfig, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--config", str(make_config(noise={"distribution": "discrete"}))]) == 2
+    assert "distribution='discrete' is unknown to this model's objective: choose one of" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -37,6 +37,9 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
         ({"engine.zero_stage": 0}, r"engine\.zero_stage: 0 is refused"),
         ({"optimizer.micro_batch_size": 4}, "batch_size=2 must be a multiple of micro_batch_size=4"),
         ({"data.size": [64]}, r"data\.size"),
+        ({"noise.distribution": "uniform"}, r"noise\.distribution: 'uniform' is refused"),
+        ({"loss.weighting": "min_snr"}, r"loss\.weighting: 'min_snr' is refused"),
+        ({"loss.target_scale": 0}, r"loss\.target_scale: 0 is refused"),
         ({"validation.sigmas": []}, r"validation\.videos is missing; validation\.sigmas"),
     ],
 )

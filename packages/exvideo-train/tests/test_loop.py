@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, extend
-from exvideo_blocks.weights import read_safetensors
-from exvideo_infer.base_model import load_base
+from exvideo_blocks import ExtensionConfig, extend, load_extension, read_safetensors
+from exvideo_blocks.families import svd
+from exvideo_infer import load_base
 from exvideo_train.cli import main
 from exvideo_train.config import load_config
 from exvideo_train.data import find_all_clips
 from exvideo_train.ema import ema_decay
-from exvideo_train.latent_cache import LatentCache, fingerprint
-from exvideo_train.step import training_batch, training_loss
+from exvideo_train.latent_cache import LatentCache
+from exvideo_train.step import Task, training_batch
 from torch import Tensor
 
 MakeConfig = Callable[..., Path]
@@ -55,10 +55,11 @@ def bare_loop(path: Path) -> tuple[list[float], dict[str, Tensor], dict[str, Ten
     config = load_config(path)
     base = load_base(config.base)
     clips, _, _ = find_all_clips(config)
-    cache = LatentCache(config.cache, config.data.size, fingerprint(base.vae, base.image_encoder))
+    cache = LatentCache(config.cache, config.data.size, base)
     for clip in clips:
         cache.encode(clip, base)
-    extension = extend(base.unet, ExtensionConfig(config.extension.num_frames))
+    task = Task(svd, svd.objective(base.scheduler))
+    extension = extend(base.network, ExtensionConfig(config.extension.num_frames))
     parameters = extension.trainable_parameters(context_tokens=1)
     ema = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     optimizer = torch.optim.AdamW(parameters.values(), lr=config.optimizer.learning_rate, weight_decay=0.01)
@@ -67,8 +68,8 @@ def bare_loop(path: Path) -> tuple[list[float], dict[str, Tensor], dict[str, Ten
         optimizer.zero_grad()
         each = []
         for sample in range(config.optimizer.batch_size):
-            batch = training_batch(config, cache, clips, step, [sample])
-            each.append(training_loss(base.unet, batch, torch.float32).mean() / config.optimizer.batch_size)
+            batch = training_batch(config, task.objective, cache, clips, step, [sample])
+            each.append(task.loss(base.network, batch, torch.float32).mean() / config.optimizer.batch_size)
             each[-1].backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), config.optimizer.max_grad_norm)
         optimizer.step()
@@ -88,8 +89,8 @@ def test_a_run_is_the_bare_loop_and_leaves_a_loadable_extension(make_config: Mak
     # Adam divides by the size of the gradient: rounding in a tiny one shows as a part of the learning rate, 1e-3.
     torch.testing.assert_close(state["master"], weights, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(state["ema"], ema, rtol=1e-4, atol=1e-5)
-    unet = load_base(load_config(path).base).unet
-    extension = Extension.load(tmp_path / "run" / "extension.safetensors", unet)
+    unet = load_base(load_config(path).base).network
+    extension = load_extension(unet, tmp_path / "run" / "extension.safetensors")
     assert all(torch.equal(extension.named_parameters()[name], value) for name, value in state["ema"].items())
     assert set(state["ema"]) < set(extension.named_parameters())  # the file holds what one token cannot train, too
 
@@ -99,8 +100,8 @@ def test_a_run_at_level_lora_leaves_a_loadable_extension(make_config: MakeConfig
     extension = {"num_frames": 10, "level": "lora", "lora_rank": 3, "base_frames": 9}
     path = make_config(extension=extension, **{"optimizer.steps": 2})
     assert main(["--config", str(path)]) == 0
-    unet = load_base(load_config(path).base).unet
-    loaded = Extension.load(tmp_path / "run" / "extension.safetensors", unet)
+    unet = load_base(load_config(path).base).network
+    loaded = load_extension(unet, tmp_path / "run" / "extension.safetensors")
     assert loaded.config == ExtensionConfig(**extension)
     parameters, ema = loaded.named_parameters(), checkpoint_tensors(tmp_path / "run", 2)["ema"]
     assert all(torch.equal(parameters[name], value) for name, value in ema.items())

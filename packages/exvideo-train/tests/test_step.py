@@ -1,10 +1,12 @@
-"""What a step's samples are made of."""
+"""The samples of a step."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from exvideo_blocks.families.svd import SigmaObjective
+from exvideo_infer import Conditions
 from exvideo_train.config import load_config
 from exvideo_train.dataset import Clip
 from exvideo_train.latent_cache import EncodedClip
@@ -17,25 +19,34 @@ class OneClip:
     """A cache in which every clip is the same."""
 
     def read(self, clip: Clip) -> EncodedClip:
-        return EncodedClip(torch.ones(3, 4, 2, 2), torch.ones(4, 2, 2), torch.ones(5, 6), 8.0, 10)
+        conditions = Conditions(torch.ones(1, 5, 6), torch.ones(1, 4, 2, 2), torch.ones(1, 3))
+        return EncodedClip(torch.ones(3, 4, 2, 2), conditions)
 
 
 def batch(path: Path, samples: list[int]) -> Batch:
     cache: Any = OneClip()
     clips = [Clip(Path("a.mp4"), 0, 3, 8.0, None)]
-    return training_batch(load_config(path), cache, clips, 0, samples)
+    return training_batch(load_config(path), SigmaObjective(), cache, clips, 0, samples)
 
 
 def test_the_asked_share_of_samples_is_without_conditions(make_config: MakeConfig) -> None:
     path = make_config(conditioning_dropout=0.25, **{"optimizer.batch_size": 400})
     made = batch(path, list(range(400)))
-    without = made.embedding.flatten(1).sum(1) == 0
+    without = made.conditions.tokens.flatten(1).sum(1) == 0
     assert 70 <= without.sum() <= 130  # 100, give or take three and a half deviations
-    assert torch.equal(made.first_frame.flatten(1).sum(1) == 0, without)
+    assert made.conditions.first_frame is not None
+    assert torch.equal(made.conditions.first_frame.flatten(1).sum(1) == 0, without)
     assert made.latents.min() == 1  # what is learnt stays
-    assert torch.equal(batch(path, [7]).embedding[0], made.embedding[7])  # the sample's own draw, in whatever batch
+    assert torch.equal(
+        batch(path, [7]).conditions.tokens[0], made.conditions.tokens[7]
+    )  # the sample's own draw, in whatever batch
 
 
 def test_by_default_every_sample_has_its_conditions(make_config: MakeConfig) -> None:
     made = batch(make_config(), list(range(100)))
-    assert made.first_frame.min() == made.embedding.min() == 1
+    assert made.conditions.first_frame is not None
+    assert made.conditions.first_frame.min() == made.conditions.tokens.min() == 1
+
+
+def test_a_clip_says_how_many_tokens_it_has() -> None:
+    assert OneClip().read(Clip(Path("a.mp4"), 0, 3, 8.0)).tokens == 3 * 2 * 2

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from exvideo_blocks.families import svd
 
 from tiny_world.system.batches import (
     caption_of,
@@ -13,7 +12,7 @@ from tiny_world.system.batches import (
     where_subjects_are,
 )
 from tiny_world.system.encoders import TOKENS, Encoders, build_tokenizer, tokens_of
-from tiny_world.system.image import build_image_unet, reworded, text_tokens, v_loss
+from tiny_world.system.image import OBJECTIVE, build_image_unet, reworded, text_tokens, v_loss
 from tiny_world.system.judges import PROPERTIES, WORDS, labels_of, numbers_of
 from tiny_world.system.vae import build_vae, reconstruction_loss, set_temporal_layers
 from tiny_world.system.video import build_video_unet
@@ -60,8 +59,8 @@ def test_v_loss_is_zero_for_the_true_v_which_the_sampler_turns_into_the_clean_la
     sigma = torch.tensor([0.1, 1.0, 30.0]).view(3, 1, 1, 1)
     v = (noise - sigma * latents) / (sigma**2 + 1).sqrt()
     assert v_loss(v, latents, noise, sigma) == 0
-    given = svd.scale_input(latents + sigma * noise, sigma)
-    assert torch.allclose(svd.predict_original(v, given, sigma), latents, atol=1e-4)
+    given, _ = OBJECTIVE.precondition(latents, noise, sigma.flatten())
+    assert torch.allclose(OBJECTIVE.original(v, given, sigma.flatten()), latents, atol=1e-4)
 
 
 def test_a_clip_is_reworded_without_another_meaning() -> None:

@@ -1,10 +1,10 @@
 """Mount ExVideo's extended temporal blocks on a diffusers video model, train them, save them, take them off again.
 
-    from exvideo_blocks import Extension, ExtensionConfig, extend, restore
+    from exvideo_blocks import ExtensionConfig, extend, restore, save_extension
 
     extension = extend(unet, ExtensionConfig(num_frames=128))  # in place; everything else is frozen
     ...                                                        # train extension.trainable_parameters()
-    extension.save("extension.safetensors")
+    save_extension(extension, "extension.safetensors")
     restore(unet)                                              # the original model again
 
 Nothing heavy is imported before one of these names is used.
@@ -16,46 +16,60 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exvideo_blocks.config import ExtensionConfig as ExtensionConfig
     from exvideo_blocks.extension import Extension as Extension
-    from exvideo_blocks.header import read_extension_header as read_extension_header
+    from exvideo_blocks.extension import extension_of as extension_of
+    from exvideo_blocks.families import family_of as family_of
+    from exvideo_blocks.families import register_family as register_family
+    from exvideo_blocks.families.family import Family as Family
+    from exvideo_blocks.families.objective import Objective as Objective
+    from exvideo_blocks.files.header import read_extension_header as read_extension_header
+    from exvideo_blocks.files.load import load_extension as load_extension
+    from exvideo_blocks.files.published import export_published as export_published
+    from exvideo_blocks.files.published import load_published as load_published
+    from exvideo_blocks.files.save import push_to_hub as push_to_hub
+    from exvideo_blocks.files.save import save_extension as save_extension
+    from exvideo_blocks.files.save import save_pretrained as save_pretrained
+    from exvideo_blocks.files.weights import read_safetensors as read_safetensors
+    from exvideo_blocks.files.weights import write_safetensors as write_safetensors
     from exvideo_blocks.lengthening import lengthen as lengthen
+    from exvideo_blocks.levels import LEVELS as LEVELS
     from exvideo_blocks.mount import check_extends as check_extends
     from exvideo_blocks.mount import extend as extend
-    from exvideo_blocks.mount import extension_of as extension_of
     from exvideo_blocks.mount import restore as restore
-    from exvideo_blocks.published import export_published as export_published
-    from exvideo_blocks.published import load_published as load_published
+    from exvideo_blocks.positions import POSITIONS as POSITIONS
+    from exvideo_blocks.summary import summarize as summarize
 
 __version__ = "0.1.0"
 
-_EXPORTS = {
-    "Extension": "exvideo_blocks.extension",
-    "ExtensionConfig": "exvideo_blocks.config",
-    "check_extends": "exvideo_blocks.mount",
-    "export_published": "exvideo_blocks.published",
-    "extend": "exvideo_blocks.mount",
-    "extension_of": "exvideo_blocks.mount",
-    "lengthen": "exvideo_blocks.lengthening",
-    "load_published": "exvideo_blocks.published",
-    "read_extension_header": "exvideo_blocks.header",
-    "restore": "exvideo_blocks.mount",
+_HOMES = {
+    "Extension": "extension",
+    "ExtensionConfig": "config",
+    "Family": "families.family",
+    "LEVELS": "levels",
+    "Objective": "families.objective",
+    "POSITIONS": "positions",
+    "check_extends": "mount",
+    "export_published": "files.published",
+    "extend": "mount",
+    "extension_of": "extension",
+    "family_of": "families",
+    "lengthen": "lengthening",
+    "load_extension": "files.load",
+    "load_published": "files.published",
+    "push_to_hub": "files.save",
+    "read_extension_header": "files.header",
+    "read_safetensors": "files.weights",
+    "register_family": "families",
+    "restore": "mount",
+    "save_extension": "files.save",
+    "save_pretrained": "files.save",
+    "summarize": "summary",
+    "write_safetensors": "files.weights",
 }
-__all__ = [
-    "Extension",
-    "ExtensionConfig",
-    "check_extends",
-    "export_published",
-    "extend",
-    "extension_of",
-    "lengthen",
-    "load_published",
-    "read_extension_header",
-    "restore",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        value = getattr(import_module(_EXPORTS[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

@@ -35,9 +35,9 @@ class ExtensionConfig:
         if self.base_frames is not None:
             _check_whole("base_frames", self.base_frames, 2, " frames")
         if self.level not in LEVELS:
-            raise ValueError(f"level={self.level!r} is unknown; choose one of {', '.join(LEVELS)}.")
+            raise ValueError(f"level={self.level!r} is unknown: choose one of {', '.join(LEVELS)}.")
         if self.positions not in POSITIONS:
-            raise ValueError(f"positions={self.positions!r} is unknown; choose one of {', '.join(POSITIONS)}.")
+            raise ValueError(f"positions={self.positions!r} is unknown: choose one of {', '.join(POSITIONS)}.")
 
 
 def _check_whole(name: str, value: object, least: int, unit: str) -> None:

@@ -1,38 +1,31 @@
-"""The mounted extension: which parameters of the model are its own, switched on and off, saved and loaded."""
+"""The mounted extension: which parameters of the model are its own, and whether they are in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from exvideo_blocks.base_check import check_base
 from exvideo_blocks.config import ExtensionConfig
-from exvideo_blocks.header import ExtensionHeader, architecture_hash, check_sizes, read_extension_header
-from exvideo_blocks.hub import FILE_NAME, check_id, locate, upload
+from exvideo_blocks.families import FAMILIES
+from exvideo_blocks.families.family import Family
 from exvideo_blocks.sites import Sites
-from exvideo_blocks.values import assign, values_for
-from exvideo_blocks.weights import read_safetensors, write_safetensors
 
-if TYPE_CHECKING:
-    from exvideo_blocks.families.family import Family
-    from exvideo_blocks.summary import Summary
+ATTRIBUTE = "_exvideo_extension"  # of an extended model
 
 
 class Extension:
-    """An extension mounted on a model by `extend` or `Extension.load`.
+    """An extension mounted on a model by `extend` or `load_extension`.
 
     Attributes:
-        model: what it is mounted on.
+        model: the extended model.
         config: length and level.
         family_name: kind of model, such as "svd".
         base_frames: frames of the base model.
         names: names in the model of the parameters that the level adapts.
         originals: the base's own temporal sites by name, which `restore` puts back.
         trained_before: names of the model's parameters that required a gradient before it was extended.
+        architecture: the part of the base's config that decides whether an extension's tensors fit.
     """
 
     def __init__(
@@ -40,7 +33,7 @@ class Extension:
         *,
         model: nn.Module,
         config: ExtensionConfig,
-        family: "Family",
+        family: Family,
         base_frames: int,
         sites: Sites,
         names: list[str],
@@ -53,16 +46,20 @@ class Extension:
         self.names = names
         self.originals = sites.originals
         self.trained_before = trained_before
+        self.architecture: dict[str, Any] = family.architecture(model)
         self._sites = sites
-        self._architecture: dict[str, Any] = family.architecture(model)
-        self._is_dead = family.is_dead_with_one_token
+
+    @property
+    def family(self) -> Family:
+        """The model's family. By name, as a module, which a family may be, could not be copied with the model."""
+        return FAMILIES[self.family_name]
 
     def sites(self) -> dict[str, nn.Module]:
         """The extended temporal sites by name, whether they are in the model at present or not."""
         return self._sites.extended()
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        """Every parameter that the level adapts, by its name in the model: what a file holds.
+        """Every parameter that the level adapts, by its name in the model: the content of a file.
 
         Raises:
             ValueError: some are under other names, since adapters were put on the model after it was extended.
@@ -76,7 +73,7 @@ class Extension:
         if missing:
             raise ValueError(
                 f"{len(missing)} parameters of this extension are not under their names any more ({missing[0]} is the "
-                "first): adapters were put on this model after it was extended; delete them first."
+                "first), as adapters were put on this model after it was extended: delete them first."
             )
         return {name: parameters[name] for name in self.names}
 
@@ -95,27 +92,7 @@ class Extension:
 
     def dead_names(self, context_tokens: int | None = None) -> list[str]:
         """Names of adapted parameters that cannot learn when the model is conditioned on so many tokens."""
-        return [name for name in self.names if self._is_dead(name)] if context_tokens == 1 else []
-
-    def summary(self, context_tokens: int | None = None) -> "Summary":
-        """Parameters by group, bytes of the file, memory of a training step's state; print it for a table.
-
-        Args:
-            context_tokens: as in `trainable_parameters`: what cannot learn has no gradient and no moments.
-        """
-        from exvideo_blocks.summary import summarize
-
-        return summarize(self, context_tokens)
-
-    def header(self) -> ExtensionHeader:
-        """What the file of this extension says of itself."""
-        return ExtensionHeader(
-            family=self.family_name,
-            base_frames=self.base_frames,
-            config=self.config,
-            base_config_hash=architecture_hash(self._architecture),
-            base_config=self._architecture,
-        )
+        return self.family.dead_names(self.names, context_tokens)
 
     # --- on and off ----------------------------------------------------------------------------------------------
 
@@ -140,7 +117,7 @@ class Extension:
             ValueError: the extension was taken off its model.
         """
         if not self._is_mounted():
-            raise ValueError("This extension was taken off its model; mount one with extend or Extension.load.")
+            raise ValueError("This extension was taken off its model: mount one with extend or load_extension.")
         self._sites.put_extended()
 
     @contextmanager
@@ -155,116 +132,9 @@ class Extension:
                 self.enable()
 
     def _is_mounted(self) -> bool:
-        from exvideo_blocks.mount import extension_of
-
         return extension_of(self.model) is self
 
-    # --- files ---------------------------------------------------------------------------------------------------
 
-    def save(
-        self, path: str | Path, *, tensors: Mapping[str, Tensor] | None = None, dtype: torch.dtype | None = None
-    ) -> None:
-        """Writes the extension as one safetensors file, atomically.
-
-        Args:
-            path: file to write; folders on the way are made.
-            tensors: values to write in place of some of the model's own, by name: an EMA, say.
-            dtype: torch.float32, torch.bfloat16 or torch.float16 in the file; None keeps each tensor's own.
-
-        Raises:
-            ValueError: `tensors` has a name or a shape that this extension does not, a value is not finite, be it
-                because `dtype` cannot hold it, the model is on the meta device, or the path is a folder. Nothing is
-                written then.
-        """
-        write_safetensors(path, values_for(path, self.named_parameters(), tensors, dtype), self.header().metadata())
-
-    def save_pretrained(
-        self,
-        folder: str | Path,
-        *,
-        repo_id: str | None = None,
-        base_model: str | None = None,
-        tensors: Mapping[str, Tensor] | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        """Writes `extension.safetensors` and a model card, README.md, to a folder, in the form that the hub shows.
-
-        Args:
-            folder: where to; made if it is not there. `Extension.load(folder, model)` reads it.
-            repo_id: `user/name` on the hub, for the card's title and its lines on loading.
-            base_model: path or hub id of the base, for the card; None takes the one that the model was loaded from,
-                if that is a hub id.
-            tensors, dtype: as in `save`.
-
-        Raises:
-            ValueError: as `save`.
-        """
-        from exvideo_blocks.model_card import write_model_card
-
-        file = Path(folder) / FILE_NAME
-        self.save(file, tensors=tensors, dtype=dtype)
-        write_model_card(self, file, repo_id=repo_id, base_model=base_model)
-
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool = False,
-        revision: str | None = None,
-        base_model: str | None = None,
-        tensors: Mapping[str, Tensor] | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> str:
-        """Publishes the extension and its model card as a repository of the Hugging Face hub.
-
-        Args:
-            repo_id: `user/name`; made if it is not there.
-            private: whether a new repository is visible to its owner only.
-            revision: branch to commit to; None for the main one.
-            base_model, tensors, dtype: as in `save_pretrained`.
-
-        Returns:
-            The repository's address.
-
-        Raises:
-            ValueError: as `save`; or the id is none, or the hub refused or could not be reached.
-        """
-        check_id(repo_id)
-        with TemporaryDirectory() as folder:
-            self.save_pretrained(folder, repo_id=repo_id, base_model=base_model, tensors=tensors, dtype=dtype)
-            return upload(Path(folder), repo_id, private=private, revision=revision)
-
-    @classmethod
-    def load(cls, path: str | Path, model: nn.Module, *, revision: str | None = None) -> "Extension":
-        """Mounts the extension of a file, or of a repository of the Hugging Face hub, on a base model.
-
-        Its values are rounded to the model's dtype.
-
-        Args:
-            path: file that `save` wrote, folder that `save_pretrained` wrote, or `user/name` on the hub. What exists
-                here goes first.
-            model: the base model, not extended.
-            revision: branch, tag or commit on the hub; None for the main branch.
-
-        Raises:
-            TypeError: no family knows the model's class.
-            ValueError: the file is missing, truncated, not an extension, of another format, or of another base (the
-                message says what differs); a value is not finite, be it because the model's dtype cannot hold it; or
-                the model cannot be extended, as `extend` says. The model is then as it was.
-        """
-        from exvideo_blocks.families import family_of
-        from exvideo_blocks.mount import extend, restore
-
-        family = family_of(model)
-        file = locate(path, revision)
-        header = read_extension_header(file)
-        check_base(file, header, family.NAME, family.architecture(model), type(model))
-        tensors, _ = read_safetensors(file)
-        check_sizes(file, header.config, (tensor.shape for tensor in tensors.values()))
-        extension = extend(model, header.config)
-        try:
-            assign(extension.named_parameters(), tensors, str(file))
-        except ValueError:
-            restore(model)
-            raise
-        return extension
+def extension_of(model: nn.Module) -> Extension | None:
+    """The extension that is mounted on a model, or None."""
+    return getattr(model, ATTRIBUTE, None)

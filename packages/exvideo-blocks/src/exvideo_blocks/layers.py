@@ -27,7 +27,7 @@ class FrameTable(nn.Module):
         """
         if num_frames > self.weight.shape[0]:
             raise ValueError(
-                f"num_frames={num_frames} is beyond the {self.weight.shape[0]} frames of this extension; "
+                f"num_frames={num_frames} is beyond the {self.weight.shape[0]} frames of this extension: "
                 f"ask for at most {self.weight.shape[0]}, or train a longer extension."
             )
         return self.weight[:num_frames]

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from exvideo_blocks.config import ExtensionConfig
-from exvideo_blocks.extension import Extension
+from exvideo_blocks.extension import Extension, extension_of
 from exvideo_blocks.layers import FrameTable
-from exvideo_blocks.mount import extend, extension_of, remount, restore
+from exvideo_blocks.mount import extend, remount, restore
 from exvideo_blocks.positions import POSITIONS
 
 
@@ -36,12 +36,12 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
     """
     shorter = extension_of(model)
     if shorter is None:
-        raise ValueError(f"This {type(model).__name__} is not extended; call extend(model, config) first.")
+        raise ValueError(f"This {type(model).__name__} is not extended: call extend(model, config) first.")
     known, positions = shorter.config.num_frames, positions or shorter.config.positions
     config = replace(shorter.config, num_frames=num_frames, positions=positions)
     if num_frames <= known:
         raise ValueError(
-            f"num_frames={num_frames} does not lengthen an extension of {known} frames; ask for more than {known}."
+            f"num_frames={num_frames} does not lengthen an extension of {known} frames: ask for more than {known}."
         )
     was_enabled, trained = shorter.is_enabled, shorter.named_parameters()
     tables = {
@@ -71,7 +71,7 @@ def _extend_from(
         for name, parameter in longer.named_parameters().items():
             value = trained[name].detach()
             if name in tables:
-                ids = POSITIONS[config.positions](len(value), config.num_frames)
+                ids = POSITIONS[config.positions](len(value), len(parameter))
                 value = _lengthened(value, parameter.detach(), ids)
             parameter.data = value
     return longer

@@ -11,7 +11,7 @@ from torch import nn
 def check_peft() -> None:
     """Raises ValueError where peft is not installed."""
     if find_spec("peft") is None:
-        raise ValueError("level='lora' needs peft, which is not installed; run pip install 'exvideo-blocks[lora]'.")
+        raise ValueError("level='lora' needs peft, which is not installed: run pip install 'exvideo-blocks[lora]'.")
 
 
 def inject_lora(module: nn.Module, linear_names: Sequence[str], rank: int) -> None:

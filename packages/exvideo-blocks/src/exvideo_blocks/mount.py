@@ -5,13 +5,11 @@ from typing import Any
 from torch import nn
 
 from exvideo_blocks.config import ExtensionConfig
-from exvideo_blocks.extension import Extension
+from exvideo_blocks.extension import ATTRIBUTE, Extension, extension_of
 from exvideo_blocks.families import family_of
 from exvideo_blocks.levels import LEVELS
 from exvideo_blocks.lora import check_peft, start_lora
 from exvideo_blocks.sites import Sites
-
-_ATTRIBUTE = "_exvideo_extension"
 
 
 def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
@@ -23,7 +21,7 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
 
     Args:
         model: one that a family knows: diffusers' UNetSpatioTemporalConditionModel or UNetMotionModel, or a class of
-            `exvideo_blocks.families.register`.
+            `register_family`.
         config: length and level.
 
     Returns:
@@ -55,7 +53,7 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
     for parameter in parameters.values():
         parameter.requires_grad_(True)
     _carry_checkpointing(model, extended)
-    setattr(model, _ATTRIBUTE, extension)
+    setattr(model, ATTRIBUTE, extension)
     return extension
 
 
@@ -72,22 +70,29 @@ def _carry_checkpointing(model: nn.Module, extended: dict[str, Any]) -> None:
 def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
     """Raises what `extend` would raise of the configuration, the base's length and LoRA in it; touches nothing.
 
-    What stands in the temporal sites (classes, hooks, attention processors, a level that the family cannot serve) only
-    `extend` itself finds.
+    What stands in the temporal sites (classes, hooks, attention processors) only `extend` itself finds.
     """
     family = family_of(model)
+    if hasattr(model, "_orig_mod"):
+        raise ValueError("This model is compiled: extend the model that was given to torch.compile, and compile after.")
     if extension_of(model) is not None:
-        raise ValueError("This model is extended already; call restore(model) first.")
+        raise ValueError("This model is extended already: call restore(model) first.")
     _check_sites(model, family.find_sites(model))
+    if config.level not in family.LEVELS:
+        raise ValueError(
+            f"level={config.level!r} is not one that {family.NAME} models serve: choose one of "
+            f"{', '.join(family.LEVELS)}."
+        )
+    family.rows(config.num_frames)
     known = config.base_frames or family.base_frames(model)
     if known < 2:
         raise ValueError(
-            f"A base model of {known} frame cannot be extended, which takes at least 2 that it knows; give "
+            f"A base model of {known} frame cannot be extended, which takes at least 2 that it knows: give "
             "ExtensionConfig its base_frames if it was trained at more."
         )
     if config.num_frames <= known:
         raise ValueError(
-            f"num_frames={config.num_frames} is no extension of a base model of {known} frames; "
+            f"num_frames={config.num_frames} is no extension of a base model of {known} frames: "
             f"ask for more than {known}."
         )
     if LEVELS[config.level].lora:
@@ -97,13 +102,13 @@ def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
 def _check_sites(model: nn.Module, sites: dict[str, nn.Module]) -> None:
     if not sites:
         raise ValueError(
-            f"This {type(model).__name__} has no temporal site, so there is nothing to extend; pass a video model."
+            f"This {type(model).__name__} has no temporal site, so there is nothing to extend: pass a video model."
         )
     lora = [f"{at}.{name}" for at, site in sites.items() for name, _ in site.named_parameters() if ".lora_" in name]
     if lora:
         raise ValueError(
             f"The temporal sites of this {type(model).__name__} hold {len(lora)} LoRA tensors ({lora[0]} is the "
-            "first), which an extension would take for its own; merge or unload them before extending it."
+            "first), which an extension would take for its own: merge or unload them before extending it."
         )
 
 
@@ -115,20 +120,15 @@ def restore(model: nn.Module) -> None:
     """
     extension = extension_of(model)
     if extension is None:
-        raise ValueError(f"This {type(model).__name__} is not extended; there is nothing to restore.")
+        raise ValueError(f"This {type(model).__name__} is not extended: there is nothing to restore.")
     extension.disable()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in extension.trained_before)
-    delattr(model, _ATTRIBUTE)
+    delattr(model, ATTRIBUTE)
 
 
 def remount(extension: Extension) -> None:
     """Puts an extension that `restore` took off back on its model, as it was."""
     extension.model.requires_grad_(False)  # the extended sites are not in it, and what trains there still does
-    setattr(extension.model, _ATTRIBUTE, extension)
+    setattr(extension.model, ATTRIBUTE, extension)
     extension.enable()
-
-
-def extension_of(model: nn.Module) -> Extension | None:
-    """The extension that is mounted on a model, or None."""
-    return getattr(model, _ATTRIBUTE, None)

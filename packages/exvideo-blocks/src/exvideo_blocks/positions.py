@@ -21,7 +21,7 @@ def reflected_positions(base_frames: int, num_frames: int) -> list[float]:
         ValueError: base_frames is below 2, so there is nothing to reflect.
     """
     if base_frames < 2:
-        raise ValueError(f"base_frames={base_frames} leaves nothing to reflect; the base model must know 2 frames.")
+        raise ValueError(f"base_frames={base_frames} leaves nothing to reflect: the base model must know 2 frames.")
     repeat = min(round(0.8 * base_frames), base_frames - 1)
     ids: list[float] = []
     for frame in range(num_frames):

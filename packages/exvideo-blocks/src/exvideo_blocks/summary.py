@@ -3,28 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from exvideo_blocks.extension import Extension
+from exvideo_blocks.extension import Extension
 
-_TEMPORAL = r"(^|\.)(temporal_transformer_blocks|motion_modules)\..*"
-# The first pattern that a name holds decides its group.
-_GROUPS = (
-    ("LoRA", r"\.lora_[AB]\b"),
-    ("frame tables", r"(^|\.)frame_table"),
-    ("identity convolutions", r"(^|\.)identity_conv"),
-    ("time_pos_embed", r"(^|\.)time_pos_embed\."),
-    ("temporal attn1", _TEMPORAL + r"\.attn1\."),
-    ("temporal attn2", _TEMPORAL + r"\.attn2\."),
-    ("temporal feed-forwards", _TEMPORAL + r"\.ff(_in)?\."),
-    ("temporal norms", _TEMPORAL + r"\.norm\w*\."),
-    ("everything else", ""),
-)
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+REST = "everything else"  # the group of parameters that no pattern of the family finds
 _GB, _GIB = 1e9, 2**30
 
 
@@ -105,7 +91,7 @@ class Summary:
             ValueError: the precision is unknown.
         """
         if precision not in PRECISIONS:
-            raise ValueError(f"precision={precision!r} is unknown; choose one of {', '.join(PRECISIONS)}.")
+            raise ValueError(f"precision={precision!r} is unknown: choose one of {', '.join(PRECISIONS)}.")
         size = PRECISIONS[precision].itemsize
         return TrainingState(
             weights=size * self.total,
@@ -145,7 +131,7 @@ class Summary:
             yield f"{precision:<6}" + "".join(f"{getattr(state, part) / _GIB:>10.2f}" for part in parts)
 
 
-def summarize(extension: "Extension", context_tokens: int | None = None) -> Summary:
+def summarize(extension: Extension, context_tokens: int | None = None) -> Summary:
     """Counts the parameters of an extended model, mounted or disabled, on any device, meta included.
 
     Args:
@@ -166,17 +152,20 @@ def summarize(extension: "Extension", context_tokens: int | None = None) -> Summ
             f"{extension.family_name}: {extension.base_frames} -> {extension.config.num_frames} frames, "
             f"level {extension.config.level}"
         ),
-        groups=_count_groups(outside | of_sites, adapted),
+        groups=_count_groups(outside | of_sites, adapted, extension.family.GROUPS),
         base=_count(outside.values()) + sum(_count(parameters.values()) for parameters in originals.values()),
         learning=_count(parameter for name, parameter in of_sites.items() if name in adapted - dead),
         kept_base=_count(kept),
     )
 
 
-def _count_groups(parameters: Mapping[str, Tensor], adapted: set[str]) -> tuple[Group, ...]:
-    members: dict[str, list[str]] = {group: [] for group, _ in _GROUPS}
+def _count_groups(
+    parameters: Mapping[str, Tensor], adapted: set[str], patterns: Mapping[str, str]
+) -> tuple[Group, ...]:
+    patterns = {**patterns, REST: ""}
+    members: dict[str, list[str]] = {group: [] for group in patterns}
     for name in parameters:
-        members[next(group for group, pattern in _GROUPS if re.search(pattern, name))].append(name)
+        members[next(group for group, pattern in patterns.items() if re.search(pattern, name))].append(name)
     return tuple(
         Group(
             group,

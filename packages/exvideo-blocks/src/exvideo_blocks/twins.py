@@ -24,7 +24,7 @@ def twin_of(cls: type[nn.Module], module: nn.Module) -> Any:
     if forward is not None and getattr(forward, "__func__", None) is not type(module).forward:
         raise ValueError(
             f"A {type(module).__name__} of this model has a forward of its own in place of its class's, as hooks of "
-            "accelerate and diffusers set, and it would bypass an extension; take the hooks off "
+            "accelerate and diffusers set, and it would bypass an extension: take the hooks off "
             "(accelerate.hooks.remove_hook_from_module(model, recurse=True)), extend, and put them on again."
         )
     twin = cls.__new__(cls)

@@ -1,15 +1,26 @@
 """A family of somebody else's is one object and one call: mounted, trained, saved, loaded and taken off like ours."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
-from exvideo_blocks import Extension, ExtensionConfig, check_extends, extend, extension_of, lengthen, restore
-from exvideo_blocks.families import FAMILIES, family_of, register
+from diffusers import DDIMScheduler
+from exvideo_blocks import (
+    ExtensionConfig,
+    check_extends,
+    extend,
+    extension_of,
+    lengthen,
+    load_extension,
+    read_safetensors,
+    restore,
+    save_extension,
+    save_pretrained,
+    write_safetensors,
+)
+from exvideo_blocks.families import FAMILIES, animatediff, family_of, register_family
 from exvideo_blocks.families.family import Family, check_class
 from exvideo_blocks.layers import FrameTable
 from exvideo_blocks.levels import LEVELS
@@ -17,7 +28,6 @@ from exvideo_blocks.positions import POSITIONS
 from exvideo_blocks.twins import twin_of, twin_with_own
 from torch import Tensor, nn
 
-GUIDE = (Path(__file__).parents[4] / "docs" / "adding-a-family.md").read_text()
 CHANNELS = 8
 
 
@@ -53,30 +63,21 @@ class ToyModel(nn.Module):
         return self.time(self.entry(x))
 
 
-@dataclass(frozen=True)
-class ToyObjective:
-    """The model removes noise of a strength from 0 to 1."""
-
-    def noise_levels(self) -> Tensor:
-        return torch.linspace(0, 1, 11)
-
-    def precondition(self, latents: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        return latents + level.view(-1, 1, 1) * noise, level
-
-    def loss(self, prediction: Tensor, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
-        return (prediction - latents).float().square().flatten(1).mean(dim=1)
-
-
 class ToyFamily:
     NAME = "toy"
-    MODEL_CLASS = "ToyModel"
     PIPELINE_TAG = "video-to-video"
+    SUBFOLDER = "network"
+    LEVELS = ("temporal", "position")
+    GROUPS: ClassVar = {"positions": "frame_table", "attention": r"\.attn\."}
 
-    def matches(self, model: nn.Module) -> bool:
-        return isinstance(model, ToyModel)
+    def model_class(self) -> type[nn.Module]:
+        return ToyModel
 
     def base_frames(self, model: Any) -> int:
         return len(model.time.positions)
+
+    def rows(self, num_frames: int) -> int:
+        return num_frames
 
     def architecture(self, model: Any) -> dict[str, Any]:
         return {"channels": CHANNELS}
@@ -86,9 +87,9 @@ class ToyFamily:
 
     def extended_site(self, site: Any, config: ExtensionConfig, known_frames: int) -> nn.Module:
         check_class(site, FrameAttention)
-        if config.level not in ("temporal", "position") or config.positions != "reflected":
-            raise ValueError(f"level={config.level!r} and positions={config.positions!r} are not both ToyModel's.")
-        ids = POSITIONS[config.positions](known_frames, config.num_frames)
+        if config.positions != "reflected":
+            raise ValueError(f"positions={config.positions!r} are not ToyModel's.")
+        ids = POSITIONS[config.positions](self.rows(known_frames), self.rows(config.num_frames))
         whole = LEVELS[config.level].blocks
         extended = twin_of(ExtendedFrameAttention, twin_with_own(site, lambda name: whole))
         extended.add_module("frame_table", FrameTable(site.positions[[int(position) for position in ids]]))
@@ -98,17 +99,20 @@ class ToyFamily:
         whole = LEVELS[level_name].blocks
         return [name for name, _ in site.named_parameters() if whole or name.startswith("frame_table.")]
 
-    def is_dead_with_one_token(self, name: str) -> bool:
-        return False
+    def dead_names(self, names: Iterable[str], context_tokens: int | None) -> list[str]:
+        return []
 
-    def objective(self, scheduler: Any) -> ToyObjective:
-        return ToyObjective()
+    def objective(self, scheduler: Any, **settings: Any) -> Any:
+        return animatediff.objective(scheduler, **settings)
+
+    def call(self, network: Any, model_input: Tensor, time: Tensor, conditions: Any) -> Tensor:
+        return network(model_input)
 
 
 @pytest.fixture
 def toy() -> Iterator[Family]:
     family = ToyFamily()
-    register(family)
+    register_family(family)
     yield family
     del FAMILIES["toy"]
 
@@ -119,21 +123,22 @@ def test_it_is_mounted_trained_saved_loaded_and_taken_off(toy: Family, tmp_path:
     extension = extend(model, ExtensionConfig(num_frames=12, level="temporal"))
     assert torch.equal(model(short), untouched(short))
 
-    objective = family_of(model).objective(scheduler=None)
-    level, noise = objective.noise_levels()[[3, 9]], torch.randn_like(clips)
+    objective = family_of(model).objective(DDIMScheduler())
+    level, noise = torch.tensor([300, 900]), torch.randn_like(clips)
     optimizer = torch.optim.SGD(extension.trainable_parameters().values(), lr=0.1)
     losses = []
     for _ in range(5):
         optimizer.zero_grad()
-        model_input, _ = objective.precondition(clips, noise, level)
-        losses.append(objective.loss(model(model_input), clips, noise, level).mean())
+        model_input, time = objective.precondition(clips, noise, level)
+        prediction = family_of(model).call(model, model_input, time, conditions=None)
+        losses.append(objective.loss(prediction, model_input, clips, noise, level).mean())
         losses[-1].backward()
         optimizer.step()
     assert losses[-1] < losses[0]
     assert torch.equal(model.entry.weight, untouched.entry.weight)
 
-    extension.save(tmp_path / "toy.safetensors")
-    loaded = Extension.load(tmp_path / "toy.safetensors", other)
+    save_extension(extension, tmp_path / "toy.safetensors")
+    loaded = load_extension(other, tmp_path / "toy.safetensors")
     assert (loaded.family_name, loaded.base_frames) == ("toy", 4)
     assert torch.equal(other(clips), model(clips))
     before = model(clips)
@@ -147,24 +152,94 @@ def test_it_is_mounted_trained_saved_loaded_and_taken_off(toy: Family, tmp_path:
 
 def test_its_card_says_what_it_is_and_how_to_make_its_base(toy: Family, tmp_path: Path) -> None:
     extension = extend(ToyModel(), ExtensionConfig(num_frames=12, level="position"))
-    extension.save_pretrained(tmp_path, repo_id="anna/toy")
+    save_pretrained(extension, tmp_path, repo_id="anna/toy")
     card = (tmp_path / "README.md").read_text()
     assert "pipeline_tag: video-to-video" in card
     assert f"from {ToyModel.__module__} import ToyModel\n" in card
     assert "model = ToyModel(...)  # the base, with its weights\n" in card
     assert "diffusers import" not in card
     assert "a ToyModel makes clips\nof up to 12 frames instead of 4." in card
-    assert Extension.load(tmp_path, ToyModel()).config == extension.config
+    assert load_extension(ToyModel(), tmp_path).config == extension.config
 
 
-@pytest.mark.parametrize("options", [{}, {"level": "lora"}, {"level": "temporal", "positions": "continued"}])
-def test_what_it_cannot_serve_is_refused_before_the_model_is_touched(toy: Family, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "level='full' is not one that toy models serve: choose one of temporal, position"),
+        ({"level": "lora"}, "level='lora' is not one that toy models serve"),
+        ({"level": "temporal", "positions": "continued"}, "positions='continued' are not ToyModel's"),
+    ],
+)
+def test_what_it_cannot_serve_is_refused_before_the_model_is_touched(
+    toy: Family, options: dict[str, Any], message: str
+) -> None:
     model, config = ToyModel(), ExtensionConfig(num_frames=12, **options)
-    message = f"level={config.level!r} and positions={config.positions!r} are not both ToyModel's"
     with pytest.raises(ValueError, match=message):
         extend(model, config)
     assert extension_of(model) is None
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+class CompressedFamily(ToyFamily):
+    """A toy whose autoencoder makes one row of four frames; its model knows 4 rows, 16 frames."""
+
+    def rows(self, num_frames: int) -> int:
+        if num_frames % 4:
+            below = num_frames // 4 * 4
+            raise ValueError(f"num_frames={num_frames} is no multiple of 4: give {below or 4} or {below + 4}.")
+        return num_frames // 4
+
+    def base_frames(self, model: Any) -> int:
+        return 4 * len(model.time.positions)
+
+
+def test_rows_that_are_fewer_than_frames_are_saved_loaded_and_lengthened(
+    toy: Family, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(FAMILIES, "toy", CompressedFamily())
+    model, other, clips = ToyModel(), ToyModel(), torch.randn(2, 6, CHANNELS)
+    extension = extend(model, ExtensionConfig(num_frames=24, level="position"))
+    assert len(extension.named_parameters()["time.frame_table.weight"]) == 6
+    with torch.no_grad():
+        extension.named_parameters()["time.frame_table.weight"].add_(torch.randn(6, CHANNELS))
+    save_extension(extension, tmp_path / "toy.safetensors")
+    assert load_extension(other, tmp_path / "toy.safetensors").config.num_frames == 24
+    assert torch.equal(other(clips), model(clips))
+    before = model(clips)
+    assert len(lengthen(model, 40).named_parameters()["time.frame_table.weight"]) == 10
+    assert torch.equal(model(clips), before)
+    for function in (extend, check_extends):
+        with pytest.raises(ValueError, match="num_frames=30 is no multiple of 4: give 28 or 32"):
+            function(ToyModel(), ExtensionConfig(num_frames=30, level="position"))
+
+
+def test_a_file_with_other_rows_than_it_says_is_refused(
+    toy: Family, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(FAMILIES, "toy", CompressedFamily())
+    save_extension(extend(ToyModel(), ExtensionConfig(num_frames=24, level="position")), tmp_path / "toy.safetensors")
+    tensors, metadata = read_safetensors(tmp_path / "toy.safetensors")
+    config = metadata["config"].replace('"num_frames": 24', '"num_frames": 24000')
+    write_safetensors(tmp_path / "long.safetensors", tensors, metadata | {"config": config})
+    model = ToyModel()
+    with pytest.raises(ValueError, match="says num_frames=24000, and none of its tensors has 6000 rows: copy or save"):
+        load_extension(model, tmp_path / "long.safetensors")
+    assert extension_of(model) is None
+
+
+class LargerModel(ToyModel):
+    """A toy of a kind of its own, that is a ToyModel too."""
+
+
+def test_the_most_specific_family_has_a_model(toy: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    larger = type("Larger", (ToyFamily,), {"NAME": "larger", "model_class": lambda self: LargerModel})()
+    monkeypatch.setitem(FAMILIES, "larger", larger)
+    assert family_of(LargerModel()) is larger
+    assert family_of(ToyModel()) is toy
+    assert family_of(type("Nameless", (LargerModel,), {})()) is larger
+    monkeypatch.setitem(FAMILIES, "same", type("Same", (ToyFamily,), {"NAME": "same"})())
+    with pytest.raises(TypeError, match="ToyModel is a model of toy and same: register one family a class"):
+        family_of(ToyModel())
 
 
 def test_what_it_adds_and_does_not_name_is_frozen(toy: Family, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,29 +261,17 @@ def test_a_model_without_a_temporal_site_is_refused(toy: Family, monkeypatch: py
     monkeypatch.setattr(ToyFamily, "find_sites", lambda self, model: {})
     model = ToyModel()
     for function in (extend, check_extends):
-        with pytest.raises(ValueError, match="This ToyModel has no temporal site, so there is nothing to extend; pass"):
+        with pytest.raises(ValueError, match="This ToyModel has no temporal site, so there is nothing to extend: pass"):
             function(model, ExtensionConfig(num_frames=12, level="position"))
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_a_name_is_taken_once(toy: Family) -> None:
-    register(toy)  # the same again is no harm
+    register_family(toy)  # the same again is no harm
     with pytest.raises(ValueError, match="A family named 'toy' is registered already"):
-        register(ToyFamily())
+        register_family(ToyFamily())
 
 
 def test_a_model_of_no_family_is_told_which_there_are(toy: Family) -> None:
-    with pytest.raises(TypeError, match=r"Linear cannot be extended; pass one of: .*UNetMotionModel, ToyModel"):
+    with pytest.raises(TypeError, match=r"Linear cannot be extended: pass one of .*UNetMotionModel, .*ToyModel"):
         extend(nn.Linear(2, 2), ExtensionConfig(num_frames=12))
-
-
-def test_the_guide_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    known = set(FAMILIES)
-    code = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL))
-    try:
-        exec(compile(code, "adding-a-family.md", "exec"), {})
-        assert len(FAMILIES) == len(known) + 1
-    finally:
-        for name in set(FAMILIES) - known:
-            del FAMILIES[name]

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from exvideo_blocks import ExtensionConfig, extend
 from exvideo_blocks.families import animatediff
+from exvideo_blocks.families.animatediff.sites import position_rows
 from torch import Tensor
 
 MakeUnet = Callable[..., Any]
@@ -52,7 +55,7 @@ def test_the_table_follows_the_base_s_own_rows(tiny_motion_unet: MakeUnet) -> No
 
 
 def test_positions_between_frames_are_computed() -> None:
-    rows = animatediff.position_rows(torch.zeros(4, 6), [0, 1.5, 9.0])
+    rows = position_rows(torch.zeros(4, 6), [0, 1.5, 9.0])
     assert rows[0].abs().max() == 0  # stored
     for row, position in ((1, 1.5), (2, 9.0)):
         angles = [position / 10000 ** (2 * pair / 6) for pair in range(3)]
@@ -92,29 +95,49 @@ def test_frames_beyond_the_extension_are_refused(tiny_motion_unet: MakeUnet) -> 
         run(unet, frames=21)
 
 
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
-def test_the_objective_is_the_scheduler_s(prediction_type: str) -> None:
-    from diffusers import DDIMScheduler
-
-    scheduler = DDIMScheduler(prediction_type=prediction_type, beta_schedule="linear", clip_sample=False)
+def test_the_objective_is_the_scheduler_s() -> None:
+    scheduler = DDIMScheduler(beta_schedule="linear", clip_sample=False)
     objective = animatediff.objective(scheduler)
-    latents, noise = torch.randn(3, 4, 5, 2, 2), torch.randn(3, 4, 5, 2, 2)
+    latents, noise = torch.randn(3, 5, 4, 2, 2), torch.randn(3, 5, 4, 2, 2)
     level = torch.tensor([0, 500, 999])
-    assert torch.equal(objective.noise_levels(), torch.arange(1000))
     model_input, time = objective.precondition(latents, noise, level)
     torch.testing.assert_close(model_input, scheduler.add_noise(latents, noise, level))
     assert torch.equal(time, level)
-    target = noise if prediction_type == "epsilon" else scheduler.get_velocity(latents, noise, level)
-    assert objective.loss(target, latents, noise, level).max() < 1e-10
-    torch.testing.assert_close(objective.loss(target + 2, latents, noise, level), torch.full((3,), 4.0))
-    # What the scheduler takes the right answer for: the clean latents.
+    torch.testing.assert_close(objective.original(noise, model_input, level), latents, rtol=1e-3, atol=1e-3)
+    assert objective.loss(noise, model_input, latents, noise, level).max() < 1e-10
+    wrong = objective.loss(noise + 2, model_input, latents, noise, level)
+    torch.testing.assert_close(wrong, torch.full((3,), 4.0))
+    # The scheduler takes the right answer for the clean latents.
     scheduler.set_timesteps(2)
-    step = scheduler.step(target[1], 500, model_input[1])
+    step = scheduler.step(noise[1], 500, model_input[1])
     torch.testing.assert_close(step.pred_original_sample, latents[1], rtol=1e-3, atol=1e-4)
 
 
-def test_another_prediction_is_refused() -> None:
-    from diffusers import DDIMScheduler
+def test_levels_are_the_scheduler_s_timesteps() -> None:
+    scheduler = DDIMScheduler()
+    objective = animatediff.objective(scheduler)
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.stack([objective.draw(generator, 1) for _ in range(3000)])
+    assert set(drawn.tolist()) <= set(range(1000))
+    assert abs(drawn.float().mean() - 499.5) < 30
+    for sigma in (0.1, 1.0, 4.0):
+        level = objective.level_at(sigma)
+        alpha = scheduler.alphas_cumprod[level]
+        torch.testing.assert_close(((1 - alpha) / alpha).sqrt(), torch.tensor(sigma), rtol=0.05, atol=0)
 
-    with pytest.raises(ValueError, match="prediction_type='sample' is not one that AnimateDiff trains under"):
-        animatediff.objective(DDIMScheduler(prediction_type="sample"))
+
+@pytest.mark.parametrize("prediction_type", ["v_prediction", "sample"])
+def test_another_prediction_is_refused(prediction_type: str) -> None:
+    message = (
+        f"a DDIMScheduler, has prediction_type={prediction_type!r}, but AnimateDiff models predict 'epsilon': give"
+    )
+    with pytest.raises(ValueError, match=message):
+        animatediff.objective(DDIMScheduler(prediction_type=prediction_type))
+
+
+@torch.no_grad()
+def test_the_network_is_called_as_diffusers_calls_it(tiny_motion_unet: MakeUnet) -> None:
+    unet = tiny_motion_unet()
+    latents, tokens, time = torch.randn(2, 5, 4, 4, 4), torch.randn(2, 3, 32), torch.tensor([3, 700])
+    expected = unet(latents.transpose(1, 2), time, tokens.repeat_interleave(5, dim=0)).sample.transpose(1, 2)
+    assert torch.equal(animatediff.call(unet, latents, time, SimpleNamespace(tokens=tokens)), expected)

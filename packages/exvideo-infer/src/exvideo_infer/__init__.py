@@ -15,9 +15,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exvideo_infer.base_model import BaseModelError as BaseModelError
+    from exvideo_infer.bases import load_base as load_base
+    from exvideo_infer.bases import register_base as register_base
+    from exvideo_infer.bases.base import Base as Base
+    from exvideo_infer.bases.base import BaseModelError as BaseModelError
+    from exvideo_infer.bases.base import silence_loading as silence_loading
+    from exvideo_infer.conditions import Conditions as Conditions
     from exvideo_infer.pipeline import ExVideoOutput as ExVideoOutput
     from exvideo_infer.pipeline import ExVideoPipeline as ExVideoPipeline
+    from exvideo_infer.prompts import unknown_words as unknown_words
+    from exvideo_infer.prompts import words_beyond_end as words_beyond_end
+    from exvideo_infer.sampler import denoise as denoise
     from exvideo_infer.video_file import VideoError as VideoError
     from exvideo_infer.video_file import VideoInfo as VideoInfo
     from exvideo_infer.video_file import iter_frames as iter_frames
@@ -27,21 +35,30 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_EXPORTS = {
-    "BaseModelError": "exvideo_infer.base_model",
-    "ExVideoOutput": "exvideo_infer.pipeline",
-    "ExVideoPipeline": "exvideo_infer.pipeline",
-    "VideoError": "exvideo_infer.video_file",
-    "VideoInfo": "exvideo_infer.video_file",
-    "iter_frames": "exvideo_infer.video_file",
-    "probe": "exvideo_infer.video_file",
-    "read_clip": "exvideo_infer.video_file",
-    "write_video": "exvideo_infer.video_file",
+_HOMES = {
+    "Base": "bases.base",
+    "BaseModelError": "bases.base",
+    "Conditions": "conditions",
+    "ExVideoOutput": "pipeline",
+    "ExVideoPipeline": "pipeline",
+    "VideoError": "video_file",
+    "VideoInfo": "video_file",
+    "denoise": "sampler",
+    "iter_frames": "video_file",
+    "load_base": "bases",
+    "probe": "video_file",
+    "read_clip": "video_file",
+    "register_base": "bases",
+    "silence_loading": "bases.base",
+    "unknown_words": "prompts",
+    "words_beyond_end": "prompts",
+    "write_video": "video_file",
 }
-__all__ = sorted(_EXPORTS)
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(import_module(_EXPORTS[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

@@ -13,10 +13,9 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-
-from exvideo_infer import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +60,7 @@ def _prepare(options: argparse.Namespace) -> tuple[ExVideoPipeline, Image | None
     """
     from exvideo_blocks import read_extension_header
 
-    from exvideo_infer.base_model import silence_loading
+    from exvideo_infer.bases.base import silence_loading
     from exvideo_infer.pipeline import ExVideoPipeline
     from exvideo_infer.video_file import check_writable
 
@@ -206,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
     add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
     add("-o", "--output", required=True, type=Path, metavar="OUT.mp4", help="MP4 file to write")
-    add("--version", action="version", version=f"%(prog)s {__version__}")
+    add("--version", action="version", version=f"%(prog)s {version('exvideo-infer')}")
     return parser
 
 

@@ -8,23 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from exvideo_blocks import Extension, extension_of, restore
+from exvideo_blocks import Extension, extension_of, family_of, load_extension, restore
 from torch import Tensor
 
-from exvideo_infer.base_model import TEXT_PARTS, load_base
-from exvideo_infer.clip_conditions import clip_conditions, randn
+from exvideo_infer.bases import load_base
+from exvideo_infer.bases.base import BaseModelError
+from exvideo_infer.bases.svd import TEXT_PARTS, SVDBase
+from exvideo_infer.conditions import Conditions
 from exvideo_infer.decode import OUTPUT_TYPES, decode_clips
-from exvideo_infer.first_frame import FirstFrame, check_image
-from exvideo_infer.prompts import Prompt, warn_of_unread_words
+from exvideo_infer.encoders import added_time_ids, embed, encode_first_frame, for_image_encoder, for_vae
+from exvideo_infer.generators import Generators, check_generators, randn
+from exvideo_infer.prompts import warn_of_unread_words
 from exvideo_infer.request import (
-    Generators,
+    FirstFrame,
+    Prompt,
     check_choices,
-    check_generators,
+    check_image,
     check_latents,
     check_positive,
     check_prompt_and_image,
 )
-from exvideo_infer.sampler import Conditions, OnStep, denoise, guidance_per_frame
+from exvideo_infer.sampler import OnStep, denoise, guidance_per_frame
 from exvideo_infer.sampling_defaults import SamplingDefaults, read_sampling_defaults
 
 if TYPE_CHECKING:
@@ -101,7 +105,7 @@ class ExVideoPipeline:
         text_to_image: str | Path | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Loads a base model: "embedded", a folder or a hub id, as `exvideo_infer.base_model.load_base` says.
+        """Loads a base model: "embedded", a folder or a hub id, as `exvideo_infer.load_base` says.
 
         Args:
             directory_or_hub_id, torch_dtype, **kwargs: as for `load_base`.
@@ -112,6 +116,11 @@ class ExVideoPipeline:
             BaseModelError: if a model is missing, damaged or another than it should be.
         """
         base = load_base(directory_or_hub_id, torch_dtype, **kwargs)
+        if not isinstance(base, SVDBase):
+            raise BaseModelError(
+                f"{directory_or_hub_id} is no Stable Video Diffusion: give a base of its shape, or sample another with "
+                "exvideo_infer.denoise."
+            )
         defaults = read_sampling_defaults(base.directory)
         # Not at the top: it imports diffusers.
         from exvideo_infer.text_to_image import load_own_text_to_image, load_text_to_image
@@ -138,7 +147,7 @@ class ExVideoPipeline:
         """Mounts an extension on the UNet.
 
         Args:
-            path: what exvideo-train writes, a folder of `Extension.save_pretrained`, or `user/name` on the Hugging Face
+            path: what exvideo-train writes, a folder of `save_pretrained`, or `user/name` on the Hugging Face
                 hub. What exists here goes first.
             revision: branch, tag or commit on the hub; None for the main branch.
 
@@ -146,7 +155,7 @@ class ExVideoPipeline:
             ValueError: if the file is missing, truncated, not an extension or of another base, if the hub did not give
                 it, or if an extension is mounted already.
         """
-        return Extension.load(path, self.unet, revision=revision)
+        return load_extension(self.unet, path, revision=revision)
 
     def unload_extension(self) -> None:
         """Puts the base's own modules back, bit for bit. Raises ValueError if no extension is mounted."""
@@ -200,13 +209,16 @@ class ExVideoPipeline:
             self.text_to_image.set_progress_bar_config(**kwargs)
 
     def check_inputs(self, num_frames: int, height: int, width: int) -> None:
-        """Checks the shape of a clip against the models.
+        """Checks the shape of a clip against the models, and the scheduler against the network.
 
         Raises:
             ValueError: if there are more frames than the mounted extension has, none, or a side that the network's
-                levels do not divide.
+                levels do not divide; or the scheduler is of another prediction than the network's.
         """
         check_positive(num_frames=num_frames)
+        family = family_of(self.unet)
+        family.objective(self.scheduler)
+        family.rows(num_frames)
         if self.extension and num_frames > self.extension.config.num_frames:
             raise ValueError(
                 f"num_frames is {num_frames}, but the extension has {self.extension.config.num_frames}:"
@@ -282,7 +294,7 @@ class ExVideoPipeline:
         Raises:
             ValueError: if an argument is out of its range or does not fit the models; the message says which and why.
         """
-        sampling = self.sampling_defaults.but(
+        sampling = self.sampling_defaults.replace(
             num_inference_steps=num_inference_steps,
             min_guidance_scale=min_guidance_scale,
             max_guidance_scale=max_guidance_scale,
@@ -309,7 +321,7 @@ class ExVideoPipeline:
         if images is None:
             images = self._make_first_frames(prompts or [], height, width, generator)
         # From here on the order of the random draws is diffusers' own: the first frame's noise, then the latents.
-        conditions = clip_conditions(self, images, prompts, (height, width), sampling, generator)
+        conditions = self._conditions(images, prompts, (height, width), sampling, generator)
         if latents is None:
             latents = randn(shape, generator, self.device, self.dtype)
         noise = latents.to(self.device, self.dtype)
@@ -336,6 +348,23 @@ class ExVideoPipeline:
         # As pictures, so that a clip of a prompt is the clip of the picture that the prompt gives.
         made = self.text_to_image(prompt=prompts, height=height, width=width, generator=generator, output_type="pil")
         return check_image(made.images)
+
+    def _conditions(
+        self,
+        images: list[Image] | Tensor,
+        prompts: list[str] | None,
+        size: tuple[int, int],
+        sampling: SamplingDefaults,
+        generator: Generators,
+    ) -> Conditions:
+        strength = sampling.noise_aug_strength
+        pixels = for_vae(images, *size).to(self.device)
+        pixels = pixels + strength * randn(tuple(pixels.shape), generator, self.device, pixels.dtype)
+        first_frame = encode_first_frame(self.vae, pixels)
+        parts = (self.image_encoder, self.feature_extractor, self.text_encoder, self.tokenizer)
+        tokens = embed(*parts, for_image_encoder(images), prompts or [""] * len(images))
+        ids = added_time_ids(sampling.fps, sampling.motion_bucket_id, strength, len(images), self.dtype, self.device)
+        return Conditions(tokens, first_frame, ids).to(self.device, self.dtype)
 
     def _denoise(
         self, noise: Tensor, conditions: Conditions, guidance_scale: Tensor, num_inference_steps: int, callback: OnStep

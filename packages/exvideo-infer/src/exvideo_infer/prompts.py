@@ -1,4 +1,4 @@
-"""Prompts as a caller gives them, checked; and a word about those words of theirs that a base will not read."""
+"""Words of a prompt or caption that a base will not read."""
 
 from __future__ import annotations
 
@@ -9,24 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-Prompt = str | Sequence[str]
-
 logger = logging.getLogger(__name__)
-
-
-def check_prompt(prompt: Prompt) -> list[str]:
-    """The prompts as a list.
-
-    Raises:
-        ValueError: if there is none, or one is not text.
-    """
-    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
-    if not prompts:
-        raise ValueError("prompt is an empty list: give at least one, or leave it out.")
-    for index, one in enumerate(prompts):
-        if not isinstance(one, str):
-            raise ValueError(f"prompt {index} is a {type(one).__name__}: give text.")
-    return prompts
 
 
 def unknown_words(tokenizer: PreTrainedTokenizerFast, prompts: Iterable[str]) -> list[str]:

@@ -1,17 +1,50 @@
-"""Checks of what a caller asked for, each refused in one sentence before any work is done."""
+"""A caller's request, checked: whatever cannot be served is refused in one sentence before any work is done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from PIL import Image
 from torch import Tensor
 
-from exvideo_infer.first_frame import FirstFrame, check_image
-from exvideo_infer.prompts import Prompt, check_prompt
+Prompt = str | Sequence[str]
+FirstFrame = Image.Image | Sequence[Image.Image] | Tensor
 
-Generators = torch.Generator | list[torch.Generator] | None
+
+def check_prompt(prompt: Prompt) -> list[str]:
+    """The prompts as a list.
+
+    Raises:
+        ValueError: if there is none, or one is not text.
+    """
+    prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+    if not prompts:
+        raise ValueError("prompt is an empty list: give at least one, or leave it out.")
+    for index, one in enumerate(prompts):
+        if not isinstance(one, str):
+            raise ValueError(f"prompt {index} is a {type(one).__name__}: give text.")
+    return prompts
+
+
+def check_image(image: FirstFrame) -> list[Image.Image] | Tensor:
+    """The images as a list of PIL images or as one (batch, 3, height, width) tensor in [0, 1].
+
+    Raises:
+        ValueError: if it is neither, is empty, not RGB, not floating or not within [0, 1].
+    """
+    if isinstance(image, Tensor):
+        return _check_tensor(image)
+    if isinstance(image, str):
+        raise ValueError(f"image is the text {image!r}: give text as prompt=, and a picture as a PIL image.")
+    images = [image] if isinstance(image, Image.Image) else list(image)
+    if not images:
+        raise ValueError("image is an empty list: give at least one first frame.")
+    for index, one in enumerate(images):
+        if not isinstance(one, Image.Image):
+            raise ValueError(f"image {index} is a {type(one).__name__}: give PIL images, or one tensor for all.")
+        if one.mode != "RGB":
+            raise ValueError(f"image {index} has mode {one.mode}: convert it to RGB first, by image.convert('RGB').")
+    return images
 
 
 def check_prompt_and_image(
@@ -21,8 +54,8 @@ def check_prompt_and_image(
 
     Args:
         prompt, image: as `ExVideoPipeline.__call__` takes them.
-        reads_text: whether the base does.
-        makes_images: whether there is a text-to-image model.
+        reads_text: the base does.
+        makes_images: there is a text-to-image model.
 
     Raises:
         ValueError: if neither is given, one is not what it should be, the models cannot make use of what is given, or
@@ -49,14 +82,6 @@ def check_prompt_and_image(
     return prompts, images
 
 
-def check_generators(generator: Generators, batch_size: int) -> None:
-    """Raises ValueError if a list of generators is not one a clip."""
-    if isinstance(generator, list) and len(generator) != batch_size:
-        raise ValueError(
-            f"{len(generator)} generators were given for {batch_size} clips: give one for all, or one each."
-        )
-
-
 def check_latents(latents: Tensor | None, shape: tuple[int, ...]) -> None:
     """Raises ValueError if latents are given and are not of this shape."""
     if latents is not None and tuple(latents.shape) != shape:
@@ -75,3 +100,12 @@ def check_positive(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} is {count}: give at least 1.")
+
+
+def _check_tensor(image: Tensor) -> Tensor:
+    batch = image[None] if image.ndim == 3 else image
+    if batch.ndim != 4 or batch.shape[1] != 3 or batch.shape[0] == 0:
+        raise ValueError(f"image has shape {tuple(image.shape)}: give (batch, 3, height, width) or (3, height, width).")
+    if not batch.is_floating_point() or not (batch.min() >= 0 and batch.max() <= 1):
+        raise ValueError(f"image is {batch.dtype} from {batch.min()} to {batch.max()}: give floats in [0, 1].")
+    return batch.float()

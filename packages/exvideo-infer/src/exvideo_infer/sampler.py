@@ -1,48 +1,25 @@
 """The denoising loop: from noise to the latents of a clip, along the base model's own scheduler.
 
-    x_in = [x / sqrt(sigma^2 + 1), first frame]      scale_model_input, then the channels that are not noisy
+    x_in = scheduler.scale_model_input(x, t)
     v    = v_uncond + g_f (v_cond - v_uncond)        guidance, one scale g a frame f
     x    = scheduler.step(v, t, x)
 
-(Stable Video Diffusion, arXiv 2311.15127, appendix D; guidance rises from the first frame to the last.)
+(Stable Video Diffusion, arXiv 2311.15127, appendix D; guidance rises from the first frame to the last.) The network is
+asked through its family, so the loop is the same for all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+from exvideo_blocks import family_of
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from diffusers import EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
+from exvideo_infer.conditions import Conditions
 
 OnStep = Callable[[int, Tensor, Tensor], Tensor]  # (step, timestep, latents) -> the latents to go on with
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a batch of clips is conditioned on, as `exvideo_infer.conditioning` makes it.
-
-    Args:
-        embeddings: (batch, tokens, cross_attention_dim): of the image, and of the text in a base that reads it.
-        image_latents: (batch, channels, height, width), the first frame's, not scaled.
-        added_time_ids: (batch, 3).
-    """
-
-    embeddings: Tensor
-    image_latents: Tensor
-    added_time_ids: Tensor
-
-    def with_unconditional(self) -> Conditions:
-        """The batch twice: first without image and text (zeros, as they are dropped in training), then as it is."""
-        return Conditions(
-            torch.cat([torch.zeros_like(self.embeddings), self.embeddings]),
-            torch.cat([torch.zeros_like(self.image_latents), self.image_latents]),
-            torch.cat([self.added_time_ids, self.added_time_ids]),
-        )
 
 
 def guidance_per_frame(min_guidance_scale: float, max_guidance_scale: float, num_frames: int) -> Tensor:
@@ -59,8 +36,8 @@ def guidance_per_frame(min_guidance_scale: float, max_guidance_scale: float, num
 
 @torch.no_grad()
 def denoise(
-    unet: UNetSpatioTemporalConditionModel,
-    scheduler: EulerDiscreteScheduler,
+    network: Any,
+    scheduler: Any,
     noise: Tensor,
     conditions: Conditions,
     guidance_scale: Tensor,
@@ -70,9 +47,9 @@ def denoise(
     """Samples latents.
 
     Args:
-        unet: the network, extended or not.
-        scheduler: its steps are set anew here.
-        noise: (batch, frames, channels, height, width), standard normal.
+        network: of any family, extended or not.
+        scheduler: of diffusers; its steps are set anew here.
+        noise: (batch, frames, ...), standard normal.
         conditions: of the same batch.
         guidance_scale: (frames,). At 1 everywhere, the unconditional half is not computed.
         num_inference_steps: number of network evaluations.
@@ -81,11 +58,11 @@ def denoise(
     Returns:
         Latents, of the shape and dtype of `noise`, in the network's scale (the VAE's times its scaling factor).
     """
+    family = family_of(network)
     guided = bool((guidance_scale != 1).any())
-    scale = guidance_scale.to(noise.device, noise.dtype)[:, None, None, None]
+    scale = guidance_scale.to(noise.device, noise.dtype).view(-1, *[1] * (noise.ndim - 2))
     if guided:
-        conditions = conditions.with_unconditional()
-    first_frame = conditions.image_latents.unsqueeze(1).expand(-1, noise.shape[1], -1, -1, -1)
+        conditions = Conditions.cat([conditions.without(), conditions])
 
     scheduler.set_timesteps(num_inference_steps, device=noise.device)
     latents: Tensor = noise * scheduler.init_noise_sigma
@@ -93,13 +70,7 @@ def denoise(
         model_input = scheduler.scale_model_input(latents, timestep)
         if guided:
             model_input = torch.cat([model_input, model_input])
-        prediction = unet(
-            torch.cat([model_input, first_frame], dim=2),
-            timestep,
-            encoder_hidden_states=conditions.embeddings,
-            added_time_ids=conditions.added_time_ids,
-            return_dict=False,
-        )[0]
+        prediction = family.call(network, model_input, timestep, conditions)
         if guided:
             unconditional, conditional = prediction.chunk(2)
             prediction = unconditional + scale * (conditional - unconditional)

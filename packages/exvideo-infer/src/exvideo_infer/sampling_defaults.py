@@ -1,4 +1,4 @@
-"""What a call takes where its caller says nothing: Stable Video Diffusion's values, or those that a base recommends."""
+"""Defaults of a call: Stable Video Diffusion's values, or those that a base recommends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from exvideo_infer.base_model import BaseModelError
+from exvideo_infer.bases.base import BaseModelError
 
 FILE = "sampling.json"
 TEXT_TO_IMAGE_KEYS = ("num_inference_steps", "guidance_scale")
@@ -30,13 +30,13 @@ class SamplingDefaults:
     noise_aug_strength: float = 0.02
     text_to_image: Mapping[str, Any] = field(default_factory=dict)
 
-    def but(self, **given: Any) -> Self:
-        """These values, but those given in place of theirs; None stands for nothing given."""
+    def replace(self, **given: Any) -> Self:
+        """These values with those given in place of theirs; None stands for nothing given."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
 
 def read_sampling_defaults(directory: Path | None) -> SamplingDefaults:
-    """What the `sampling.json` of a base's folder recommends; Stable Video Diffusion's values where there is none.
+    """The recommendations in a base's `sampling.json`; Stable Video Diffusion's values where there is none.
 
     Raises:
         BaseModelError: if the file is no JSON object, has a key that is none of `SamplingDefaults`, or a value that is

@@ -16,7 +16,8 @@ import torch
 from diffusers import AutoPipelineForText2Image, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
-from exvideo_infer.base_model import BaseModel, BaseModelError, check_is_folder_or_hub_id, loading
+from exvideo_infer.bases.base import BaseModelError, check_is_folder_or_hub_id, loading
+from exvideo_infer.bases.svd import SVDBase
 
 FOLDER = "text_to_image"
 
@@ -61,7 +62,7 @@ class FrameDecoder(nn.Module):
 
 
 def load_own_text_to_image(
-    base: BaseModel, torch_dtype: torch.dtype | None, recommended: Mapping[str, Any]
+    base: SVDBase, torch_dtype: torch.dtype | None, recommended: Mapping[str, Any]
 ) -> BaseTextToImage | None:
     """The text-to-image model of a base's folder, sharing the base's VAE and text encoder; None if it has none.
 
@@ -117,7 +118,7 @@ def _load_scheduler(folder: Path) -> Any:
     return getattr(diffusers, name).from_pretrained(folder)
 
 
-def _check_fits(unet: Any, base: BaseModel, folder: Path) -> None:
+def _check_fits(unet: Any, base: SVDBase, folder: Path) -> None:
     assert base.text_encoder is not None
     for what, has, needs in (
         ("latent channels", unet.config.in_channels, base.vae.config.latent_channels),

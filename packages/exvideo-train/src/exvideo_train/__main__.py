@@ -1,7 +1,8 @@
-"""`python -m exvideo_train`, and what `deepspeed --module exvideo_train` and `torchrun -m exvideo_train` start."""
+"""`python -m exvideo_train` is `exvideo-train`; `deepspeed --module` and `torchrun -m` start it in every process."""
 
 import sys
 
 from exvideo_train.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from exvideo_infer.prompts import unknown_words, words_beyond_end
+from exvideo_infer import unknown_words, words_beyond_end
 
 from exvideo_train.dataset import Clip
 from exvideo_train.errors import UserError
@@ -25,12 +25,12 @@ def read_caption(video: Path) -> str | None:
         values = json.loads(video.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"The caption beside {video} cannot be read ({reason}); mend or remove the file.") from error
+        raise UserError(f"The caption beside {video} cannot be read ({reason}): mend or remove the file.") from error
     caption = values.get("caption") if isinstance(values, dict) else None
     if caption is None:
         return None
     if not isinstance(caption, str):
-        raise UserError(f"{video.with_suffix('.json')} has the caption {caption!r}; make it text.")
+        raise UserError(f"{video.with_suffix('.json')} has the caption {caption!r}: make it text.")
     return caption.strip() or None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks.weights import read_safetensors, write_safetensors
+from exvideo_blocks import Objective, read_safetensors, write_safetensors
 from torch import Tensor
 
 from exvideo_train.config import TrainConfig
@@ -25,13 +25,17 @@ from exvideo_train.errors import UserError
 from exvideo_train.state import TrainState
 
 FORMAT_VERSION = 1
+# The loss of checkpoints that do not say it: they were written before it could be chosen.
+_LOSS_BEFORE = {"weighting": "published", "target_scale": 1.01}
 # What may differ between the run that wrote a checkpoint and the one that resumes it without changing a result.
 _FREE_TO_CHANGE = ("base", "output", "checkpoint", "tracking", "validation")
 
 
-def identity_of(config: TrainConfig, base: str, data: str) -> dict[str, Any]:
-    """What a checkpoint belongs to: the settings that decide its numbers, and fingerprints of base and data."""
+def identity_of(config: TrainConfig, objective: Objective, base: str, data: str) -> dict[str, Any]:
+    """The run that a checkpoint belongs to: the settings that decide its numbers, and fingerprints of base and data."""
     settings = config.model_dump(mode="json", exclude=set(_FREE_TO_CHANGE))
+    for section in ("noise", "loss"):  # the family's own values stand where the configuration leaves them open
+        settings[section] = {key: getattr(objective, key, value) for key, value in settings[section].items()}
     settings["base"] = {"weights": base}
     settings["data"] = {
         "size": settings["data"]["size"],
@@ -94,16 +98,16 @@ def read_state_json(checkpoint: Path, identity: dict[str, Any]) -> tuple[TrainSt
         version, before = content["format_version"], content["identity"]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"{path} cannot be read ({error}); remove the folder {checkpoint} to resume before it."
+            f"{path} cannot be read ({error}): remove the folder {checkpoint} to resume before it."
         ) from error
     if version != FORMAT_VERSION:
         raise UserError(
-            f"{checkpoint} has format {version}, this version reads {FORMAT_VERSION}; choose another output."
+            f"{checkpoint} has format {version}, this version reads {FORMAT_VERSION}: choose another output."
         )
-    differing = _differences(before, identity)
+    differing = _differences({"loss": _LOSS_BEFORE} | before, identity)
     if differing:
         what = ", ".join(f"{key} was {old!r}, is {new!r}" for key, (old, new) in differing.items())
-        raise UserError(f"{checkpoint} belongs to another run ({what}); choose another output, or set it back.")
+        raise UserError(f"{checkpoint} belongs to another run ({what}): choose another output, or set it back.")
     return state, optimizer_step
 
 
@@ -119,7 +123,7 @@ def read_tensors(checkpoint: Path, kind: str, shapes: Mapping[str, torch.Size]) 
     except ValueError as error:
         raise UserError(f"{error} Or remove the folder {checkpoint} to resume before it.") from error
     if {name: value.shape for name, value in values.items()} != dict(shapes):
-        raise UserError(f"{path} has other tensors than this model trains; choose another output.")
+        raise UserError(f"{path} has other tensors than this model trains: choose another output.")
     return values
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit status: 0 done, 1 diverged, 2 something asked for is wrong."""
+    """Runs the command line; returns the exit status: 0 done, 1 diverged, 2 bad input."""
     parser = argparse.ArgumentParser(
         prog="exvideo-train",
         description="Post-tune an extended video diffusion model on long clips. Run the same command again to resume.",
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         config = load_config(options.config)
-        from exvideo_infer.base_model import BaseModelError, silence_loading
+        from exvideo_infer import BaseModelError, silence_loading
 
         from exvideo_train.loop import train
     except UserError as error:

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from exvideo_blocks import ExtensionConfig
-from exvideo_blocks.levels import LEVELS
-from exvideo_blocks.positions import POSITIONS
+from exvideo_blocks import LEVELS, POSITIONS, ExtensionConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from exvideo_train.errors import UserError
@@ -23,7 +21,7 @@ class _Section(BaseModel):
 
 
 class ExtensionSection(_Section):
-    """What is mounted: `exvideo_blocks.ExtensionConfig`, key by key."""
+    """The extension to mount: `exvideo_blocks.ExtensionConfig`, key by key."""
 
     num_frames: Annotated[int, Field(ge=2)]
     level: str = "full"
@@ -46,7 +44,7 @@ class ExtensionSection(_Section):
 
 
 class DataSection(_Section):
-    """Which clips are trained on. Sizes in pixels, (height, width); strides in frames."""
+    """The clips that are trained on. Sizes in pixels, (height, width); strides in frames."""
 
     videos: Path
     size: tuple[PositiveInt, PositiveInt]
@@ -55,11 +53,21 @@ class DataSection(_Section):
 
 
 class NoiseSection(_Section):
-    """How noise levels are drawn: `karras` as published, or SVD's own log-normal with ln(sigma) ~ N(mean, std)."""
+    """How noise levels are drawn; a key that is left out is the base family's own.
 
-    distribution: Literal["karras", "lognormal"] = "karras"
-    mean: Annotated[float, Field(allow_inf_nan=False)] = 0.7
-    std: Positive = 1.6
+    `karras` as published, `lognormal` with ln(sigma) ~ N(mean, std), or `discrete` timesteps of the base's scheduler.
+    """
+
+    distribution: Literal["karras", "lognormal", "discrete"] | None = None
+    mean: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    std: Positive | None = None
+
+
+class LossSection(_Section):
+    """How the network's answer is judged; a key that is left out is the base family's own."""
+
+    weighting: Literal["published", "edm"] | None = None
+    target_scale: Positive | None = None
 
 
 class OptimizerSection(_Section):
@@ -92,7 +100,7 @@ class OptimizerSection(_Section):
 
 
 class EngineSection(_Section):
-    """How it runs. ZeRO stage 0 is not offered: in bf16 its losses differ from a plain fp32-master loop's."""
+    """The way it runs. ZeRO stage 0 is not offered: in bf16 its losses differ from a plain fp32-master loop's."""
 
     precision: Literal["bf16", "fp32"] = "bf16"
     zero_stage: Literal[1, 2, 3] = 2
@@ -132,12 +140,18 @@ class TrainConfig(_Section):
     extension: ExtensionSection
     data: DataSection
     noise: NoiseSection = NoiseSection()
+    loss: LossSection = LossSection()
     conditioning_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     optimizer: OptimizerSection
     engine: EngineSection = EngineSection()
     validation: ValidationSection | None = None
     checkpoint: CheckpointSection = CheckpointSection()
     tracking: TrackingSection = TrackingSection()
+
+    @property
+    def objective_settings(self) -> dict[str, Any]:
+        """The settings of `exvideo_blocks.Family.objective`, None where the family's own hold."""
+        return self.noise.model_dump() | self.loss.model_dump()
 
     @property
     def cache(self) -> Path:
@@ -156,17 +170,17 @@ def load_config(path: str | Path) -> TrainConfig:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UserError(f"{path} cannot be read ({reason}); give the path of a YAML file.") from error
+        raise UserError(f"{path} cannot be read ({reason}): give the path of a YAML file.") from error
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(values, dict):
-        raise UserError(f"{path} must hold keys and values such as `base: folder`; configs/quickstart.yaml shows all.")
+        raise UserError(f"{path} must hold keys and values such as `base: folder`: configs/quickstart.yaml shows all.")
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {'; '.join(_explain(item) for item in error.errors())}.") from error
+        raise UserError(f"{path}: {': '.join(_explain(item) for item in error.errors())}.") from error
 
 
 def _explain(item: Any) -> str:

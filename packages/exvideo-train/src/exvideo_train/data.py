@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-import torch
-from exvideo_infer.base_model import BaseModel
-from exvideo_infer.video_file import VideoError
+from exvideo_infer import Base, VideoError
 
 from exvideo_train.captions import unread_captions, with_captions
 from exvideo_train.config import TrainConfig
 from exvideo_train.dataset import Clip, Skip, find_clips, require_clips
 from exvideo_train.engine import Processes
-from exvideo_train.latent_cache import LatentCache, fingerprint_of_encoders
+from exvideo_train.latent_cache import LatentCache
 
 Progress = Callable[[int, int], None]
 
@@ -51,7 +49,7 @@ def find_all_clips(config: TrainConfig) -> tuple[list[Clip], list[Clip], list[Sk
     return training, held_out, skips
 
 
-def encode_data(config: TrainConfig, base: BaseModel, processes: Processes, progress: Progress) -> Data:
+def encode_data(config: TrainConfig, base: Base, processes: Processes, progress: Progress) -> Data:
     """Encodes every clip that is not in the cache yet, each process its share; reports and drops what fails.
 
     Args:
@@ -66,8 +64,7 @@ def encode_data(config: TrainConfig, base: BaseModel, processes: Processes, prog
         training, held_out = with_captions(training), with_captions(held_out)
         if processes.is_main:
             print(*unread_captions(training + held_out, base.tokenizer), sep="", end="", file=sys.stderr)
-    cache = LatentCache(config.cache, config.data.size, fingerprint_of_encoders(base))
-    base.vae.encoder.to(memory_format=torch.channels_last)  # convolutions alone: on a CPU it takes 0.6 of the time
+    cache = LatentCache(config.cache, config.data.size, base)
     failed: dict[str, str] = {}
     own = processes.share(training + held_out)
     for done, clip in enumerate(own):

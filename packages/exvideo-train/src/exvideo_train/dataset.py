@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from exvideo_infer.video_file import VideoError, probe
+from exvideo_infer import VideoError, probe
 
 from exvideo_train.errors import UserError
 
@@ -46,10 +46,10 @@ def find_clips(folder: Path, num_frames: int, clip_stride: int) -> tuple[list[Cl
         UserError: the folder is missing or has no video file.
     """
     if not folder.is_dir():
-        raise UserError(f"The folder {folder} does not exist; give a folder of video files.")
+        raise UserError(f"The folder {folder} does not exist: give a folder of video files.")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
-        raise UserError(f"The folder {folder} has no video file ({', '.join(sorted(SUFFIXES))}); give one that has.")
+        raise UserError(f"The folder {folder} has no video file ({', '.join(sorted(SUFFIXES))}): give one that has.")
     clips: list[Clip] = []
     skips: list[Skip] = []
     for path in paths:
@@ -74,4 +74,4 @@ def require_clips(clips: list[Clip], skips: list[Skip], folder: Path, report: Ca
     for skip in skips:
         report(skip)
     if not clips:
-        raise UserError(f"No file in {folder} gives a clip ({skips[0].reason}); give longer or undamaged files.")
+        raise UserError(f"No file in {folder} gives a clip ({skips[0].reason}): give longer or undamaged files.")

@@ -250,7 +250,7 @@ def _micro_batches(config: TrainConfig, processes: int) -> int:
     size, micro = config.optimizer.batch_size, config.optimizer.micro_batch_size
     if size % (micro * processes):
         raise UserError(
-            f"optimizer.batch_size={size} cannot be spread over {processes} processes in micro-batches of {micro}; "
+            f"optimizer.batch_size={size} cannot be spread over {processes} processes in micro-batches of {micro}: "
             f"make it a multiple of {micro * processes}."
         )
     return size // (micro * processes)

@@ -1,19 +1,17 @@
-"""Clips encoded once: latents, first-frame condition and embedding, one safetensors file a clip.
+"""Clips encoded once: latents and all that they are conditioned on, one safetensors file a clip.
 
 The name of a file is a hash of everything that its contents depend on, so that a cache is never stale: the video's
 bytes, the place, size and caption of the clip, and the weights of the encoders.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
 
 import torch
-from exvideo_blocks.weights import read_safetensors, write_safetensors
-from exvideo_infer.base_model import BaseModel
-from exvideo_infer.conditioning import embed_image, embed_text, encode_clip, encode_first_frame, join_tokens
-from exvideo_infer.video_file import read_clip
+from exvideo_blocks import read_safetensors, write_safetensors
+from exvideo_infer import Base, Conditions, read_clip
 from torch import Tensor, nn
 
 from exvideo_train.dataset import Clip
@@ -25,33 +23,37 @@ class EncodedClip:
     """A clip as the network is trained on it.
 
     Args:
-        latents: (frames, channels, height, width), times the VAE's scaling factor.
-        first_frame: (channels, height, width), the clean first frame's latents, not scaled.
-        embedding: (tokens, dimension): the first frame's token, then the caption's where the base reads text.
-        fps: frames a second.
-        motion_bucket_id: 0 to 127.
+        latents: (frames, channels, ...), in the network's scale.
+        conditions: of a batch of one.
     """
 
     latents: Tensor
-    first_frame: Tensor
-    embedding: Tensor
-    fps: float
-    motion_bucket_id: int
+    conditions: Conditions
+
+    @property
+    def tokens(self) -> int:
+        """Latents of the clip, frames x height x width."""
+        return self.latents.numel() // self.latents.shape[1]
+
+    def without_conditions(self) -> "EncodedClip":
+        """The clip as the sampler's unconditional half sees it."""
+        return replace(self, conditions=self.conditions.without())
 
 
 class LatentCache:
     """Encodes clips into a folder and reads them back.
 
     Args:
-        folder: where the files are; made if missing.
+        folder: of the files; made if missing.
         size: (height, width) that clips are resized and cropped to, in pixels.
-        encoders: fingerprint of all that encodes (`fingerprint_of_encoders`).
+        base: what encodes. Only a fingerprint of it is kept, so that its networks can be let go.
     """
 
-    def __init__(self, folder: Path, size: tuple[int, int], encoders: str) -> None:
+    def __init__(self, folder: Path, size: tuple[int, int], base: Base) -> None:
         self.folder = folder
         self.size = size
-        self.encoders = encoders
+        self.encoders = fingerprint_of_encoders(base)
+        self._conditions = base.conditions  # a static method: it holds no network
         self._content: dict[Path, str] = {}
 
     def path_of(self, clip: Clip) -> Path:
@@ -65,7 +67,7 @@ class LatentCache:
         name = sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
         return self.folder / f"{name}.safetensors"
 
-    def encode(self, clip: Clip, base: BaseModel) -> None:
+    def encode(self, clip: Clip, base: Base) -> None:
         """Encodes a clip, unless its file is there. To a base that reads text, a missing caption is the empty prompt.
 
         Raises:
@@ -75,12 +77,7 @@ class LatentCache:
         if path.is_file():
             return
         frames = read_clip(clip.path, clip.start, clip.num_frames, self.size).float() / 127.5 - 1
-        first = frames[:1]
-        tensors = {
-            "latents": encode_clip(base.vae, frames[None])[0].half(),
-            "first_frame": encode_first_frame(base.vae, first)[0].half(),
-            "embedding": _embed(base, first, clip.caption or "")[0].half(),
-        }
+        tensors = {name: value.half() for name, value in base.encode(frames, clip.caption or "").items()}
         metadata = {"fps": repr(clip.fps), "motion_bucket_id": str(motion_bucket(motion_score(frames)))}
         write_safetensors(path, tensors, metadata)
 
@@ -91,23 +88,12 @@ class LatentCache:
             ValueError: its file is missing or damaged.
         """
         tensors, metadata = read_safetensors(self.path_of(clip))
-        return EncodedClip(
-            latents=tensors["latents"].float(),
-            first_frame=tensors["first_frame"].float(),
-            embedding=tensors["embedding"].float(),
-            fps=float(metadata["fps"]),
-            motion_bucket_id=int(metadata["motion_bucket_id"]),
-        )
+        encoded = {name: value.float() for name, value in tensors.items()}
+        conditions = self._conditions(encoded, float(metadata["fps"]), int(metadata["motion_bucket_id"]))
+        return EncodedClip(encoded["latents"], conditions)
 
 
-def _embed(base: BaseModel, first_frame: Tensor, caption: str) -> Tensor:
-    image_token = embed_image(base.image_encoder, base.feature_extractor, first_frame)
-    if base.text_encoder is None or base.tokenizer is None:
-        return image_token
-    return join_tokens(image_token, embed_text(base.text_encoder, base.tokenizer, [caption]))
-
-
-def fingerprint_of_encoders(base: BaseModel) -> str:
+def fingerprint_of_encoders(base: Base) -> str:
     """sha256 over the weights of all networks that encode, and over the tokenizer of a base that reads text."""
     weights = fingerprint(*base.encoders)
     if base.tokenizer is None:

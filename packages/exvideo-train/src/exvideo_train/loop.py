@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks import Extension, check_extends, extend
-from exvideo_infer.base_model import load_base
+from exvideo_blocks import Extension, check_extends, extend, family_of, save_extension
+from exvideo_infer import load_base
 
 from exvideo_train.checkpoint import find_checkpoint, identity_of, read_state_json, read_tensors, save_checkpoint
 from exvideo_train.config import TrainConfig
@@ -24,16 +24,17 @@ from exvideo_train.engine import STATE_KINDS, Engine, Processes
 from exvideo_train.errors import TrainingDivergedError, UserError
 from exvideo_train.latent_cache import fingerprint
 from exvideo_train.state import TrainState
-from exvideo_train.step import training_batch, training_loss
+from exvideo_train.step import Task, training_batch
 from exvideo_train.tracking import Tracker
 from exvideo_train.validation import Validation
 
 
 @dataclass
 class Run:
-    """What the loop works on. `tracker` is None but in the main process; `state` is all that changes."""
+    """All that the loop works on. `tracker` is None but in the main process; `state` is all that changes."""
 
     config: TrainConfig
+    task: Task
     engine: Engine
     data: Data
     state: TrainState
@@ -57,18 +58,18 @@ def train(config: TrainConfig) -> Path:
     find_all_clips(config)  # a wrong folder is told before anything slow is loaded
     processes = Processes()
     display = Display(processes.is_main)
-    unet, data = _load(config, processes, display)
+    network, task, data = _load(config, processes, display)
     config.output.mkdir(parents=True, exist_ok=True)
-    validation = _validation(config, data, processes)
-    base_figures = _evaluate_base(unet, validation)
-    identity = identity_of(config, fingerprint(unet), data.content)
-    extension = extend(unet, config.extension.mounted)
-    engine = _engine(config, unet, extension, data, processes)
+    validation = _validation(config, task, data, processes)
+    base_figures = _evaluate_base(network, validation)
+    identity = identity_of(config, task.objective, fingerprint(network), data.content)
+    extension = extend(network, config.extension.mounted)
+    engine = _engine(config, network, extension, data, processes)
     state = _resume(config, engine, identity, display)
     tracker = Tracker(config, state.step) if processes.is_main else None
     display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
     with engine.attention():
-        _loop(Run(config, engine, data, state, identity, validation, base_figures, tracker, display))
+        _loop(Run(config, task, engine, data, state, identity, validation, base_figures, tracker, display))
     return _finish(config, engine, extension, tracker)
 
 
@@ -77,7 +78,7 @@ def _loop(run: Run) -> None:
     if state.step == 0:
         _validate(run)
     while state.step < config.optimizer.steps:
-        figures = train_step(config, run.engine, run.data, state)
+        figures = train_step(config, run.task, run.engine, run.data, state)
         if run.tracker is not None:
             run.tracker.record(state.step, figures)
             run.display.step(state.step, figures)
@@ -100,7 +101,7 @@ def _validate(run: Run) -> None:
         run.display.validation(run.state.step, figures, run.base_figures)
 
 
-def train_step(config: TrainConfig, engine: Engine, data: Data, state: TrainState) -> dict[str, float]:
+def train_step(config: TrainConfig, task: Task, engine: Engine, data: Data, state: TrainState) -> dict[str, float]:
     """One update of the weights and of their EMA; advances `state`. Every process must call.
 
     Returns:
@@ -117,9 +118,10 @@ def train_step(config: TrainConfig, engine: Engine, data: Data, state: TrainStat
     for turn in range(engine.micro_batches):
         asked = time.perf_counter()
         samples = own[turn * config.optimizer.micro_batch_size :][: config.optimizer.micro_batch_size]
-        batch = training_batch(config, data.cache, data.training, state.step, samples).to(engine.processes.device)
+        batch = training_batch(config, task.objective, data.cache, data.training, state.step, samples)
+        batch = batch.to(engine.processes.device)
         waited += time.perf_counter() - asked
-        losses = training_loss(engine, batch, engine.dtype)
+        losses = task.loss(engine, batch, engine.dtype)
         total = total + losses.detach().sum().cpu()
         if turn == engine.micro_batches - 1:
             mean = engine.processes.sum(total).item() / config.optimizer.batch_size
@@ -141,30 +143,32 @@ def train_step(config: TrainConfig, engine: Engine, data: Data, state: TrainStat
 def _check_finite(loss: float, step: int, learning_rate: float) -> None:
     if not math.isfinite(loss):
         raise TrainingDivergedError(
-            f"The loss is {loss} at step {step}, with a learning rate of {learning_rate}; lower it, or set "
+            f"The loss is {loss} at step {step}, with a learning rate of {learning_rate}: lower it, or set "
             "engine.precision to fp32, and run again from the last checkpoint."
         )
 
 
-def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[Any, Data]:
-    """The base's UNet on this process's device, and the clips, encoded; the encoders are let go."""
+def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[Any, Task, Data]:
+    """The base's network on this process's device, its task, and the clips, encoded; the encoders are let go."""
     base = load_base(config.base)
     try:
-        check_extends(base.unet, config.extension.mounted)
+        check_extends(base.network, config.extension.mounted)
+        family = family_of(base.network)
+        task = Task(family, family.objective(base.scheduler, **config.objective_settings))
     except (TypeError, ValueError) as error:
         raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
     for network in base.encoders:
         network.to(processes.device)
     data = encode_data(config, base, processes, display.encoding)
-    return base.unet.to(processes.device), data
+    return base.network.to(processes.device), task, data
 
 
-def _engine(config: TrainConfig, unet: Any, extension: Extension, data: Data, processes: Processes) -> Engine:
-    tokens = data.cache.read(data.training[0]).embedding.shape[0]
+def _engine(config: TrainConfig, network: Any, extension: Extension, data: Data, processes: Processes) -> Engine:
+    tokens = data.cache.read(data.training[0]).conditions.tokens.shape[1]
     parameters = extension.trainable_parameters(context_tokens=tokens)
     if config.engine.gradient_checkpointing:
-        unet.enable_gradient_checkpointing()
-    return Engine(unet, parameters, config, processes)
+        network.enable_gradient_checkpointing()
+    return Engine(network, parameters, config, processes)
 
 
 def _resume(config: TrainConfig, engine: Engine, identity: dict[str, Any], display: Display) -> TrainState:
@@ -178,17 +182,17 @@ def _resume(config: TrainConfig, engine: Engine, identity: dict[str, Any], displ
     return state
 
 
-def _validation(config: TrainConfig, data: Data, processes: Processes) -> Validation | None:
+def _validation(config: TrainConfig, task: Task, data: Data, processes: Processes) -> Validation | None:
     if config.validation is None:
         return None
-    return Validation(config.validation, config, data.cache, data.held_out, processes)
+    return Validation(task, config.validation, config, data.cache, data.held_out, processes)
 
 
-def _evaluate_base(unet: Any, validation: Validation | None) -> dict[str, float]:
+def _evaluate_base(network: Any, validation: Validation | None) -> dict[str, float]:
     """Held-out figures of the base run directly at the extended length: what the extension has to beat."""
     if validation is None:
         return {}
-    figures = validation(unet.eval(), unet.dtype)
+    figures = validation(network.eval(), next(network.parameters()).dtype)
     return {f"validation_base/{name}": value for name, value in figures.items()}
 
 
@@ -197,7 +201,7 @@ def _finish(config: TrainConfig, engine: Engine, extension: Extension, tracker: 
     ema = engine.read_state("ema")
     with engine.whole(extension.named_parameters().values()):
         if tracker is not None:
-            extension.save(path, tensors=ema, dtype=torch.float32)
+            save_extension(extension, path, tensors=ema, dtype=torch.float32)
             tracker.close()
     engine.processes.wait()
     return path

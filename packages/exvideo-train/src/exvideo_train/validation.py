@@ -3,35 +3,37 @@
 from typing import Any
 
 import torch
-from exvideo_blocks.families import svd
 
 from exvideo_train.config import TrainConfig, ValidationSection
 from exvideo_train.dataset import Clip
 from exvideo_train.engine import Processes
 from exvideo_train.latent_cache import LatentCache
 from exvideo_train.noise import keyed_generator
-from exvideo_train.step import Batch, collate, predict
+from exvideo_train.step import Batch, Task, collate
 
 
 class Validation:
     """Held-out loss of a network.
 
     Args:
+        task: asks the network and judges it.
         section: sigmas.
         config: the run, for its seed.
-        cache: where the held-out clips are encoded.
+        cache: holds the held-out clips.
         clips: the held-out clips.
         processes: clips and sigmas are spread over them.
     """
 
     def __init__(
         self,
+        task: Task,
         section: ValidationSection,
         config: TrainConfig,
         cache: LatentCache,
         clips: list[Clip],
         processes: Processes,
     ) -> None:
+        self.task = task
         self.section = section
         self.config = config
         self.cache = cache
@@ -45,7 +47,7 @@ class Validation:
         Every process must call, and runs the same number of forward passes (ZeRO 3 gathers weights in each).
 
         Returns:
-            {"loss": ..., "mse_sigma_4": ..., ...}: the loss is the published one, averaged over clips and sigmas.
+            {"loss": ..., "mse_sigma_4": ..., ...}: the loss is the objective's own, averaged over clips and sigmas.
         """
         pairs = [(clip, sigma) for clip in range(len(self.clips)) for sigma in range(len(self.section.sigmas))]
         rounds = -(-len(pairs) // self.processes.count)
@@ -55,10 +57,11 @@ class Validation:
             number = turn * self.processes.count + self.processes.rank
             clip, sigma = pairs[number % len(pairs)]
             batch = self._batch(clip, sigma).to(self.processes.device)
-            v, model_input = predict(network, batch, dtype)
+            prediction, model_input = self.task.predict(network, batch, dtype)
             if number < len(pairs):
-                losses[sigma] += svd.loss(v, model_input, batch.latents, batch.sigma).item()
-                original = svd.predict_original(v, model_input, batch.sigma)
+                objective, noise, level = self.task.objective, batch.noise, batch.level
+                losses[sigma] += objective.loss(prediction, model_input, batch.latents, noise, level).item()
+                original = objective.original(prediction, model_input, level)
                 errors[sigma] += (original - batch.latents).square().mean().item()
         losses, errors = (self.processes.sum(total) / len(self.clips) for total in (losses, errors))
         by_sigma = {f"mse_sigma_{sigma:g}": errors[i].item() for i, sigma in enumerate(self.section.sigmas)}
@@ -68,4 +71,4 @@ class Validation:
         encoded = self.cache.read(self.clips[clip])
         generator = keyed_generator(self.config.seed, "validation", clip, sigma)
         noise = torch.randn(encoded.latents.shape, generator=generator)
-        return collate([encoded], [torch.tensor(self.section.sigmas[sigma])], [noise])
+        return collate([encoded], [self.task.objective.level_at(self.section.sigmas[sigma])], [noise])

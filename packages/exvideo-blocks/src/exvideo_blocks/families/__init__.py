@@ -1,4 +1,4 @@
-"""The kinds of video model that can be extended, one file each."""
+"""The kinds of video model that can be extended, a room each."""
 
 from torch import nn
 
@@ -8,33 +8,38 @@ from exvideo_blocks.families.family import Family
 FAMILIES: dict[str, Family] = {}
 
 
-def register(family: Family) -> None:
-    """Makes a family known to `extend` and `Extension.load`.
+def register_family(family: Family) -> None:
+    """Makes a family known to `extend` and `load_extension`.
 
     Raises:
         ValueError: another family has this name.
     """
     if FAMILIES.setdefault(family.NAME, family) is not family:
-        raise ValueError(f"A family named {family.NAME!r} is registered already; choose another name.")
+        raise ValueError(f"A family named {family.NAME!r} is registered already: choose another name.")
 
 
 def family_of(model: nn.Module) -> Family:
-    """The family that a model belongs to.
+    """The family of a model, compiled or not: of those that know its class or a parent of it, the most specific.
 
     Raises:
-        TypeError: no family knows this class.
+        TypeError: no family knows this class, or two know the same one.
     """
-    for family in FAMILIES.values():
-        if family.matches(model):
-            return family
-    known = ", ".join(family.MODEL_CLASS for family in FAMILIES.values())
+    model = getattr(model, "_orig_mod", model)  # what torch.compile wraps
+    classes = {name: family.model_class() for name, family in FAMILIES.items()}
+    for parent in type(model).__mro__:
+        names = [name for name, known in classes.items() if known is parent]
+        if len(names) > 1:
+            raise TypeError(f"{parent.__name__} is a model of {' and '.join(names)}: register one family a class.")
+        if names:
+            return FAMILIES[names[0]]
+    known = ", ".join(f"{known.__module__.partition('.')[0]}.{known.__name__}" for known in classes.values())
     hint = (
-        "; make a UNet of it first, UNetMotionModel.from_unet2d(unet, adapter)"
+        ": make a UNet of it first, UNetMotionModel.from_unet2d(unet, adapter)"
         if type(model).__name__ == "MotionAdapter"
         else ""
     )
-    raise TypeError(f"{type(model).__name__} cannot be extended; pass one of: {known}{hint}.")
+    raise TypeError(f"{type(model).__name__} cannot be extended: pass one of {known}{hint}.")
 
 
-register(svd)
-register(animatediff)
+register_family(svd)
+register_family(animatediff)

@@ -1,36 +1,12 @@
-"""What a kind of video model has to say of itself to be extended. docs/adding-a-family.md shows one from end to end."""
+"""The contract of a kind of video model. docs/adding-a-family.md shows one from end to end."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from exvideo_blocks.config import ExtensionConfig
-
-
-class Objective(Protocol):
-    """What a network is shown at each noise level, and what it should have said. Latents in the model's own layout."""
-
-    def noise_levels(self) -> Tensor:
-        """The levels that training draws from, uniformly, (levels,)."""
-        ...
-
-    def precondition(self, latents: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """What the network sees of noisy latents, and its time input.
-
-        Args:
-            latents: clean latents, (batch, ...).
-            noise: standard normal, same shape.
-            level: one of `noise_levels` a clip, (batch,).
-
-        Returns:
-            The input, of the latents' shape, without conditioning channels; the time, (batch,).
-        """
-        ...
-
-    def loss(self, prediction: Tensor, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
-        """The loss of each clip, (batch,) in fp32, for the network's output of the latents' shape."""
-        ...
+from exvideo_blocks.config import ExtensionConfig
+from exvideo_blocks.families.objective import Objective
 
 
 class Family(Protocol):
@@ -42,32 +18,50 @@ class Family(Protocol):
         ...
 
     @property
-    def MODEL_CLASS(self) -> str:  # noqa: N802 as above
-        """The class of its models, as an error names it."""
+    def PIPELINE_TAG(self) -> str:  # noqa: N802 as above
+        """The task of its models, as the Hugging Face hub calls it: "image-to-video", "text-to-video", ..."""
         ...
 
     @property
-    def PIPELINE_TAG(self) -> str:  # noqa: N802 as above
-        """What its models do, as the Hugging Face hub calls it: "image-to-video", "text-to-video", ..."""
+    def SUBFOLDER(self) -> str:  # noqa: N802 as above
+        """The model's folder in a pipeline saved by diffusers: "unet", "transformer", ..."""
         ...
 
-    def matches(self, model: nn.Module) -> bool:
-        """True for a model of this family."""
+    @property
+    def LEVELS(self) -> Collection[str]:  # noqa: N802 as above
+        """The levels of `exvideo_blocks.levels` that it serves."""
+        ...
+
+    @property
+    def GROUPS(self) -> Mapping[str, str]:  # noqa: N802 as above
+        """Kinds of parameters for a summary: title -> regular expression; the first that a name holds decides."""
+        ...
+
+    def model_class(self) -> type[nn.Module]:
+        """The class of its models. Of all families, the one with the most specific class of a model has it."""
         ...
 
     def base_frames(self, model: Any) -> int:
         """Frames the base was trained at; the family's usual length where its config does not say."""
         ...
 
+    def rows(self, num_frames: int) -> int:
+        """Temporal rows (latent frames) of a clip.
+
+        Raises:
+            ValueError: no clip of the family has so many frames; the message names the nearest numbers that one has.
+        """
+        ...
+
     def architecture(self, model: Any) -> dict[str, Any]:
-        """What decides whether an extension's tensors fit, as plain JSON values."""
+        """The part of the model's config that decides whether an extension's tensors fit, as plain JSON values."""
         ...
 
     def find_sites(self, model: nn.Module) -> dict[str, nn.Module]:
-        """Every temporal site by its name in the model: what is swapped for its extended stand-in."""
+        """Every temporal site by its name in the model, to be swapped for its extended stand-in."""
         ...
 
-    def extended_site(self, site: Any, config: "ExtensionConfig", known_frames: int) -> nn.Module:
+    def extended_site(self, site: Any, config: ExtensionConfig, known_frames: int) -> nn.Module:
         """An extended stand-in for one site, which is left as it was; `twin_with_own` makes one.
 
         Positions are `FrameTable`s, which `lengthen` knows to continue. For clips of up to `known_frames` it computes
@@ -79,18 +73,33 @@ class Family(Protocol):
         """Names, within an extended site, of the parameters that the level adapts."""
         ...
 
-    def is_dead_with_one_token(self, name: str) -> bool:
-        """True for a parameter that cannot learn where the model is conditioned on a single token."""
+    def dead_names(self, names: Iterable[str], context_tokens: int | None) -> list[str]:
+        """Those of some parameters that cannot learn if the model is conditioned on so many tokens (None: unknown)."""
         ...
 
-    def objective(self, scheduler: Any) -> Objective:
-        """What the model trains under.
+    def objective(self, scheduler: Any, **settings: Any) -> Objective:
+        """The objective that the model trains under.
 
         Args:
             scheduler: the diffusers scheduler that the base model samples with.
+            settings: by name, as exvideo-train's configuration has them; None leaves one at the family's own value.
 
         Raises:
-            ValueError: the family's models are not trained as this scheduler samples.
+            ValueError: the family's models are not trained as this scheduler samples, or do not have a setting.
+        """
+        ...
+
+    def call(self, network: Any, model_input: Tensor, time: Tensor, conditions: Any) -> Tensor:
+        """The network's answer: the one place that knows the arguments and the layout of its forward pass.
+
+        Args:
+            network: the model or a wrapper of it.
+            model_input: (batch, frames, ...), in the dtype that the network computes in.
+            time: as `Objective.precondition` gives it, or a scalar of the sampler's scheduler.
+            conditions: `exvideo_infer.Conditions`, or an object with those of its attributes that the family reads.
+
+        Returns:
+            The prediction, of the input's shape.
         """
         ...
 
@@ -100,7 +109,7 @@ def check_class(module: nn.Module, known: type[nn.Module]) -> None:
     if type(module) is not known:
         raise ValueError(
             f"A temporal site of this model has a {type(module).__name__} where a {known.__name__} is known, and its "
-            f"own computation would be lost; put a plain {known.__name__} back before extending the model "
+            f"own computation would be lost: put a plain {known.__name__} back before extending the model "
             "(for FreeNoise: disable_free_noise)."
         )
 

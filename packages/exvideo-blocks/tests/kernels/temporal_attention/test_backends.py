@@ -55,7 +55,7 @@ def test_triton_on_a_cpu_is_an_error_that_names_why() -> None:
 def test_xformers_that_is_missing_is_an_error_that_names_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xformers", None)
     monkeypatch.setitem(sys.modules, "xformers.ops", None)
-    with pytest.raises(BackendError, match=r"The backend xformers cannot run .* ModuleNotFoundError: .*; give auto"):
+    with pytest.raises(BackendError, match=r"The backend xformers cannot run .* ModuleNotFoundError: .*: give auto"):
         choose("xformers", CPU, torch.float32, 32, 16)
 
 

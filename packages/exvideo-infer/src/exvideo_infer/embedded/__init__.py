@@ -1,6 +1,6 @@
 """The small text-to-video model that ships with this package: `ExVideoPipeline.from_pretrained("embedded")`.
 
-Its files lie beside this one, in the layout that `exvideo_infer.base_model.load_base` reads; `README.md` is its card.
+Its files lie beside this one, in the layout that `exvideo_infer.load_base` reads; `README.md` is its card.
 """
 
 from pathlib import Path

@@ -45,7 +45,7 @@ def choose(backend: Backend, device: torch.device, dtype: torch.dtype, width: in
     case = f"{device}, {str(dtype).removeprefix('torch.')}, up to {width} channels"
     if backend == "triton":
         if obstacle:
-            raise BackendError(f"The backend triton cannot run add_layer_norm on {case}: {obstacle}; give auto.")
+            raise BackendError(f"The backend triton cannot run add_layer_norm on {case}: {obstacle}: give auto.")
         return backend
     why = f", as triton cannot run: {obstacle}" if obstacle else ""
     chosen = "torch" if obstacle else "triton"

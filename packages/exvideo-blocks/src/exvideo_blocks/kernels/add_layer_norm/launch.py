@@ -90,5 +90,5 @@ def backward(
 def _rows(tokens: Tensor) -> int:
     rows = tokens.shape[0] * tokens.shape[1]
     if rows > MOST_ROWS:
-        raise ValueError(f"{rows} frames and positions are more than the {MOST_ROWS} of one launch; split the batch.")
+        raise ValueError(f"{rows} frames and positions are more than the {MOST_ROWS} of one launch: split the batch.")
     return rows

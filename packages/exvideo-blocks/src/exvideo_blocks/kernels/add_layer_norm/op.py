@@ -58,7 +58,7 @@ def _check(tokens: Tensor, added: Tensor, weight: Tensor, bias: Tensor) -> None:
             "(frames, channels) of frames that divide the first axis."
         )
     if added.dtype != tokens.dtype:
-        raise ValueError(f"added is of {added.dtype} and tokens are of {tokens.dtype}; give one dtype.")
+        raise ValueError(f"added is of {added.dtype} and tokens are of {tokens.dtype}: give one dtype.")
     if not weight.shape == bias.shape == (channels,) or weight.dtype != bias.dtype:
         raise ValueError(
             f"weight and bias are of shapes {tuple(weight.shape)}, {tuple(bias.shape)} and of {weight.dtype}, "

@@ -40,7 +40,7 @@ def attend_by_xformers(query: Tensor, key: Tensor, value: Tensor, num_frames: in
     heads = query.shape[1] * num_heads
     if heads > MOST_HEADS_OF_XFORMERS:
         raise BackendError(
-            f"{heads} heads and positions a clip are more than the {MOST_HEADS_OF_XFORMERS} that xformers can do; "
+            f"{heads} heads and positions a clip are more than the {MOST_HEADS_OF_XFORMERS} that xformers can do: "
             "choose the backend triton or sdpa."
         )
     shape = (-1, num_frames, heads, query.shape[2] // num_heads)
@@ -71,7 +71,7 @@ def choose(backend: Backend, device: torch.device, dtype: torch.dtype, num_frame
         return chosen
     obstacle = _obstacle(backend, device, dtype, num_frames, head_dim)
     if obstacle:
-        raise BackendError(f"The backend {backend} cannot run temporal attention on {case}: {obstacle}; give auto.")
+        raise BackendError(f"The backend {backend} cannot run temporal attention on {case}: {obstacle}: give auto.")
     return backend
 
 

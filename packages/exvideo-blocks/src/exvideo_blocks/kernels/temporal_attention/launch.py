@@ -98,7 +98,7 @@ class _Call:
         if max(programs, self.units) > MOST_PROGRAMS:  # units are counted in 32 bits, too
             raise ValueError(
                 f"{self.units} heads and positions of {self.num_frames} frames are more than the {MOST_PROGRAMS} "
-                "programs that a launch can have; split the batch."
+                "programs that a launch can have: split the batch."
             )
         if programs == 0:
             return

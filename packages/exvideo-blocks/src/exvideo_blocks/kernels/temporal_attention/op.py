@@ -90,12 +90,12 @@ def _check(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads
         )
     if num_frames < 1 or query.shape[0] % num_frames:
         raise ValueError(
-            f"num_frames={num_frames} does not divide the {query.shape[0]} frames of the first axis; "
+            f"num_frames={num_frames} does not divide the {query.shape[0]} frames of the first axis: "
             "give the frames of one clip."
         )
     if num_heads < 1 or query.shape[2] % num_heads:
         raise ValueError(
-            f"num_heads={num_heads} does not divide {query.shape[2]} channels; give a number of heads that does."
+            f"num_heads={num_heads} does not divide {query.shape[2]} channels: give a number of heads that does."
         )
 
 

@@ -81,8 +81,8 @@ def test_under_autocast_the_dtype_of_tokens_stays() -> None:
 
 
 def test_what_the_kernels_do_not_take_is_refused_by_name() -> None:
-    with pytest.raises(BackendError, match="compute in float32, float16 and bfloat16; give auto"):
+    with pytest.raises(BackendError, match="compute in float32, float16 and bfloat16: give auto"):
         compute(*random_inputs(ADDED[0], torch.float64))
     wide = torch.randn(1, 1, 8193)
-    with pytest.raises(BackendError, match="up to 16384 channels: its kernels take 1 to 8192 channels; give auto"):
+    with pytest.raises(BackendError, match="up to 16384 channels: its kernels take 1 to 8192 channels: give auto"):
         compute(wide, wide, wide[0, 0], wide[0, 0])

@@ -74,7 +74,7 @@ def test_compiled_under_autocast() -> None:
 
 
 def test_float64_is_refused_by_name() -> None:
-    with pytest.raises(RuntimeError, match="compute in float32, float16 and bfloat16; give auto"):
+    with pytest.raises(RuntimeError, match="compute in float32, float16 and bfloat16: give auto"):
         attend(*(x.double() for x in random_inputs(5)), 5)
 
 

@@ -52,7 +52,7 @@ class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
     def _cross_attend(self, hidden_states: Tensor, context: Tensor | None, num_frames: int) -> Tensor:
         if context is None:
             raise ValueError(
-                "encoder_hidden_states=None, but this temporal block attends to a context; pass one a clip."
+                "encoder_hidden_states=None, but this temporal block attends to a context: pass one a clip."
             )
         attn, positions = self.attn2, hidden_states.shape[1]
         if context.shape[1] == 1:

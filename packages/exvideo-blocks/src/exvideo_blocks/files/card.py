@@ -3,17 +3,14 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from exvideo_blocks.families import family_of
-from exvideo_blocks.hub import FILE_NAME, is_id
-
-if TYPE_CHECKING:
-    from exvideo_blocks.extension import Extension
+from exvideo_blocks.extension import Extension
+from exvideo_blocks.files.hub import FILE_NAME, is_id
+from exvideo_blocks.summary import summarize
 
 
 def write_model_card(
-    extension: "Extension", file: Path, *, repo_id: str | None = None, base_model: str | None = None
+    extension: Extension, file: Path, *, repo_id: str | None = None, base_model: str | None = None
 ) -> None:
     """Writes README.md beside an extension's file.
 
@@ -29,7 +26,7 @@ def write_model_card(
 
 
 def model_card(
-    extension: "Extension", *, file_bytes: int, repo_id: str | None = None, base_model: str | None = None
+    extension: Extension, *, file_bytes: int, repo_id: str | None = None, base_model: str | None = None
 ) -> str:
     """The card as Markdown with YAML front matter.
 
@@ -65,40 +62,43 @@ Install it with `pip install exvideo-blocks`; then
 
 ```python
 {import_line}
-from exvideo_blocks import Extension
+from exvideo_blocks import load_extension
 
 {base_line}
-Extension.load({json.dumps(repo_id or "path of this folder")}, model)  # in place
+load_extension(model, {json.dumps(repo_id or "path of this folder")})  # in place
 ```
 
 ## Parameters
 
-{extension.summary().to_markdown()}
+{summarize(extension).to_markdown()}
 """
 
 
-def _loading_of_the_base(extension: "Extension", base_model: str | None) -> tuple[str, str]:
+def _loading_of_the_base(extension: Extension, base_model: str | None) -> tuple[str, str]:
     """Two lines of Python: the import of the model's class, and the base made with it."""
     module, name = type(extension.model).__module__, type(extension.model).__name__
     if module.partition(".")[0] != "diffusers":
         return f"from {module} import {name}", f"model = {name}(...)  # the base, with its weights"
     source = json.dumps(base_model or "path or id of the base")
-    return f"from diffusers import {name}", f'model = {name}.from_pretrained({source}, subfolder="unet")'
+    return (
+        f"from diffusers import {name}",
+        f'model = {name}.from_pretrained({source}, subfolder="{extension.family.SUBFOLDER}")',
+    )
 
 
-def _front_matter(extension: "Extension", base_model: str | None) -> str:
+def _front_matter(extension: Extension, base_model: str | None) -> str:
     # JSON strings are YAML strings, whatever is in them.
     lines = [f"base_model: {json.dumps(base_model)}"] if base_model and is_id(base_model) else []
     lines += [
         "library_name: exvideo",
-        f"pipeline_tag: {family_of(extension.model).PIPELINE_TAG}",
+        f"pipeline_tag: {extension.family.PIPELINE_TAG}",
         "tags:",
         *(f"- {tag}" for tag in ("exvideo", "diffusers", "video-generation", "long-video")),
     ]
     return "\n".join(lines)
 
 
-def _loaded_from(extension: "Extension") -> str | None:
+def _loaded_from(extension: Extension) -> str | None:
     config = getattr(extension.model, "config", None)
     name = str(getattr(config, "_name_or_path", "") or "")
     return name if is_id(name) and not Path(name).exists() else None

@@ -1,11 +1,7 @@
-"""AnimateDiff: where its motion modules are, how they are extended, and the objective it trains under.
-
-AnimateDiff is arXiv 2307.04725; the objective that of DDPM (arXiv 2006.11239, equation 14), or of v-prediction
-(arXiv 2202.00512, section 2.4), as the scheduler's config says.
-"""
+"""The motion modules of AnimateDiff (arXiv 2307.04725), and their extended stand-ins."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,10 +17,6 @@ from exvideo_blocks.twins import twin_of, twin_with_own
 if TYPE_CHECKING:
     from exvideo_blocks.config import ExtensionConfig
 
-NAME = "animatediff"
-MODEL_CLASS = "diffusers.UNetMotionModel"
-PIPELINE_TAG = "text-to-video"
-
 # Frames that the published motion modules were trained at. No config says so: `motion_max_seq_length` is the number of
 # rows in the stored position table, 24 or 32, of which the last were never trained with. ExtensionConfig.base_frames
 # overrules it.
@@ -39,19 +31,21 @@ _LORA_TARGETS = tuple(f"{attn}.{part}" for attn in _SELF_ATTENTIONS for part in 
 _TABLES = ("frame_table1", "frame_table2")
 
 
-# --- where the extension goes ------------------------------------------------------------------------------------
-
-
-def matches(model: nn.Module) -> bool:
-    """True for diffusers' UNetMotionModel."""
+def model_class() -> type[nn.Module]:
+    """diffusers' UNetMotionModel."""
     from diffusers import UNetMotionModel
 
-    return isinstance(model, UNetMotionModel)
+    return UNetMotionModel
 
 
 def base_frames(model: Any) -> int:
     """16, or the rows of the stored position table if there are fewer."""
     return min(TRAINED_FRAMES, int(model.config.motion_max_seq_length))
+
+
+def rows(num_frames: int) -> int:
+    """A temporal row a frame."""
+    return num_frames
 
 
 def architecture(model: Any) -> dict[str, Any]:
@@ -77,7 +71,7 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     """
     from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 
-    from exvideo_blocks.animatediff_block import ExtendedAnimateDiffTransformer3D
+    from exvideo_blocks.families.animatediff.block import ExtendedAnimateDiffTransformer3D
 
     check_class(site, AnimateDiffTransformer3D)
     level = LEVELS[config.level]
@@ -102,7 +96,7 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
 def _extended_block(block: Any, level: Level, lora_rank: int, ids: list[float]) -> nn.Module:
     from diffusers.models.attention import BasicTransformerBlock
 
-    from exvideo_blocks.animatediff_block import ExtendedMotionBlock
+    from exvideo_blocks.families.animatediff.block import ExtendedMotionBlock
 
     check_class(block, BasicTransformerBlock)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
@@ -148,60 +142,6 @@ def adapted_names(site: Any, level_name: str) -> list[str]:
     return [name for name, _ in site.named_parameters() if is_adapted(name)]
 
 
-def is_dead_with_one_token(name: str) -> bool:
-    """False: a motion module attends to frames alone, whatever the model is conditioned on."""
-    return False
-
-
-# --- the objective -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class DiscreteObjective:
-    """Noise at whole timesteps of a schedule; the network predicts the noise or v.
-
-    Latents are (batch, channels, frames, height, width); a noise level is a timestep.
-
-    Args:
-        alphas_cumprod: (timesteps,), the share of signal variance at each.
-        prediction_type: "epsilon" or "v_prediction".
-    """
-
-    alphas_cumprod: Tensor
-    prediction_type: str
-
-    def noise_levels(self) -> Tensor:
-        """Every timestep, as whole numbers."""
-        return torch.arange(len(self.alphas_cumprod))
-
-    def precondition(self, latents: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """sqrt(alpha) latents + sqrt(1 - alpha) noise, and the timesteps as they are."""
-        signal, spread = self._scales(latents, level)
-        return signal * latents + spread * noise, level
-
-    def loss(self, prediction: Tensor, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
-        """Mean squared error of each clip, (batch,) in fp32, against the noise or v."""
-        latents, target = latents.float(), noise.float()
-        if self.prediction_type == "v_prediction":
-            signal, spread = self._scales(latents, level)
-            target = signal * target - spread * latents
-        return (prediction.float() - target).square().flatten(1).mean(dim=1)
-
-    def _scales(self, latents: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        alpha = self.alphas_cumprod.to(latents.device)[level].view(-1, 1, 1, 1, 1)
-        return alpha.sqrt().to(latents.dtype), (1 - alpha).sqrt().to(latents.dtype)
-
-
-def objective(scheduler: Any) -> DiscreteObjective:
-    """What the scheduler's config says that the network predicts, at the scheduler's noise levels.
-
-    Raises:
-        ValueError: it predicts neither the noise nor v.
-    """
-    prediction_type = scheduler.config.prediction_type
-    if prediction_type not in ("epsilon", "v_prediction"):
-        raise ValueError(
-            f"prediction_type={prediction_type!r} is not one that AnimateDiff trains under; "
-            "pass a scheduler for 'epsilon' or 'v_prediction'."
-        )
-    return DiscreteObjective(scheduler.alphas_cumprod, prediction_type)
+def dead_names(names: Iterable[str], context_tokens: int | None) -> list[str]:
+    """None: a motion module attends to frames alone, whatever the model is conditioned on."""
+    return []

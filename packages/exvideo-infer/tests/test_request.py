@@ -1,6 +1,7 @@
 import pytest
 import torch
-from exvideo_infer.first_frame import check_image, for_image_encoder, for_vae
+from exvideo_infer.encoders import for_image_encoder, for_vae
+from exvideo_infer.request import check_image
 from PIL import Image
 
 

@@ -3,8 +3,7 @@ from typing import Any
 import pytest
 import torch
 from exvideo_infer import ExVideoPipeline
-from exvideo_infer.conditioning import added_time_ids, embed_image, encode_clip, encode_first_frame
-from exvideo_infer.first_frame import for_image_encoder
+from exvideo_infer.encoders import added_time_ids, embed_image, encode_clip, encode_first_frame, for_image_encoder
 from PIL import Image
 
 

@@ -1,18 +1,17 @@
 """What an extension file says of itself, in the metadata of its safetensors: enough to mount it, or to refuse it."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exvideo_blocks.config import ExtensionConfig
-from exvideo_blocks.hub import locate
-from exvideo_blocks.weights import read_metadata
-
-if TYPE_CHECKING:
-    import torch
+from exvideo_blocks.extension import Extension
+from exvideo_blocks.files.hub import locate
+from exvideo_blocks.files.weights import read_metadata
 
 FORMAT = "exvideo-extension"
 FORMAT_VERSION = 2
@@ -38,12 +37,10 @@ class ExtensionHeader:
 
     def metadata(self) -> dict[str, str]:
         """The header as the metadata of a safetensors file: text only."""
-        from exvideo_blocks import __version__
-
         return {
             "format": FORMAT,
             "format_version": str(FORMAT_VERSION),
-            "written_by": f"exvideo-blocks {__version__}",
+            "written_by": f"exvideo-blocks {version('exvideo-blocks')}",
             "family": self.family,
             "base_frames": str(self.base_frames),
             "config": json.dumps(asdict(self.config), sort_keys=True),
@@ -52,11 +49,22 @@ class ExtensionHeader:
         }
 
 
+def header_of(extension: Extension) -> ExtensionHeader:
+    """The header of the file that `save_extension` would write."""
+    return ExtensionHeader(
+        family=extension.family_name,
+        base_frames=extension.base_frames,
+        config=extension.config,
+        base_config_hash=architecture_hash(extension.architecture),
+        base_config=extension.architecture,
+    )
+
+
 def read_extension_header(path: str | Path, revision: str | None = None) -> ExtensionHeader:
     """What an extension file says of itself, without reading its tensors.
 
     Args:
-        path: file, folder with one, or id on the Hugging Face hub, as `Extension.load` takes it. From the hub the whole
+        path: file, folder with one, or id on the Hugging Face hub, as `load_extension` takes it. From the hub the whole
             file is downloaded first.
         revision: branch, tag or commit on the hub; None for the main branch.
 
@@ -67,21 +75,21 @@ def read_extension_header(path: str | Path, revision: str | None = None) -> Exte
     metadata = read_metadata(path)
     if metadata.get("format") != FORMAT:
         raise ValueError(
-            f"{path} is a safetensors file but no ExVideo extension; give a file that Extension.save wrote."
+            f"{path} is a safetensors file but no ExVideo extension: give a file that save_extension wrote."
         )
-    version, writer = metadata.get("format_version"), metadata.get("written_by", "the exvideo-blocks that wrote it")
-    if version != str(FORMAT_VERSION):
+    found, writer = metadata.get("format_version"), metadata.get("written_by", "the exvideo-blocks that wrote it")
+    if found != str(FORMAT_VERSION):
         raise ValueError(
-            f"{path} has extension format {version}, this version reads {FORMAT_VERSION}; install {writer}, "
+            f"{path} has extension format {found}, this version reads {FORMAT_VERSION}: install {writer}, "
             "or make the extension again with this version."
         )
     try:
         return _parse(metadata)
     except _UnknownSettingError as error:
-        raise ValueError(f"{path} has settings that this version does not know ({error}); install {writer}.") from error
+        raise ValueError(f"{path} has settings that this version does not know ({error}): install {writer}.") from error
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
-        raise ValueError(f"{path} has a damaged extension header ({reason}); copy or save it again.") from error
+        raise ValueError(f"{path} has a damaged extension header ({reason}): copy or save it again.") from error
 
 
 class _UnknownSettingError(Exception):
@@ -115,17 +123,3 @@ def _frozen(value: Any) -> Any:
 def architecture_hash(architecture: Mapping[str, Any]) -> str:
     """sha256 of an architecture written as canonical JSON."""
     return sha256(json.dumps(architecture, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def check_sizes(source: str | Path, config: ExtensionConfig, shapes: "Iterable[torch.Size]") -> None:
-    """Raises ValueError if no tensor of a file has the rows that its configuration asks for.
-
-    To be called before anything is mounted: a damaged number of frames would ask for as much memory.
-    """
-    sizes = {"num_frames": config.num_frames} | ({"lora_rank": config.lora_rank} if config.level == "lora" else {})
-    rows = {shape[0] for shape in shapes if shape}
-    for name, size in sizes.items():
-        if size not in rows:
-            raise ValueError(
-                f"{source} says {name}={size}, and none of its tensors has as many rows; copy or save it again."
-            )

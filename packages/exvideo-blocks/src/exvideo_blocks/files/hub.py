@@ -23,13 +23,13 @@ def locate(source: str | Path, revision: str | None = None) -> Path:
     if path.exists():
         if revision is not None:
             raise ValueError(
-                f"revision={revision!r} is for the hub, and {source} is a path here, which goes first; "
+                f"revision={revision!r} is for the hub, and {source} is a path here, which goes first: "
                 "leave the revision out, or give the id from another folder."
             )
         return _file_in(path) if path.is_dir() else path
     if not is_id(str(source)):
         raise ValueError(
-            f"{source} is not a file; give the path of a .safetensors file, of a folder with {FILE_NAME} in it, "
+            f"{source} is not a file: give the path of a .safetensors file, of a folder with {FILE_NAME} in it, "
             "or an id on the Hugging Face hub, user/name."
         )
     return _download(str(source), revision)
@@ -63,7 +63,7 @@ def upload(folder: Path, repo_id: str, *, private: bool = False, revision: str |
     # What is raised without a network depends on the HTTP library below the hub's client, which changes by version.
     except Exception as error:
         raise ValueError(
-            f"{repo_id} could not be published on the Hugging Face hub ({_first_line(error)}); check the network, and "
+            f"{repo_id} could not be published on the Hugging Face hub ({_first_line(error)}): check the network, and "
             "that `hf auth login` was run with a token that may write there."
         ) from error
     return str(address)
@@ -72,7 +72,7 @@ def upload(folder: Path, repo_id: str, *, private: bool = False, revision: str |
 def check_id(repo_id: str) -> None:
     """Raises ValueError if this is no id of a repository with its owner."""
     if not is_id(repo_id):
-        raise ValueError(f"repo_id={repo_id!r} is no id on the Hugging Face hub; give one as user/name.")
+        raise ValueError(f"repo_id={repo_id!r} is no id on the Hugging Face hub: give one as user/name.")
 
 
 def is_id(text: str) -> bool:
@@ -83,7 +83,7 @@ def is_id(text: str) -> bool:
 def _file_in(folder: Path) -> Path:
     file = folder / FILE_NAME
     if not file.is_file():
-        raise ValueError(f"{folder} is a folder without {FILE_NAME}; give the path of an extension's file itself.")
+        raise ValueError(f"{folder} is a folder without {FILE_NAME}: give the path of an extension's file itself.")
     return file
 
 
@@ -101,19 +101,19 @@ def _why_not(repo_id: str, revision: str | None, error: Exception) -> str:
 
     tried = f"{repo_id} is no path here, and on the Hugging Face hub"
     if isinstance(error, errors.GatedRepoError):
-        return f"{tried} it is gated; ask for access on its page, then log in with `hf auth login`."
+        return f"{tried} it is gated: ask for access on its page, then log in with `hf auth login`."
     if isinstance(error, errors.RepositoryNotFoundError):
-        return f"{tried} there is no such repository to see; check the name, or log in with `hf auth login`."
+        return f"{tried} there is no such repository to see: check the name, or log in with `hf auth login`."
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"{tried} it has no revision {revision!r}; give one of its branches, tags or commits."
+        return f"{tried} it has no revision {revision!r}: give one of its branches, tags or commits."
     if isinstance(error, errors.LocalEntryNotFoundError):
         return (
-            f"{tried} it could not be reached, nor is {FILE_NAME} in the local cache; check the network, "
+            f"{tried} it could not be reached, nor is {FILE_NAME} in the local cache: check the network, "
             "or download the file elsewhere and give its path."
         )
     if isinstance(error, errors.EntryNotFoundError):
-        return f"{tried} it has no {FILE_NAME}; give the id of an ExVideo extension, or the path of its file."
-    return f"{tried} {FILE_NAME} could not be downloaded ({_first_line(error)}); try again, or give a file's path."
+        return f"{tried} it has no {FILE_NAME}: give the id of an ExVideo extension, or the path of its file."
+    return f"{tried} {FILE_NAME} could not be downloaded ({_first_line(error)}): try again, or give a file's path."
 
 
 def _first_line(error: Exception) -> str:

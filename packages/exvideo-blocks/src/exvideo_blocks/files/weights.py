@@ -23,7 +23,7 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata:
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f"{path} is a folder, where a file is to be written; give the path of a file in it.")
+        raise ValueError(f"{path} is a folder, where a file is to be written: give the path of a file in it.")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
@@ -62,20 +62,20 @@ def _open(path: str | Path) -> Iterator[safe_open]:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             yield file
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is truncated or not a safetensors file ({error}); copy or save it again.") from error
+        raise ValueError(f"{path} is truncated or not a safetensors file ({error}): copy or save it again.") from error
 
 
 def _check_kind(path: Path) -> None:
     if path.is_dir():
-        raise ValueError(f"{path} is a folder, where a .safetensors file is wanted; give the path of the file in it.")
+        raise ValueError(f"{path} is a folder, where a .safetensors file is wanted: give the path of the file in it.")
     if not path.is_file():
-        raise ValueError(f"{path} is not a file; give the path of a .safetensors file.")
+        raise ValueError(f"{path} is not a file: give the path of a .safetensors file.")
     with open(path, "rb") as file:
         start = file.read(8)
     # In a safetensors file these eight bytes are the length of the header, and it may begin as a pickle does.
     is_too_long = int.from_bytes(start, "little") > path.stat().st_size - 8
     if start.startswith(_PICKLE_STARTS) and is_too_long:
         raise ValueError(
-            f"{path} is a pickle of torch.save, which can run any code when it is read, and not a safetensors file; "
+            f"{path} is a pickle of torch.save, which can run any code when it is read, and not a safetensors file: "
             "save its tensors with safetensors.torch.save_file, or ask its author to."
         )

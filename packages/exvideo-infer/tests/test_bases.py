@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import StableVideoDiffusionPipeline
-from exvideo_infer import ExVideoPipeline, embedded
-from exvideo_infer.base_model import BaseModelError, load_base
+from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base
 from exvideo_infer.sampling_defaults import read_sampling_defaults
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from exvideo_blocks.extension import Extension
-from exvideo_blocks.values import assign, values_for
-from exvideo_blocks.weights import read_safetensors, write_safetensors
+from exvideo_blocks.files.tensors import assign, values_for
+from exvideo_blocks.files.weights import read_safetensors, write_safetensors
+from torch import Tensor
 
 # Steps in the flat list: a spatial and a temporal resnet with their mixing; the same of attentions, where the temporal
 # one is the fourth; a skip connection stored or taken up; a change of resolution (the way down stores a skip as well).
@@ -87,7 +86,7 @@ def published_names(extension: Extension) -> dict[str, str]:
     if extension.family_name != "svd" or extension.config.level != "full":
         raise ValueError(
             f"The published format holds extensions of family 'svd' at level 'full', this one is of family "
-            f"{extension.family_name!r} at level {extension.config.level!r}; mount one with level='full' on "
+            f"{extension.family_name!r} at level {extension.config.level!r}: mount one with level='full' on "
             "Stable Video Diffusion."
         )
     numbers = dict(_number_sites(extension.model))
@@ -132,8 +131,8 @@ def _rewrite(name: str) -> str:
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
     raise ValueError(
-        f"{name!r} has no place in the published format, which knows one temporal block a site; "
-        "save this extension in our own format, Extension.save."
+        f"{name!r} has no place in the published format, which knows one temporal block a site: "
+        "save this extension in our own format, save_extension."
     )
 
 
@@ -141,17 +140,17 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if path.suffix not in (".pth", ".pt", ".ckpt", ".bin"):
         return read_safetensors(path)[0]
     if not path.is_file():
-        raise ValueError(f"{path} is not a file; give the path of the authors' checkpoint.")
+        raise ValueError(f"{path} is not a file: give the path of the authors' checkpoint.")
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a pickle made to do harm can raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"{path} is truncated, or holds more than tensors and is not read ({reason}); "
+            f"{path} is truncated, or holds more than tensors and is not read ({reason}): "
             "copy it again, or convert it to safetensors."
         ) from error
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
     ):
-        raise ValueError(f"{path} is no flat mapping of names to tensors; give the authors' checkpoint as released.")
+        raise ValueError(f"{path} is no flat mapping of names to tensors: give the authors' checkpoint as released.")
     return tensors

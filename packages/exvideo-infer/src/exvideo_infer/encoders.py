@@ -1,4 +1,4 @@
-"""What the network is conditioned on: the clip's first frame, tokens of its image and text, and three numbers a clip.
+"""From clips, first frames, words and numbers to latents and conditions, by the networks of a base.
 
 The trainer and the sampler both call these functions, so a model is sampled under the conditions it was trained on.
 Every function equals what `diffusers.StableVideoDiffusionPipeline` computes for the same input, but for text, which it
@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from exvideo_infer.conditions import join_tokens
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder
+    from diffusers.video_processor import VideoProcessor
+    from PIL.Image import Image
     from transformers import (
         CLIPImageProcessor,
         CLIPTextModelWithProjection,
@@ -128,17 +132,50 @@ def embed_text(
     return states
 
 
-def join_tokens(image_token: Tensor, text_tokens: Tensor) -> Tensor:
-    """The context of a base that reads text: the image's token, then those of the text.
+def embed(
+    image_encoder: CLIPVisionModelWithProjection,
+    feature_extractor: CLIPImageProcessor,
+    text_encoder: CLIPTextModelWithProjection | None,
+    tokenizer: PreTrainedTokenizerFast | None,
+    images: Sequence[Tensor],
+    texts: Sequence[str],
+) -> Tensor:
+    """Tokens for cross-attention: of first frames, then of texts in a base that reads them.
 
     Args:
-        image_token: (batch, 1, cross_attention_dim), as `embed_image` gives it.
-        text_tokens: (batch, tokens, cross_attention_dim), as `embed_text` does; moved to the image's device and dtype.
+        image_encoder, feature_extractor: as for `embed_image`.
+        text_encoder, tokenizer: as for `embed_text`; None in a base that reads no text, which ignores `texts`.
+        images: batches (batch, 3, height, width), in [-1, 1], each of a size of its own.
+        texts: one an image.
 
     Returns:
-        (batch, 1 + tokens, cross_attention_dim).
+        (images, tokens, dimension).
     """
-    return torch.cat([image_token, text_tokens.to(image_token)], dim=1)
+    tokens = torch.cat([embed_image(image_encoder, feature_extractor, batch) for batch in images])
+    if text_encoder is None or tokenizer is None:
+        return tokens
+    return join_tokens(tokens, embed_text(text_encoder, tokenizer, texts))
+
+
+def for_vae(image: list[Image] | Tensor, height: int, width: int) -> Tensor:
+    """Resizes to `height` x `width` pixels, whatever the proportions: (batch, 3, height, width) in [-1, 1]."""
+    pixels: Tensor = _processor().preprocess(image, height=height, width=width)
+    return pixels
+
+
+def for_image_encoder(image: list[Image] | Tensor) -> list[Tensor]:
+    """In their own size, (batch, 3, height, width) in [-1, 1]: one batch if they share a size, else one tensor each."""
+    if isinstance(image, Tensor):
+        return [image * 2.0 - 1.0]
+    processor = _processor()
+    each = [processor.numpy_to_pt(processor.pil_to_numpy(one)) * 2.0 - 1.0 for one in image]
+    return [torch.cat(each)] if len({one.size for one in image}) == 1 else each
+
+
+def _processor() -> VideoProcessor:
+    from diffusers.video_processor import VideoProcessor
+
+    return VideoProcessor(do_resize=True)
 
 
 def added_time_ids(

@@ -1,0 +1,89 @@
+"""Base models, a file a family: the embedded one, a folder in diffusers' layout, or a repository of a hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from exvideo_blocks import family_of
+
+from exvideo_infer import embedded
+from exvideo_infer.bases import svd
+from exvideo_infer.bases.base import Base, BaseModelError, check_is_folder_or_hub_id, loading
+
+EMBEDDED = "embedded"
+INDEX = "model_index.json"
+_LOADERS: dict[str, Callable[..., Base]] = {}
+
+
+def register_base(pipeline_class: str, load: Callable[..., Base]) -> None:
+    """Makes a kind of base known to `load_base`.
+
+    Args:
+        pipeline_class: `_class_name` in the `model_index.json` of its folders.
+        load: called as load(name, torch_dtype, **kwargs), with the folder or hub id and `load_base`'s own arguments.
+
+    Raises:
+        ValueError: bases of that class are loaded by another function.
+    """
+    if _LOADERS.setdefault(pipeline_class, load) is not load:
+        raise ValueError(f"Bases of {pipeline_class} are registered already: choose another class name.")
+
+
+def load_base(directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None = None, **kwargs: Any) -> Base:
+    """Loads the parts of a base model.
+
+    Args:
+        directory_or_hub_id: "embedded" for the model that ships with this package; a folder that holds a
+            `model_index.json`; or a hub id such as "stabilityai/stable-video-diffusion-img2vid-xt".
+        torch_dtype: of the weights, whatever dtype they are stored in; float32 if None.
+        **kwargs: for diffusers' `from_pretrained`: `variant`, `revision`, `cache_dir`, `local_files_only` ...
+
+    Raises:
+        BaseModelError: if the folder is missing, is of a pipeline that is not known, its files or the hub cannot be
+            read, or its scheduler samples otherwise than its network was trained.
+    """
+    name = _find(directory_or_hub_id)
+    pipeline_class = _pipeline_class(name, **kwargs)
+    if pipeline_class not in _LOADERS:
+        raise BaseModelError(f"{name} is of {pipeline_class}: give a base of {', '.join(_LOADERS)}.")
+    base = _LOADERS[pipeline_class](name, torch_dtype or torch.float32, **kwargs)
+    try:
+        family_of(base.network).objective(base.scheduler)
+    except (TypeError, ValueError) as error:
+        raise BaseModelError(f"The base {name} does not fit together. {error}") from error
+    return base
+
+
+def _find(directory_or_hub_id: str | Path) -> str:
+    name = str(directory_or_hub_id)
+    if name == EMBEDDED:
+        name = str(embedded.directory())
+        if not (embedded.directory() / INDEX).is_file():
+            raise BaseModelError(
+                f"The embedded model's files are not in {name}: install exvideo-infer from its wheel, or give the "
+                "folder or the hub id of another base."
+            )
+    check_is_folder_or_hub_id(name)
+    return name
+
+
+def _pipeline_class(name: str, **kwargs: Any) -> str:
+    index = Path(name) / INDEX
+    if not Path(name).exists():
+        from diffusers import DiffusionPipeline
+
+        with loading(name):
+            return str(DiffusionPipeline.load_config(name, **kwargs)["_class_name"])
+    if not index.is_file():
+        raise BaseModelError(f"{name} holds no {INDEX}: give the folder of a base model saved by diffusers.")
+    try:
+        return str(json.loads(index.read_text())["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BaseModelError(f"{index} cannot be read as a diffusers index: {error}.") from error
+
+
+register_base("StableVideoDiffusionPipeline", svd.load)

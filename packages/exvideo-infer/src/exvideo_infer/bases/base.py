@@ -1,0 +1,102 @@
+"""The contract of a base model, whatever its family: its network and scheduler, and how clips are encoded for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from exvideo_infer.conditions import Conditions
+
+
+class BaseModelError(ValueError):
+    """A base model that cannot be loaded; the message names it and what is wrong with it."""
+
+
+class Base(Protocol):
+    """The parts of a base model, and what encodes for it."""
+
+    @property
+    def network(self) -> Any:
+        """The network that denoises, to be extended."""
+        ...
+
+    @property
+    def scheduler(self) -> Any:
+        """The diffusers scheduler that it samples with."""
+        ...
+
+    @property
+    def encoders(self) -> list[nn.Module]:
+        """The networks that encode; `encode` works on the device that they are on."""
+        ...
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of a base that reads text; None in one that reads none."""
+        ...
+
+    def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
+        """Encodes one clip for training.
+
+        Args:
+            frames: (frames, 3, height, width), in [-1, 1].
+            caption: not looked at by a base that reads no text.
+
+        Returns:
+            `latents` (frames, ...), in the network's scale; and what `conditions` is made of. No batch axis.
+        """
+        ...
+
+    @staticmethod
+    def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> Conditions:
+        """The conditions of an encoded clip, a batch of one.
+
+        Args:
+            encoded: as `encode` gave it.
+            fps: frames a second of the clip.
+            motion_bucket_id: amount of motion, 0 (still) to 255.
+        """
+        ...
+
+
+@contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Turns whatever a damaged file or a hub gives (of safetensors, json, transformers, httpx ...) into one sentence.
+
+    Raises:
+        BaseModelError: in place of any other exception within.
+    """
+    try:
+        yield
+    except BaseModelError:
+        raise
+    except Exception as error:
+        tried = "its files are damaged or missing" if Path(name).exists() else "no such folder, and none from the hub"
+        reason = re.split(r"\. | \(|\n", str(error).strip())[0].rstrip(".")  # theirs run to paragraphs
+        raise BaseModelError(f"The model {name} cannot be loaded, {tried}: {reason}.") from error
+
+
+def check_is_folder_or_hub_id(name: str) -> None:
+    """Raises BaseModelError for what is neither a folder that is there nor looks like owner/name."""
+    if not Path(name).exists() and not _looks_like_hub_id(name):
+        raise BaseModelError(f"There is no folder {name}: give a model's folder, or a hub id such as owner/name.")
+
+
+def silence_loading() -> None:
+    """Loading bars and notices are many lines; a command's stderr is for its own progress and its one sentence."""
+    import diffusers.utils.logging
+    import transformers.utils.logging
+
+    for library in (diffusers.utils.logging, transformers.utils.logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+
+
+def _looks_like_hub_id(name: str) -> bool:
+    # Owner/name; but where the owner is a folder here, a folder was meant, and the hub's answer would only puzzle.
+    return re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name) is not None and not Path(name.split("/")[0]).is_dir()

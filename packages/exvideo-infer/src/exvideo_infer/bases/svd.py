@@ -1,0 +1,122 @@
+"""Stable Video Diffusion, and models of its shape that read text besides: loaded, and encoded for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from exvideo_infer.bases.base import BaseModelError, loading
+from exvideo_infer.conditions import Conditions
+from exvideo_infer.encoders import added_time_ids, embed, encode_clip, encode_first_frame
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
+    from transformers import (
+        CLIPImageProcessor,
+        CLIPTextModelWithProjection,
+        CLIPVisionModelWithProjection,
+        PreTrainedTokenizerFast,
+    )
+
+TEXT_PARTS = ("text_encoder", "tokenizer")
+
+
+@dataclass(frozen=True)
+class SVDBase:
+    """The parts of Stable Video Diffusion, and two more in a base that reads text.
+
+    Args:
+        text_encoder, tokenizer: both or neither. With them, the network's cross-attentions are trained on the image's
+            token followed by `tokenizer.model_max_length` of text (`exvideo_infer.conditions.join_tokens`).
+        directory: the folder that it was read from; None for a hub's.
+    """
+
+    vae: AutoencoderKLTemporalDecoder
+    image_encoder: CLIPVisionModelWithProjection
+    unet: UNetSpatioTemporalConditionModel
+    scheduler: EulerDiscreteScheduler
+    feature_extractor: CLIPImageProcessor
+    text_encoder: CLIPTextModelWithProjection | None = None
+    tokenizer: PreTrainedTokenizerFast | None = None
+    directory: Path | None = None
+
+    @property
+    def network(self) -> UNetSpatioTemporalConditionModel:
+        """The UNet."""
+        return self.unet
+
+    @property
+    def encoders(self) -> list[nn.Module]:
+        """VAE, image encoder and, if there is one, text encoder."""
+        return [self.vae, self.image_encoder, *([] if self.text_encoder is None else [self.text_encoder])]
+
+    def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
+        """`latents` (frames, channels, height, width), `first_frame` (channels, height, width), not scaled, and
+        `embedding` (tokens, dimension), of a clip (frames, 3, height, width) in [-1, 1]."""
+        self.vae.encoder.to(memory_format=torch.channels_last)  # on a CPU, its convolutions take 0.6 of the time then
+        first, parts = frames[:1], (self.image_encoder, self.feature_extractor, self.text_encoder, self.tokenizer)
+        return {
+            "latents": encode_clip(self.vae, frames[None])[0],
+            "first_frame": encode_first_frame(self.vae, first)[0],
+            "embedding": embed(*parts, [first], [caption])[0],
+        }
+
+    @staticmethod
+    def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> Conditions:
+        """The conditions of an encoded clip, a batch of one. Its first frame is clean, as published: augmented by 0."""
+        time_ids = added_time_ids(fps, motion_bucket_id, 0.0, 1, torch.float32, "cpu")
+        return Conditions(encoded["embedding"][None], encoded["first_frame"][None], time_ids)
+
+
+def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> SVDBase:
+    """Loads the parts from a folder or a hub; a folder with `text_encoder/` and `tokenizer/` is a base that reads text.
+
+    Args:
+        name: folder or hub id.
+        torch_dtype: of the weights.
+        **kwargs: for diffusers' `from_pretrained`.
+
+    Raises:
+        BaseModelError: files are damaged, or there is a text encoder that does not fit the UNet.
+    """
+    directory = Path(name) if Path(name).exists() else None
+    if directory is not None:
+        found = [part for part in TEXT_PARTS if (directory / part).is_dir()]
+        if len(found) == 1:
+            raise BaseModelError(
+                f"{name} holds {found[0]}/ alone: a base that reads text has {' and '.join(TEXT_PARTS)}, others none."
+            )
+    from diffusers import StableVideoDiffusionPipeline
+
+    with loading(name):
+        # A dtype is always given: by default diffusers takes fp32 and transformers the file's own.
+        parts = StableVideoDiffusionPipeline.from_pretrained(name, dtype=torch_dtype, **kwargs).components
+        text_encoder, tokenizer = _load_text_parts(directory, torch_dtype)
+    base = SVDBase(**parts, text_encoder=text_encoder, tokenizer=tokenizer, directory=directory)
+    _check_text_width(base, name)
+    return base
+
+
+def _load_text_parts(directory: Path | None, dtype: torch.dtype) -> tuple[Any, Any]:
+    if directory is None or not (directory / TEXT_PARTS[0]).is_dir():
+        return None, None
+    from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast
+
+    text_encoder = CLIPTextModelWithProjection.from_pretrained(directory / TEXT_PARTS[0], dtype=dtype)
+    return text_encoder, PreTrainedTokenizerFast.from_pretrained(directory / TEXT_PARTS[1])
+
+
+def _check_text_width(base: SVDBase, name: str) -> None:
+    if base.text_encoder is None:
+        return
+    width, expected = base.text_encoder.config.hidden_size, base.unet.config.cross_attention_dim
+    if width != expected:
+        raise BaseModelError(
+            f"The text encoder of {name} has width {width}, its UNet's cross-attention {expected}: give a base whose "
+            "parts were trained together."
+        )

@@ -1,0 +1,56 @@
+"""The conditions of a network beside noisy latents and their noise level, for the trainer and the sampler alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The conditions of a batch of clips. A family whose network takes more makes a subclass with further tensors.
+
+    Args:
+        tokens: (batch, tokens, dimension), for cross-attention: of an image, of text, or of both.
+        first_frame: (batch, channels, height, width), latents of a clean first frame; None where a family has none.
+        time_ids: (batch, 3): fps - 1, motion bucket, noise augmentation; None where a family has none.
+    """
+
+    tokens: Tensor
+    first_frame: Tensor | None = None
+    time_ids: Tensor | None = None
+
+    def without(self) -> Self:
+        """The conditions of the unconditional half of guidance: zeros for the tokens and the first frame.
+
+        Training drops conditions so, too.
+        """
+        first_frame = None if self.first_frame is None else torch.zeros_like(self.first_frame)
+        return replace(self, tokens=torch.zeros_like(self.tokens), first_frame=first_frame)
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Moved and/or cast, given as to `torch.Tensor.to`."""
+        tensors = {field.name: getattr(self, field.name) for field in fields(self)}
+        moved = {name: tensor.to(*args, **kwargs) for name, tensor in tensors.items() if tensor is not None}
+        return replace(self, **moved)
+
+    @classmethod
+    def cat(cls, batches: Sequence[Self]) -> Self:
+        """One batch of several."""
+        names = [field.name for field in fields(cls) if getattr(batches[0], field.name) is not None]
+        return replace(batches[0], **{name: torch.cat([getattr(one, name) for one in batches]) for name in names})
+
+
+def join_tokens(image_token: Tensor, text_tokens: Tensor) -> Tensor:
+    """The context of a base that reads text: the image's token, then those of the text.
+
+    Args:
+        image_token: (batch, 1, dimension), as `exvideo_infer.encoders.embed_image` gives it.
+        text_tokens: (batch, tokens, dimension), as `embed_text` does; moved to the image's device and dtype.
+
+    Returns:
+        (batch, 1 + tokens, dimension).
+    """
+    return torch.cat([image_token, text_tokens.to(image_token)], dim=1)
