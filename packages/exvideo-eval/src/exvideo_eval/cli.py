@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exvideo_eval import __version__
-from exvideo_eval.features.extractor import CHOICES
+from exvideo_eval.features.choice import CHOICES
 
 if TYPE_CHECKING:
     from exvideo_eval.results import Metric

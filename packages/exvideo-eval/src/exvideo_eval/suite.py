@@ -11,7 +11,8 @@ from exvideo_eval import drift
 from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.clip_set import Array, ClipSet, Instruments, measure
 from exvideo_eval.embedded.judges import judges_present, load_judges
-from exvideo_eval.features.extractor import FeatureExtractor, load_extractor
+from exvideo_eval.features.choice import load_extractor
+from exvideo_eval.features.extractor import FeatureExtractor
 from exvideo_eval.features.tiny_world_judges import JudgeFeatures
 from exvideo_eval.folder import is_of_tiny_world
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
