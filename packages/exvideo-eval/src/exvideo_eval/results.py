@@ -18,6 +18,7 @@ from typing import Any
 
 from exvideo_eval.machine import describe_machine, software_versions
 from exvideo_eval.protocol import protocol_hash
+from exvideo_eval.strict_json import from_json
 
 SCHEMA = "exvideo.result/1"
 DIRECTIONS = ("lower", "higher", "neutral")
@@ -194,8 +195,6 @@ class Result:
             ValueError: one sentence naming the file: absent, not JSON, another schema, a field missing, unknown or of
                 the wrong type, or a protocol that does not match its hash.
         """
-        from exvideo_eval.result_json import result_from_json
-
         path = Path(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -204,6 +203,10 @@ class Result:
         except ValueError as error:
             raise ValueError(f"{path} is not a result file: it is not JSON ({error}).") from error
         try:
-            return result_from_json(content)
+            _require(isinstance(content, dict) and "schema" in content, "it has no 'schema' field.")
+            schema = content["schema"]
+            _require(schema == SCHEMA, f"its schema is {schema!r}, and only {SCHEMA!r} is known: update exvideo-eval.")
+            result: Result = from_json(cls, content, "result")
         except ValueError as error:
             raise ValueError(f"{path} is not a result that this version reads: {error}") from error
+        return result
