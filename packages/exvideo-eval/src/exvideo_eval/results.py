@@ -5,8 +5,6 @@ A result says what was measured (`metrics`, `curves`), on what (`data`), by what
 `Result.load`; `exvideo_eval.compare` sets two of them side by side.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -35,7 +33,7 @@ def _require_direction(name: str, better: str) -> None:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the value may lie: bounds in the metric's unit, `level` in (0, 1), and the method that made it."""
+    """Bounds of a value, in the metric's unit, with their `level` in (0, 1) and the method that made them."""
 
     low: float
     high: float
@@ -44,7 +42,8 @@ class Interval:
 
     def __post_init__(self) -> None:
         bounds = (self.low, self.high)
-        _require(all(map(math.isfinite, bounds)) and self.low <= self.high, f"Interval {bounds} is not low <= high.")
+        ordered = all(map(math.isfinite, bounds)) and self.low <= self.high
+        _require(ordered, f"Interval {bounds} is not low <= high: give two finite bounds in that order.")
         _require(0 < self.level < 1, f"Interval level {self.level} is not between 0 and 1: write 0.95 for 95%.")
 
 
@@ -90,7 +89,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Data:
-    """What was measured: its role ("real", "generated", "input"), what it is, where it lies, how many."""
+    """Things measured: their role ("real", "generated", "input"), what they are, where they lie, how many."""
 
     role: str
     what: str
@@ -150,7 +149,7 @@ class Result:
         curves: tuple[Curve, ...] = (),
         notes: tuple[str, ...] = (),
         skipped: tuple[Skipped, ...] = (),
-    ) -> Result:
+    ) -> "Result":
         """A result stamped with the time, this machine, the installed versions and the protocol's hash."""
         return cls(
             kind=kind,
@@ -188,7 +187,7 @@ class Result:
         os.replace(temporary, path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Result:
+    def load(cls, path: str | Path) -> "Result":
         """Read and check a result file.
 
         Raises:
