@@ -9,48 +9,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exvideo_eval.compare import compare_results
-    from exvideo_eval.plan import Settings
-    from exvideo_eval.report import write_report
-    from exvideo_eval.results import Curve, Data, Interval, Metric, Result, Skipped
-    from exvideo_eval.suite import Evaluation, evaluate
+    from exvideo_eval.bootstrap import Resampling as Resampling
+    from exvideo_eval.bootstrap import drawn_interval as drawn_interval
+    from exvideo_eval.compare import compare_results as compare_results
+    from exvideo_eval.embedded.judges import load_judges as load_judges
+    from exvideo_eval.embedded.networks import Matcher as Matcher
+    from exvideo_eval.embedded.networks import VideoClassifier as VideoClassifier
+    from exvideo_eval.plan import Settings as Settings
+    from exvideo_eval.report import write_report as write_report
+    from exvideo_eval.results import Curve as Curve
+    from exvideo_eval.results import Data as Data
+    from exvideo_eval.results import Interval as Interval
+    from exvideo_eval.results import Metric as Metric
+    from exvideo_eval.results import Result as Result
+    from exvideo_eval.results import Skipped as Skipped
+    from exvideo_eval.suite import Evaluation as Evaluation
+    from exvideo_eval.suite import evaluate as evaluate
 
 __version__ = "0.1.0"
 
-# Where each public name lives; loaded on first use, so that importing the package does not import torch.
 _HOMES = {
-    "compare_results": "compare",
-    "write_report": "report",
     "Curve": "results",
     "Data": "results",
-    "Interval": "results",
-    "Metric": "results",
-    "Result": "results",
-    "Skipped": "results",
     "Evaluation": "suite",
+    "Interval": "results",
+    "Matcher": "embedded.networks",
+    "Metric": "results",
+    "Resampling": "bootstrap",
+    "Result": "results",
     "Settings": "plan",
+    "Skipped": "results",
+    "VideoClassifier": "embedded.networks",
+    "compare_results": "compare",
+    "drawn_interval": "bootstrap",
     "evaluate": "suite",
+    "load_judges": "embedded.judges",
+    "write_report": "report",
 }
-
-__all__ = [
-    "Curve",
-    "Data",
-    "Evaluation",
-    "Interval",
-    "Metric",
-    "Result",
-    "Settings",
-    "Skipped",
-    "__version__",
-    "compare_results",
-    "evaluate",
-    "write_report",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     return value

@@ -1,7 +1,8 @@
-"""`python -m exvideo_eval`: the same as `exvideo-eval`."""
+"""`python -m exvideo_eval` is `exvideo-eval`."""
 
 import sys
 
 from exvideo_eval.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,4 @@
-"""How far a number would move with other clips: whole clips are drawn again, with replacement, from a seed."""
-
-from __future__ import annotations
+"""Intervals by bootstrap: whole clips are drawn again with replacement, from a seed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals are made: the number of draws, their level in (0, 1), and the seed."""
+    """Draws that an interval is made from: their number, the level in (0, 1) and the seed."""
 
     resamples: int
     level: float
@@ -30,11 +28,11 @@ def resampled_clips(num_clips: int, resamples: int, seed: int) -> Iterator[NDArr
         yield generator.integers(num_clips, size=num_clips)
 
 
-def normal_interval(value: float, draws: Array, level: float, lowest: float) -> Interval:
-    """value +- z * standard deviation of the draws, not below `lowest`: for numbers that resampling itself shifts."""
+def normal_interval(value: float, draws: Array, level: float, minimum: float) -> Interval:
+    """value +- z * standard deviation of the draws, not below `minimum`: for numbers that resampling itself shifts."""
     reach = NormalDist().inv_cdf(0.5 + level / 2) * float(draws.std(ddof=1))
     method = f"bootstrap over clips, {len(draws)} resamples, normal with their standard deviation"
-    return Interval(max(value - reach, lowest), value + reach, level, method)
+    return Interval(max(value - reach, minimum), value + reach, level, method)
 
 
 def percentile_interval(draws: Array, level: float) -> Interval:

@@ -1,19 +1,14 @@
 """`exvideo-eval --real DIR --generated DIR`: judge generated clips against real ones, write a report."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from exvideo_eval import __version__
-from exvideo_eval.features.extractor import CHOICES
-
-if TYPE_CHECKING:
-    from exvideo_eval.results import Metric
+from exvideo_eval.features.choice import CHOICES
+from exvideo_eval.results import Metric
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +53,7 @@ def _line(metric: Metric) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="exvideo-eval", description="Judge generated clips against real ones.")
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action="version", version=metadata.version("exvideo-eval"))
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="folder of real video files")
     parser.add_argument("--generated", type=Path, required=True, metavar="DIR", help="folder of generated video files")
     parser.add_argument(

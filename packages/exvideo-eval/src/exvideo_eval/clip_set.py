@@ -1,18 +1,19 @@
 """A folder of video files, measured: features of windows and curves of clips, and what had to be left out."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from exvideo_eval.embedded.judges import Judges
+from exvideo_eval.features.extractor import FeatureExtractor
 from exvideo_eval.folder import list_files, nothing_usable
 from exvideo_eval.frame_curves import clip_curves, curves_to_real
 from exvideo_eval.judgement import ClipJudgement, judge_clip
@@ -21,22 +22,16 @@ from exvideo_eval.results import Skipped
 from exvideo_eval.sidecar import Sidecar, SidecarError, read_sidecar
 from exvideo_eval.video_reader import VideoInfo, VideoReadError, iter_clips, probe
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from exvideo_eval.embedded.judges import Judges
-    from exvideo_eval.features.extractor import FeatureExtractor
-
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
-_WINDOWS_AT_ONCE = 8
+_BATCH_SIZE = 8
 
 
 @dataclass(frozen=True)
 class Instruments:
-    """What every set is measured with: how clips are cut, the feature network, and judges if the clips have any."""
+    """Instruments that all sets share: the cut of the clips, the feature network, and judges if the clips have any."""
 
     plan: ClipPlan
     extractor: FeatureExtractor
@@ -150,10 +145,8 @@ def _skipped(path: Path, reason: str) -> Skipped:
 
 def window_features(clip: Tensor, plan: ClipPlan, extractor: FeatureExtractor) -> Array:
     """Features (windows, dimension) of a uint8 clip (frames, 3, height, width), window after window."""
-    import torch
-
     windows = clip.unfold(0, plan.window, plan.window_stride).permute(0, 4, 1, 2, 3)
-    features = torch.cat([extractor(batch) for batch in windows.split(_WINDOWS_AT_ONCE)])
+    features = torch.cat([extractor(batch) for batch in windows.split(_BATCH_SIZE)])
     return features.double().cpu().numpy()
 
 

@@ -5,8 +5,6 @@
 Exit status: 0; 1 with --fail-on-regression if something got worse or is gone; 2 if the two cannot be compared.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,7 +42,7 @@ class Comparison:
 
     @property
     def regressed(self) -> tuple[Row, ...]:
-        """What got worse, or was measured before and is not any more; of numbers that have a better and a worse."""
+        """Rows that got worse or are gone, of metrics that have a better and a worse."""
         return tuple(row for row in self.rows if row.verdict in ("worse", "gone") and row.better != "neutral")
 
 
@@ -58,7 +56,7 @@ def compare_results(before: Result, after: Result, threshold: float = 0.05) -> C
     for what in ("kind", "name"):
         values = (getattr(before, what), getattr(after, what))
         if values[0] != values[1]:
-            raise ValueError(f"Results of different {what} ({values[0]!r}, {values[1]!r}) cannot be compared.")
+            raise ValueError(f"Results of different {what} {values} cannot be compared: give two of the same.")
     if before.protocol_sha256 != after.protocol_sha256:
         raise ValueError(
             f"The protocols differ ({_differences(before.protocol, after.protocol)}), so the numbers mean different "

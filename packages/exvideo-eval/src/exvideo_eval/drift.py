@@ -1,7 +1,5 @@
 """From per-frame curves of many clips to a few numbers: how a set moves, keeps and fades, against the real set."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,7 +45,7 @@ def ratio_metric(curve: FrameCurve, generated: Array, real: Array, resampling: R
 
 
 def mismatch_metric(curve: FrameCurve, generated: Array, real: Array, resampling: Resampling) -> Metric:
-    """How far the generated mean curve runs from the real one: mean over frames of |log2(generated / real)|.
+    """Distance of the generated mean curve from the real one: mean over frames of |log2(generated / real)|.
 
     In octaves: 0 is the real curve, 1 is twice or half of it throughout. Both curves are raised by the quantity's
     resolution, so that a frozen clip has a large and finite mismatch in motion.
@@ -60,6 +58,6 @@ def mismatch_metric(curve: FrameCurve, generated: Array, real: Array, resampling
     value = mismatch(generated, real)
     # Resampling adds noise to both curves, which an absolute difference only adds up: use the draws' spread alone.
     draws = drawn_statistics(mismatch, (generated, real), resampling)
-    interval = None if draws is None else normal_interval(value, draws, resampling.level, lowest=0.0)
+    interval = None if draws is None else normal_interval(value, draws, resampling.level, minimum=0.0)
     name = f"{curve.name}, mismatch to real"
     return Metric(name, value, "octaves", "lower", n=len(generated), interval=interval)

@@ -1,7 +1,5 @@
 """A folder of video files: what is in it, and the one sentence that says why it cannot be used."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +43,7 @@ def probe_files(role: str, folder: Path) -> dict[str, VideoInfo]:
 
 
 def is_of_tiny_world(folder: Path) -> bool:
-    """Whether the videos of a folder of real clips say in their sidecars that they are of the tiny world, every one.
+    """True if every readable video of a folder of real clips says in its sidecar that it is of the tiny world.
 
     Raises:
         ValueError: no such folder, or nothing in it.

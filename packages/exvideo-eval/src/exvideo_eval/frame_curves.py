@@ -4,23 +4,19 @@ All on pixels as fractions of full range (0 to 1) and luma by ITU-R BT.601. A lo
 mush shows it in one of these curves, against the curve of real clips.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
 Array = NDArray[np.float64]
 
 _LUMA = (0.299, 0.587, 0.114)
 _CHUNK = 16
-_SMALLEST_ERROR = 1e-10  # mean squared error at which PSNR stops, at 100 dB: JSON has no infinity
+_MIN_SQUARED_ERROR = 1e-10  # PSNR stops here, at 100 dB, as JSON has no infinity
 
 
 @dataclass(frozen=True)
@@ -50,8 +46,6 @@ DIFFERENCE_TO_REAL = FrameCurve("difference to real", "mean absolute difference"
 
 def clip_curves(clip: Tensor) -> Mapping[str, Array]:
     """Each of CURVES, by name, for a uint8 RGB clip (frames, 3, height, width); frames from the curve's first on."""
-    import torch
-
     first = clip[:1].float() / 255
     previous = first
     rows = []
@@ -77,14 +71,12 @@ def clip_curves(clip: Tensor) -> Mapping[str, Array]:
 
 def curves_to_real(clip: Tensor, real: Tensor) -> Mapping[str, Array]:
     """PSNR and mean absolute difference of a clip to the real one of the same name, both (frames, 3, height, width)."""
-    import torch
-
     errors = []
     for generated, recorded in zip(_chunks(clip), _chunks(real), strict=True):
         difference = generated - recorded
         errors.append(torch.stack([difference.square().mean(dim=(1, 2, 3)), difference.abs().mean(dim=(1, 2, 3))]))
     squared, absolute = torch.cat(errors, dim=1).double().numpy()
-    psnr = -10 * np.log10(np.maximum(squared, _SMALLEST_ERROR))
+    psnr = -10 * np.log10(np.maximum(squared, _MIN_SQUARED_ERROR))
     return {PSNR_TO_REAL.name: psnr, DIFFERENCE_TO_REAL.name: absolute}
 
 

@@ -7,8 +7,6 @@ is the squared 2-Wasserstein distance of the two Gaussians with the sets' means 
 that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,9 +20,9 @@ Array = NDArray[np.float64]
 
 # With fewer samples than this per dimension, the covariance's own noise is most of the distance.
 SAMPLES_PER_DIMENSION = 2
-MOST_DIMENSIONS = 64
+MAX_DIMENSIONS = 64
 # The later axes of few samples are mostly noise, which adds to every distance alike.
-FEW_SAMPLES, MOST_DIMENSIONS_OF_FEW = 500, 32
+SMALL_SET, MAX_DIMENSIONS_OF_SMALL_SET = 500, 32
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class FeatureStatistics:
     scatter: Array
 
     @classmethod
-    def of(cls, features: NDArray[np.floating]) -> FeatureStatistics:
+    def of(cls, features: NDArray[np.floating]) -> "FeatureStatistics":
         """Of features (samples, dimension); two passes, so that a large common offset costs no precision."""
         values = np.asarray(features, dtype=np.float64)
         mean = values.mean(axis=0)
@@ -47,17 +45,17 @@ class FeatureStatistics:
         return cls(len(values), mean, centred.T @ centred)
 
     @classmethod
-    def of_parts(cls, parts: Iterable[NDArray[np.floating]]) -> FeatureStatistics:
+    def of_parts(cls, parts: Iterable[NDArray[np.floating]]) -> "FeatureStatistics":
         """Of a stream of features, each part (samples, dimension), one part in memory at a time."""
         statistics: FeatureStatistics | None = None
         for part in parts:
             new = cls.of(part)
             statistics = new if statistics is None else statistics.merge(new)
         if statistics is None:
-            raise ValueError("No features were given: a mean needs at least one sample.")
+            raise ValueError("A mean of no features is none: give at least one sample.")
         return statistics
 
-    def merge(self, other: FeatureStatistics) -> FeatureStatistics:
+    def merge(self, other: "FeatureStatistics") -> "FeatureStatistics":
         """Statistics of both sets together (Chan, Golub and LeVeque, 1983)."""
         count = self.count + other.count
         shift = other.mean - self.mean
@@ -87,14 +85,14 @@ class Projection:
     axes: Array  # (dimension given, dimension kept)
 
     @classmethod
-    def fit(cls, real: FeatureStatistics, dimension: int) -> Projection:
+    def fit(cls, real: FeatureStatistics, dimension: int) -> "Projection":
         """The `dimension` axes of largest variance, each with the sign that makes its largest component positive.
 
         Raises:
             ValueError: dimension is not between 1 and the features' own.
         """
         if not 1 <= dimension <= real.dimension:
-            raise ValueError(f"Dimension {dimension} is not between 1 and the {real.dimension} of the features.")
+            raise ValueError(f"Dimension is {dimension}: give 1 to {real.dimension}, as many as the features have.")
         _, vectors = np.linalg.eigh(real.covariance)
         axes = vectors[:, ::-1][:, :dimension]
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0)
@@ -107,13 +105,13 @@ class Projection:
 
 
 def affordable_dimension(num_real: int, num_generated: int, feature_dimension: int) -> int:
-    """The dimension that the smaller set fills with twice the least number of samples; 0 if there is none.
+    """The dimension that the smaller set fills with twice the required number of samples; 0 if there is none.
 
     At most 64, and at most 32 if the smaller set has fewer than 500 samples.
     """
-    fewest = min(num_real, num_generated)
-    most = MOST_DIMENSIONS_OF_FEW if fewest < FEW_SAMPLES else MOST_DIMENSIONS
-    return min(most, feature_dimension, fewest // (2 * SAMPLES_PER_DIMENSION))
+    num_samples = min(num_real, num_generated)
+    max_dimensions = MAX_DIMENSIONS_OF_SMALL_SET if num_samples < SMALL_SET else MAX_DIMENSIONS
+    return min(max_dimensions, feature_dimension, num_samples // (2 * SAMPLES_PER_DIMENSION))
 
 
 def frechet_distance(first: FeatureStatistics, second: FeatureStatistics) -> float:
@@ -123,12 +121,12 @@ def frechet_distance(first: FeatureStatistics, second: FeatureStatistics) -> flo
         ValueError: the dimensions differ, or a set has fewer than two samples a dimension.
     """
     if first.dimension != second.dimension:
-        raise ValueError(f"Features of {first.dimension} and {second.dimension} dimensions have no distance.")
-    fewest, needed = min(first.count, second.count), SAMPLES_PER_DIMENSION * first.dimension
-    if fewest < needed:
+        raise ValueError(f"Dimensions {first.dimension} and {second.dimension} have no distance: project both alike.")
+    count, required = min(first.count, second.count), SAMPLES_PER_DIMENSION * first.dimension
+    if count < required:
         raise ValueError(
-            f"{fewest} samples are too few for a Fréchet distance in {first.dimension} dimensions, which needs "
-            f"{needed}: give more or longer clips, or a dimension of at most {fewest // SAMPLES_PER_DIMENSION}."
+            f"{count} samples are too few for a Fréchet distance in {first.dimension} dimensions, which needs "
+            f"{required}: give more or longer clips, or a dimension of at most {count // SAMPLES_PER_DIMENSION}."
         )
     return _distance(first, second)
 
@@ -154,7 +152,7 @@ def frechet_interval(
         )
         for real_draw, generated_draw in zip(real_draws, generated_draws, strict=True)
     ]
-    return normal_interval(value, np.array(draws), level, lowest=0.0)
+    return normal_interval(value, np.array(draws), level, minimum=0.0)
 
 
 def _distance(first: FeatureStatistics, second: FeatureStatistics) -> float:

@@ -1,4 +1,4 @@
-"""How varied and how certain a set of clips is to a classifier, as the Inception score is of images (arXiv 1606.03498).
+"""A set of clips scored by variety and certainty, as the Inception score does images (arXiv 1606.03498).
 
     exp( sum over properties of  mean over clips of KL( p(y | clip) || p(y) ) )
 
@@ -6,8 +6,6 @@ with p(y) the mean of p(y | clip). The classifier here is the tiny world's judge
 for itself, as its heads are: so the score is the product of the four. It is 1 where all clips look alike or nothing is
 told, and at most the product of the numbers of classes. It is no Inception score: that one's network is another.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Mapping
@@ -43,7 +41,7 @@ def inception_style_metric(probabilities: Mapping[str, Array], resampling: Resam
     value = inception_style_score(together)
     # Clips drawn twice make a set less varied, which shifts the score: only the spread of the draws is used.
     draws = drawn_statistics(inception_style_score, (together,), resampling)
-    interval = None if draws is None else normal_interval(value, draws, resampling.level, lowest=1.0)
+    interval = None if draws is None else normal_interval(value, draws, resampling.level, minimum=1.0)
     return Metric(NAME, value, "kinds told apart", "higher", len(together), features=JUDGES, interval=interval)
 
 

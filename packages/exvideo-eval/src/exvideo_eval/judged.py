@@ -1,10 +1,8 @@
-"""How often the tiny world's judge sees in a clip what the clip's sidecar says it has to show.
+"""The share of clips in which the tiny world's judge sees what their sidecars say.
 
 In a clip of at most 16 frames the subject rarely reaches an edge, so that "crosses left" and "bounces left" look the
 same: there the probabilities of the two are added up, to one class "moves left".
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -17,7 +15,7 @@ from exvideo_eval.share import share_metric
 
 Array = NDArray[np.float64]
 
-SHORT_CLIP = 16  # frames: the most that cannot tell the two kinds apart
+MAX_AMBIGUOUS_FRAMES = 16  # a clip this short rarely tells the two kinds apart
 _ALIKE_IN_SHORT_CLIPS = ("crosses", "bounces")
 
 
@@ -48,7 +46,7 @@ def judged_metric(
             "use judges and clips of the same world."
         )
     unit = "share"
-    if name == "motion" and num_frames <= SHORT_CLIP:
+    if name == "motion" and num_frames <= MAX_AMBIGUOUS_FRAMES:
         unit = "share, crosses and bounces as one"
         classes, probabilities = merged_motions(classes, probabilities)
         truths = [merged_motion(truth) for truth in truths]

@@ -1,25 +1,19 @@
-"""What the tiny world's judges say of whole clips, and the metrics of a set of clips that follow from it."""
-
-from __future__ import annotations
+"""The tiny world's judges' verdicts on whole clips, and the metrics of a set of clips that follow from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from exvideo_eval import text_match
 from exvideo_eval.bootstrap import Resampling
+from exvideo_eval.embedded.judges import Judges, words_of
 from exvideo_eval.inception_style_score import inception_style_metric
 from exvideo_eval.judged import judged_metric
 from exvideo_eval.results import Metric
 from exvideo_eval.sidecar import Sidecar
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from exvideo_eval.embedded.judges import Judges
+from exvideo_eval.text_match import MIN_CAPTIONS, retrieval_metric, score_metric
 
 Array = NDArray[np.float64]
 
@@ -72,14 +66,12 @@ def of_real_clips(metrics: Sequence[Metric]) -> list[Metric]:
 def _text_metrics(
     captioned: Sequence[ClipJudgement], judges: Judges, resampling: Resampling
 ) -> tuple[list[Metric], list[str]]:
-    from exvideo_eval.embedded.judges import words_of
-
     if not captioned:
         return [], []
     texts = [judgement.sidecar.caption or "" for judgement in captioned]
     clips, captions = np.stack([item.embedding for item in captioned]), judges.embed_captions(texts).numpy()
-    score = text_match.score_metric(clips, captions, resampling)
-    retrieval = text_match.retrieval_metric(clips, captions, [words_of(text) for text in texts], resampling)
+    score = score_metric(clips, captions, resampling)
+    retrieval = retrieval_metric(clips, captions, [words_of(text) for text in texts], resampling)
     if retrieval is None:
-        return [score], [f"No CLIP-style retrieval: it needs {text_match.FEWEST_CAPTIONS} distinct captions."]
+        return [score], [f"No CLIP-style retrieval: it needs {MIN_CAPTIONS} distinct captions."]
     return [score, retrieval], []

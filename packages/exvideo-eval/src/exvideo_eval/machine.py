@@ -1,6 +1,4 @@
-"""What a measurement ran on: processor, memory, accelerator, operating system, installed versions."""
-
-from __future__ import annotations
+"""The machine of a measurement: processor, memory, accelerator, operating system, installed versions."""
 
 import os
 import platform

@@ -1,6 +1,4 @@
-"""What is compared: the settings a person gives, and how files are cut into clips and windows because of them."""
-
-from __future__ import annotations
+"""The settings that a person gives, and the plan by which files are cut into clips and windows."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from exvideo_eval.video_reader import VideoInfo
 
 @dataclass(frozen=True)
 class Settings:
-    """What may be chosen; None lets the clips decide, and the protocol in the result says what was decided.
+    """Choices of a person; None lets the clips decide, and the protocol in the result says what was decided.
 
     Args:
         features: "auto", "judges", "transnetv2" or "random3d".
@@ -38,11 +36,11 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        lowest = {"num_frames": 2, "window": 2, "window_stride": 1, "dimension": 1, "resamples": 0}
-        for name, least in lowest.items():
+        minimums = {"num_frames": 2, "window": 2, "window_stride": 1, "dimension": 1, "resamples": 0}
+        for name, minimum in minimums.items():
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name} is {value}: give at least {least}.")
+            if value is not None and value < minimum:
+                raise ValueError(f"{name} is {value}: give at least {minimum}.")
         if self.size is not None and min(self.size) < 3:
             raise ValueError(f"size is {self.size[0]}x{self.size[1]}: give at least 3x3 pixels.")
         if not 0 < self.level < 1:
@@ -51,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """How every file is cut: clips of `num_frames` at `size` (height, width), features on windows of each clip."""
+    """The cut of every file: clips of `num_frames` at `size` (height, width), features on windows of each clip."""
 
     num_frames: int
     size: tuple[int, int]
@@ -60,7 +58,7 @@ class ClipPlan:
 
 
 def plan_clips(settings: Settings, generated: Path) -> ClipPlan:
-    """How clips are cut, from the settings and, where these leave it open, from the generated files.
+    """The cut of the clips, from the settings and, where these leave it open, from the generated files.
 
     Raises:
         ValueError: no readable generated file, generated files of several sizes, or a window longer than the clips.

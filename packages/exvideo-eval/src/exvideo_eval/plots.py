@@ -1,16 +1,14 @@
 """The report's picture: every curve over frames, real, baseline and generated together, and the distances as bars."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
-    from exvideo_eval.results import Curve, Result
-    from exvideo_eval.suite import Evaluation
+from exvideo_eval.results import Curve, Result
+from exvideo_eval.suite import Evaluation
 
 # Told apart in print and by colour-blind eyes: by dash as well as by colour (Okabe and Ito's palette).
 _STYLES = {"real": ("#000000", ":"), "baseline": ("#d55e00", "--"), "generated": ("#0072b2", "-")}
@@ -20,9 +18,6 @@ _HALVES = "Fréchet distance between halves"
 
 def draw(evaluation: Evaluation, path: Path) -> None:
     """Write the picture as PNG, to a temporary name first."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     results = {"generated": evaluation.generated}
     if evaluation.baseline is not None:
         results = {"baseline": evaluation.baseline, **results}

@@ -1,6 +1,4 @@
-"""What was measured, and by which rules: hashed into every result, so that unlike is not compared with like."""
-
-from __future__ import annotations
+"""The rules of a measurement, hashed into every result so that unlike is not compared with like."""
 
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Writes an evaluation out: report.json (and baseline.json), report.md to read, report.png to look at."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

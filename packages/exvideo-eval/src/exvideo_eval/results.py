@@ -5,8 +5,6 @@ A result says what was measured (`metrics`, `curves`), on what (`data`), by what
 `Result.load`; `exvideo_eval.compare` sets two of them side by side.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -18,6 +16,7 @@ from typing import Any
 
 from exvideo_eval.machine import describe_machine, software_versions
 from exvideo_eval.protocol import protocol_hash
+from exvideo_eval.strict_json import from_json
 
 SCHEMA = "exvideo.result/1"
 DIRECTIONS = ("lower", "higher", "neutral")
@@ -34,7 +33,7 @@ def _require_direction(name: str, better: str) -> None:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the value may lie: bounds in the metric's unit, `level` in (0, 1), and the method that made it."""
+    """Bounds of a value, in the metric's unit, with their `level` in (0, 1) and the method that made them."""
 
     low: float
     high: float
@@ -43,7 +42,8 @@ class Interval:
 
     def __post_init__(self) -> None:
         bounds = (self.low, self.high)
-        _require(all(map(math.isfinite, bounds)) and self.low <= self.high, f"Interval {bounds} is not low <= high.")
+        ordered = all(map(math.isfinite, bounds)) and self.low <= self.high
+        _require(ordered, f"Interval {bounds} is not low <= high: give two finite bounds in that order.")
         _require(0 < self.level < 1, f"Interval level {self.level} is not between 0 and 1: write 0.95 for 95%.")
 
 
@@ -89,7 +89,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Data:
-    """What was measured: its role ("real", "generated", "input"), what it is, where it lies, how many."""
+    """Things measured: their role ("real", "generated", "input"), what they are, where they lie, how many."""
 
     role: str
     what: str
@@ -149,7 +149,7 @@ class Result:
         curves: tuple[Curve, ...] = (),
         notes: tuple[str, ...] = (),
         skipped: tuple[Skipped, ...] = (),
-    ) -> Result:
+    ) -> "Result":
         """A result stamped with the time, this machine, the installed versions and the protocol's hash."""
         return cls(
             kind=kind,
@@ -187,15 +187,13 @@ class Result:
         os.replace(temporary, path)
 
     @classmethod
-    def load(cls, path: str | Path) -> Result:
+    def load(cls, path: str | Path) -> "Result":
         """Read and check a result file.
 
         Raises:
             ValueError: one sentence naming the file: absent, not JSON, another schema, a field missing, unknown or of
                 the wrong type, or a protocol that does not match its hash.
         """
-        from exvideo_eval.result_json import result_from_json
-
         path = Path(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -204,6 +202,10 @@ class Result:
         except ValueError as error:
             raise ValueError(f"{path} is not a result file: it is not JSON ({error}).") from error
         try:
-            return result_from_json(content)
+            _require(isinstance(content, dict) and "schema" in content, "it has no 'schema' field.")
+            schema = content["schema"]
+            _require(schema == SCHEMA, f"its schema is {schema!r}, and only {SCHEMA!r} is known: update exvideo-eval.")
+            result: Result = from_json(cls, content, "result")
         except ValueError as error:
             raise ValueError(f"{path} is not a result that this version reads: {error}") from error
+        return result

@@ -1,7 +1,5 @@
 """The share of clips of which something holds, with Wilson's interval (J. Am. Stat. Assoc. 22, 1927, page 209)."""
 
-from __future__ import annotations
-
 import math
 from statistics import NormalDist
 
@@ -22,7 +20,7 @@ def share_metric(name: str, holds: NDArray[np.bool_], unit: str, resampling: Res
 
 
 def wilson_interval(share: float, count: int, level: float) -> Interval:
-    """Where the share of all clips may lie, in [0, 1], if `share` of `count` was found.
+    """Bounds in [0, 1] of the share among all clips, if `share` of `count` was found.
 
     Drawing clips again, as elsewhere, would give no width where all or none of them is right.
     """

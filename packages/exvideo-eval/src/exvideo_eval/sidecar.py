@@ -1,10 +1,8 @@
-"""What is written beside a video: the caption it was made from, and, in the tiny world, what it has to show.
+"""Files beside a video: the caption it was made from and, in the tiny world, the truth it has to show.
 
 `<stem>.json` may hold "caption"; with "format": "exvideo.tiny_world/1" it also holds the clip's "spec", which is the
 truth the judges' answers are compared with. `<stem>.txt`, where there is no other caption, is one.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Mapping
@@ -35,7 +33,7 @@ class Sidecar:
 
 
 def read_sidecar(video: Path) -> Sidecar:
-    """What stands beside a video; an empty `Sidecar` if nothing does.
+    """The sidecar of a video; an empty `Sidecar` if none lies beside it.
 
     Raises:
         SidecarError: a file is there and is no text or no JSON, or says it is of the tiny world and lacks its fields.

@@ -1,17 +1,16 @@
 """The whole evaluation: real clips against generated ones, and, beside them, against a baseline."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from exvideo_eval import drift
 from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.clip_set import Array, ClipSet, Instruments, measure
+from exvideo_eval.drift import drift_metric, mean_metric, mismatch_metric, ratio_metric
 from exvideo_eval.embedded.judges import judges_present, load_judges
-from exvideo_eval.features.extractor import FeatureExtractor, load_extractor
+from exvideo_eval.features.choice import load_extractor
+from exvideo_eval.features.extractor import FeatureExtractor
 from exvideo_eval.features.tiny_world_judges import JudgeFeatures
 from exvideo_eval.folder import is_of_tiny_world
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
@@ -61,8 +60,8 @@ def evaluate(
     sets = [measure("generated", generated, instruments, real_set)]
     if baseline is not None:
         sets.append(measure("baseline", Path(baseline), instruments, real_set))
-    fewest = min(clip_set.num_windows for clip_set in sets)
-    dimension = settings.dimension or affordable_dimension(real_set.num_windows, fewest, extractor.dimension)
+    num_windows = min(clip_set.num_windows for clip_set in sets)
+    dimension = settings.dimension or affordable_dimension(real_set.num_windows, num_windows, extractor.dimension)
     results = [_result(real_set, clip_set, instruments, dimension, settings) for clip_set in sets]
     return Evaluation(results[0], results[1] if baseline is not None else None)
 
@@ -77,31 +76,31 @@ def _instruments(
     return Instruments(plan, extractor, load_judges() if tiny_world and judges_present() else None)
 
 
-def _result(real: ClipSet, made: ClipSet, instruments: Instruments, dimension: int, settings: Settings) -> Result:
+def _result(real: ClipSet, generated: ClipSet, instruments: Instruments, dimension: int, settings: Settings) -> Result:
     plan = instruments.plan
-    frechet, notes = _frechet_metrics(real, made, instruments.extractor.name, dimension, settings)
+    frechet, notes = _frechet_metrics(real, generated, instruments.extractor.name, dimension, settings)
     resampling = Resampling(settings.resamples, settings.level, settings.seed)
-    judged, judge_notes = _judge_metrics(real, made, instruments, resampling)
+    judged, judge_notes = _judge_metrics(real, generated, instruments, resampling)
     metrics = [*frechet, *judged]
     for curve in CURVES:
-        metrics += _curve_metrics(curve, made.curves[curve.name], real.curves[curve.name], resampling)
+        metrics += _curve_metrics(curve, generated.curves[curve.name], real.curves[curve.name], resampling)
     for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
-        if made.curves_to_real:
-            metrics.append(drift.mean_metric(curve, made.curves_to_real[curve.name], resampling, better))
+        if generated.curves_to_real:
+            metrics.append(mean_metric(curve, generated.curves_to_real[curve.name], resampling, better))
     return Result.measured_here(
         kind="quality",
         name="clips against real clips",
-        protocol=_protocol(real, made, instruments, dimension, settings).to_dict(),
+        protocol=_protocol(real, generated, instruments, dimension, settings).to_dict(),
         metrics=tuple(metrics),
-        data=tuple(_data(clip_set, plan) for clip_set in (real, made)),
-        curves=_curves(real, made),
-        notes=(*notes, *judge_notes, *_notes(real, made, plan)),
-        skipped=(*real.skipped, *made.skipped),
+        data=tuple(_data(clip_set, plan) for clip_set in (real, generated)),
+        curves=_curves(real, generated),
+        notes=(*notes, *judge_notes, *_notes(real, generated, plan)),
+        skipped=(*real.skipped, *generated.skipped),
     )
 
 
 def _protocol(
-    real: ClipSet, made: ClipSet, instruments: Instruments, dimension: int, settings: Settings
+    real: ClipSet, generated: ClipSet, instruments: Instruments, dimension: int, settings: Settings
 ) -> QualityProtocol:
     plan, extractor, judges = instruments.plan, instruments.extractor, instruments.judges
     return QualityProtocol(
@@ -117,7 +116,7 @@ def _protocol(
         frechet_dimension=dimension or None,
         real_files_sha256=real.sha256,
         real_clips=real.num_clips,
-        generated_clips=made.num_clips,
+        generated_clips=generated.num_clips,
         resamples=settings.resamples,
         level=settings.level,
         seed=settings.seed,
@@ -126,14 +125,14 @@ def _protocol(
 
 
 def _frechet_metrics(
-    real: ClipSet, made: ClipSet, features: str, dimension: int, settings: Settings
+    real: ClipSet, generated: ClipSet, features: str, dimension: int, settings: Settings
 ) -> tuple[list[Metric], list[str]]:
     """The distance, and that between two halves of the real clips, which tells what is noise; or a note on why not."""
     if dimension == 0:
-        fewest = min(real.num_windows, made.num_windows)
-        return [], [f"No Fréchet distance: too few windows ({fewest}); it needs 4 or more of each set."]
+        num_windows = min(real.num_windows, generated.num_windows)
+        return [], [f"No Fréchet distance: too few windows ({num_windows}); it needs 4 or more of each set."]
     project = Projection.fit(FeatureStatistics.of_parts(real.features), dimension)
-    real_clips, clips = ([project(clip) for clip in clip_set.features] for clip_set in (real, made))
+    real_clips, clips = ([project(clip) for clip in clip_set.features] for clip_set in (real, generated))
     real_statistics = FeatureStatistics.of_parts(real_clips)
     value = frechet_distance(real_statistics, FeatureStatistics.of_parts(clips))
     interval = frechet_interval(
@@ -141,42 +140,42 @@ def _frechet_metrics(
     )
     unit = "squared feature units"
     name = f"Fréchet distance, {features} features"
-    metrics = [Metric(name, value, unit, "lower", made.num_windows, dimension, features, interval)]
+    metrics = [Metric(name, value, unit, "lower", generated.num_windows, dimension, features, interval)]
     halves = [np.concatenate(real_clips[start::2]) for start in (0, 1) if real_clips[start::2]]
     if len(halves) < 2 or min(map(len, halves)) < 2 * dimension:
         return metrics, [f"Too few real clips ({real.num_clips}) to measure two halves of them against each other."]
     floor = frechet_distance(*(FeatureStatistics.of(half) for half in halves))
     name = f"Fréchet distance between halves of the real clips, {features} features"
-    fewest = min(map(len, halves))
-    return [*metrics, Metric(name, floor, unit, "neutral", fewest, dimension, features)], []
+    num_windows = min(map(len, halves))
+    return [*metrics, Metric(name, floor, unit, "neutral", num_windows, dimension, features)], []
 
 
 def _judge_metrics(
-    real: ClipSet, made: ClipSet, instruments: Instruments, resampling: Resampling
+    real: ClipSet, generated: ClipSet, instruments: Instruments, resampling: Resampling
 ) -> tuple[list[Metric], list[str]]:
     """Of the generated clips, and the same of the real ones, which shows what these judges can see at all."""
     judges, num_frames = instruments.judges, instruments.plan.num_frames
     if judges is None:
         return [], []
-    of_made, notes = judge_metrics(made.judgements, judges, num_frames, resampling)
+    of_generated, notes = judge_metrics(generated.judgements, judges, num_frames, resampling)
     of_real, real_notes = judge_metrics(real.judgements, judges, num_frames, resampling)
     notes += [f"Real clips: {note}" for note in real_notes]
     if not any(judgement.sidecar.is_tiny_world for judgement in real.judgements):
         notes.append("The judges know the tiny world alone, and no real clip says that it is of it: do not trust them.")
-    return [*of_made, *of_real_clips(of_real)], notes
+    return [*of_generated, *of_real_clips(of_real)], notes
 
 
-def _curve_metrics(curve: FrameCurve, made: Array, real: Array, resampling: Resampling) -> list[Metric]:
+def _curve_metrics(curve: FrameCurve, generated: Array, real: Array, resampling: Resampling) -> list[Metric]:
     metrics = [
-        drift.mean_metric(curve, made, resampling),
-        drift.ratio_metric(curve, made, real, resampling),
-        drift.mismatch_metric(curve, made, real, resampling),
-        drift.drift_metric(curve, made, resampling),
+        mean_metric(curve, generated, resampling),
+        ratio_metric(curve, generated, real, resampling),
+        mismatch_metric(curve, generated, real, resampling),
+        drift_metric(curve, generated, resampling),
     ]
     return [metric for metric in metrics if metric is not None]
 
 
-def _curves(real: ClipSet, made: ClipSet) -> tuple[Curve, ...]:
+def _curves(real: ClipSet, generated: ClipSet) -> tuple[Curve, ...]:
     """Means over clips per frame index: of both sets, and of the generated set against its real twins."""
 
     def mean(curve: FrameCurve, values: Array, series: str, better: str = "neutral") -> Curve:
@@ -186,11 +185,11 @@ def _curves(real: ClipSet, made: ClipSet) -> tuple[Curve, ...]:
     curves = [
         mean(curve, clip_set.curves[curve.name], series)
         for curve in CURVES
-        for clip_set, series in ((real, "real"), (made, "generated"))
+        for clip_set, series in ((real, "real"), (generated, "generated"))
     ]
     for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
-        if made.curves_to_real:
-            curves.append(mean(curve, made.curves_to_real[curve.name], "generated", better))
+        if generated.curves_to_real:
+            curves.append(mean(curve, generated.curves_to_real[curve.name], "generated", better))
     return tuple(curves)
 
 
@@ -204,17 +203,17 @@ def _data(clip_set: ClipSet, plan: ClipPlan) -> Data:
     return Data(role, what, str(clip_set.folder), clip_set.num_clips)
 
 
-def _notes(real: ClipSet, made: ClipSet, plan: ClipPlan) -> list[str]:
-    """What a reader of the numbers must know and could not see from them."""
+def _notes(real: ClipSet, generated: ClipSet, plan: ClipPlan) -> list[str]:
+    """Facts that a reader of the numbers must know and could not see from them."""
     notes = []
-    twins = len(next(iter(made.curves_to_real.values()), ()))
-    notes.append(f"Generated clips with a real file of the same name: {twins} of {made.num_clips}.")
-    rates = [sorted({round(info.fps, 3) for info in clip_set.infos}) for clip_set in (real, made)]
+    twins = len(next(iter(generated.curves_to_real.values()), ()))
+    notes.append(f"Generated clips with a real file of the same name: {twins} of {generated.num_clips}.")
+    rates = [sorted({round(info.fps, 3) for info in clip_set.infos}) for clip_set in (real, generated)]
     if rates[0] != rates[1]:
         notes.append(
             f"Frame rates differ (real {rates[0]}, generated {rates[1]}): curves run by frame index, not time."
         )
-    longer = sum(info.num_frames > plan.num_frames for info in made.infos)
+    longer = sum(info.num_frames > plan.num_frames for info in generated.infos)
     if longer:
         notes.append(f"Generated files longer than {plan.num_frames} frames: {longer}; only their beginning counts.")
     smaller = sum(info.height < plan.size[0] or info.width < plan.size[1] for info in real.infos)

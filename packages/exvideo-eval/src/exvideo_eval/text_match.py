@@ -1,9 +1,7 @@
-"""Whether generated clips show what their captions say, to the tiny world's matcher.
+"""The likeness of clips to their captions, by the tiny world's matcher.
 
 The score is built as the CLIP score is (arXiv 2104.08718), on another network: it compares with none of the literature.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -19,7 +17,7 @@ Array = NDArray[np.float64]
 
 SCORE = f"CLIP-style score, {JUDGES}"
 RETRIEVAL = f"CLIP-style retrieval, {JUDGES}"
-FEWEST_CAPTIONS = 8  # distinct ones: among fewer, chance alone finds too many
+MIN_CAPTIONS = 8  # distinct ones: among fewer, chance alone finds too many
 
 
 def score_metric(clips: Array, captions: Array, resampling: Resampling) -> Metric:
@@ -42,7 +40,7 @@ def retrieval_metric(
         None for fewer than 8 distinct captions.
     """
     number = {text: index for index, text in enumerate(dict.fromkeys(map(tuple, texts)))}
-    if len(number) < FEWEST_CAPTIONS:
+    if len(number) < MIN_CAPTIONS:
         return None
     of_clip = np.array([number[tuple(text)] for text in texts])
     first = np.array([np.argmax(of_clip == index) for index in range(len(number))])

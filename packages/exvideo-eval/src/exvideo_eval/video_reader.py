@@ -1,17 +1,17 @@
 """Reads video files as uint8 frames, in chunks, through PyAV; one that cannot be trusted is an error that says why."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-    from torch import Tensor
+import av
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.video.stream import VideoStream
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 
 class VideoReadError(ValueError):
@@ -55,8 +55,6 @@ def iter_chunks(path: Path, chunk_size: int, size: tuple[int, int] | None = None
     Raises:
         VideoReadError: not a video, truncated, corrupt, or of changing size; possibly only after some chunks.
     """
-    import numpy as np
-    import torch
 
     def finished(frames: list[np.ndarray]) -> Tensor:
         chunk = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
@@ -96,8 +94,6 @@ def iter_clips(path: Path, num_frames: int, size: tuple[int, int]) -> Iterator[T
 
 def cover_and_crop(frames: Tensor, size: tuple[int, int]) -> Tensor:
     """uint8 (frames, 3, H, W) to (frames, 3, *size): resized until it covers `size`, then cut from the centre."""
-    from torch.nn.functional import interpolate
-
     height, width = frames.shape[-2:]
     if (height, width) == size:
         return frames
@@ -112,8 +108,6 @@ def cover_and_crop(frames: Tensor, size: tuple[int, int]) -> Tensor:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open file and its video stream; FFmpeg's errors inside the block become `VideoReadError`."""
-    import av
-
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

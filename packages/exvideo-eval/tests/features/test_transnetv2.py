@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exvideo_eval.features.extractor import load_extractor
+from exvideo_eval.features.choice import load_extractor
 from exvideo_eval.features.transnetv2 import TransNetV2Features
 from exvideo_eval.frechet import FeatureStatistics, Projection, frechet_distance
 from exvideo_eval.video_reader import iter_clips

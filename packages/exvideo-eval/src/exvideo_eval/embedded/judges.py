@@ -4,8 +4,6 @@ Three files of one training belong together: `classifier.safetensors`, `matcher.
 and `judges.json`, which has the classes, the words, and the checksums of the other two.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,7 +23,7 @@ from exvideo_eval.embedded.networks import FRAME_SIZE, LONGEST_CAPTION, Matcher,
 FORMAT = "exvideo.judges/1"
 DESCRIPTION, CLASSIFIER, MATCHER = "judges.json", "classifier.safetensors", "matcher.safetensors"
 FOLDER = Path(__file__).parent
-FILLING, UNKNOWN = "<pad>", "<unk>"  # words 0 and 1
+PADDING, UNKNOWN = "<pad>", "<unk>"  # words 0 and 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def words_of(caption: str) -> list[str]:
 
 
 def judges_present(folder: Path | None = None) -> bool:
-    """Whether the three files are there; `load_judges` tells whether they are good."""
+    """True if the folder holds the three files; `load_judges` tells whether they are good."""
     return all(((folder or FOLDER) / name).is_file() for name in (DESCRIPTION, CLASSIFIER, MATCHER))
 
 
@@ -105,8 +105,8 @@ def load_judges(folder: str | Path | None = None) -> Judges:
     folder = FOLDER if folder is None else Path(folder)
     raw = {name: _read(folder / name) for name in (DESCRIPTION, CLASSIFIER, MATCHER)}
     sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in raw.items()}
-    properties, words, promised = _described(folder / DESCRIPTION, raw[DESCRIPTION])
-    for name, checksum in promised.items():
+    properties, words, expected = _described(folder / DESCRIPTION, raw[DESCRIPTION])
+    for name, checksum in expected.items():
         if sha256[name] != checksum:
             raise ValueError(
                 f"{folder / name} is damaged or of other judges, as its SHA-256 is {sha256[name]} and {DESCRIPTION} "
@@ -157,14 +157,14 @@ def _described(path: Path, raw: bytes) -> tuple[dict[str, tuple[str, ...]], tupl
     try:
         properties = {str(name): _texts(classes) for name, classes in content["properties"].items()}
         words = _texts(content["words"])
-        promised = {CLASSIFIER: str(content["classifier_sha256"]), MATCHER: str(content["matcher_sha256"])}
+        expected = {CLASSIFIER: str(content["classifier_sha256"]), MATCHER: str(content["matcher_sha256"])}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged, as a field is missing or wrong ({error}): pack the judges again."
         ) from error
-    if not properties or words[:2] != (FILLING, UNKNOWN):
-        raise ValueError(f"{path} is damaged: it needs properties, and words that begin with {FILLING} and {UNKNOWN}.")
-    return properties, words, promised
+    if not properties or words[:2] != (PADDING, UNKNOWN):
+        raise ValueError(f"{path} is damaged: it needs properties, and words that begin with {PADDING} and {UNKNOWN}.")
+    return properties, words, expected
 
 
 def _texts(items: Any) -> tuple[str, ...]:
@@ -175,9 +175,6 @@ def _texts(items: Any) -> tuple[str, ...]:
 
 def _fill(network: nn.Module, path: Path, raw: bytes) -> None:
     """Weights from the bytes of a safetensors file, in single precision, for evaluation only."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     try:
         network.load_state_dict({name: tensor.float() for name, tensor in load(raw).items()})
     except (SafetensorError, RuntimeError) as error:

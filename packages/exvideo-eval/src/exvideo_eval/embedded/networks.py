@@ -4,8 +4,6 @@ Both look at each frame and its difference to the one before through strided con
 a small transformer, so that they take clips of any length; they were trained on 8 to 40 frames.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -27,9 +25,9 @@ class ClipEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (6, *STAGES)  # 3 colours of the frame, 3 of its change
-        self.stages = nn.ModuleList(nn.Conv2d(given, made, 3, stride=2, padding=1) for given, made in pairwise(widths))
-        self.norms = nn.ModuleList(nn.GroupNorm(8, made) for made in STAGES)
+        channels = (6, *STAGES)  # 3 colours of the frame, 3 of its change
+        self.stages = nn.ModuleList(nn.Conv2d(*pair, 3, stride=2, padding=1) for pair in pairwise(channels))
+        self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in STAGES)
         side = FRAME_SIZE // 2 ** len(STAGES)
         self.to_token = nn.Linear(STAGES[-1] * side**2, WIDTH)
         self.across = _transformer()
@@ -91,10 +89,10 @@ class Matcher(nn.Module):
 
     def embed_captions(self, words: Tensor) -> Tensor:
         """Word numbers (batch, words), filled up with 0, to (batch, WIDTH) of length 1."""
-        there = words != 0
+        mask = words != 0
         tokens = self.words(words)
-        encoded = self.across(tokens + _positions(words.shape[1], tokens), src_key_padding_mask=~there)
-        weight = there[..., None].to(encoded.dtype)
+        encoded = self.across(tokens + _positions(words.shape[1], tokens), src_key_padding_mask=~mask)
+        weight = mask[..., None].to(encoded.dtype)
         return F.normalize(self.from_text((encoded * weight).sum(1) / weight.sum(1).clamp(min=1)), dim=-1)
 
 

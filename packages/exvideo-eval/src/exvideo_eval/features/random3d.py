@@ -4,18 +4,15 @@ Random filters see texture, contrast and motion, and know nothing of content. Th
 integer arithmetic alone, so that they are the same bits with every version of torch and numpy.
 """
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import conv3d, interpolate
 
 from exvideo_eval.features.extractor import weights_digest
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _SIZE = 64
 _CHANNELS = (3, 16, 32, 64, 64)
@@ -34,9 +31,6 @@ class Random3DFeatures:
 
     def __call__(self, clips: Tensor) -> Tensor:
         """uint8 RGB clips (batch, frames, 3, height, width) to float64 features (batch, 352), all >= 0."""
-        import torch
-        from torch.nn.functional import conv3d, interpolate
-
         batch, frames = clips.shape[:2]
         with torch.inference_mode():
             pixels = interpolate(
@@ -52,15 +46,13 @@ class Random3DFeatures:
 
 def _random_kernels(seed: int) -> list[Tensor]:
     """Kernels (out, in, 3, 3, 3), uniform with the variance 2 / fan-in that keeps activations alive through ReLU."""
-    import torch
-
     # Raw 64-bit outputs of PCG64 are fixed for ever; numpy's distributions and torch's generators may change.
     bits = np.random.PCG64(seed)
     kernels = []
-    for given, made in pairwise(_CHANNELS):
-        shape = (made, given, 3, 3, 3)
+    for in_channels, out_channels in pairwise(_CHANNELS):
+        shape = (out_channels, in_channels, 3, 3, 3)
         raw = np.asarray(bits.random_raw(math.prod(shape)), dtype=np.uint64)
         uniform = (raw >> np.uint64(11)) * 2.0**-53 * 2 - 1
-        bound = math.sqrt(3 * 2 / (given * 27))
+        bound = math.sqrt(3 * 2 / (in_channels * 27))
         kernels.append(torch.from_numpy((uniform * bound).astype(np.float32).reshape(shape)))
     return kernels

