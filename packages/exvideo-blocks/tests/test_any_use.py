@@ -1,4 +1,4 @@
-"""What people do with models, done with an extended one: compile, mixed precision, copies, several processes."""
+"""Ordinary uses of a model, of an extended one: compile, mixed precision, copies, several processes."""
 
 import copy
 import shutil

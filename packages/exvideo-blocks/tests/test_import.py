@@ -5,7 +5,7 @@ HEAVY = ("torch", "diffusers", "transformers", "peft", "safetensors", "huggingfa
 
 
 def loaded(code: str) -> list[str]:
-    """Which of the heavy modules are there after some code has run in a new process."""
+    """The heavy modules that are there after some code has run in a new process."""
     code += f"\nimport sys; print(*(m for m in {HEAVY} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""What must hold of every family at every level, in every precision: one matrix over tiny random models."""
+"""Invariants of every family at every level, in every precision: one matrix over tiny random models."""
 
 import itertools
 from collections.abc import Callable

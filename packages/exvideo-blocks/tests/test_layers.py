@@ -65,7 +65,7 @@ def test_a_frozen_layer_rounds_as_it_did_before(dtype: torch.dtype, shape: tuple
     linear = torch.nn.Linear(channels, channels).to(dtype)
     for x in (torch.randn(channels, frames, rows).to(dtype).permute(2, 1, 0), torch.randn(shape).to(dtype)):
         expected = linear.requires_grad_(True)(x)
-        frozen = twin_of(FrozenLinear, linear.requires_grad_(False))
+        frozen = twin_of(linear.requires_grad_(False), FrozenLinear)
         assert torch.equal(frozen(x), expected)
 
 

@@ -1,4 +1,4 @@
-"""What must hold of a mounted extension, over base lengths, shapes and levels."""
+"""Invariants of a mounted extension, over base lengths, shapes and levels."""
 
 from collections.abc import Callable
 from typing import Any

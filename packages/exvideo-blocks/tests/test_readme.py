@@ -1,4 +1,4 @@
-"""What README.md shows is run: each block of Python in an empty folder, and its printed output is compared."""
+"""README.md is run: each block of Python in an empty folder, and its printed output is compared."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""What an extension costs, against the table that is published with the method and against real files."""
+"""The cost of an extension, against the table that is published with the method and against real files."""
 
 from collections.abc import Callable
 from pathlib import Path

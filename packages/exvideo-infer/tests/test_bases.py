@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import StableVideoDiffusionPipeline
-from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base
+from diffusers import DDIMScheduler, StableVideoDiffusionPipeline
+from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base, register_base
 from exvideo_infer.sampling_defaults import read_sampling_defaults
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
@@ -44,8 +44,10 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
     assert "model_index.json" in refusal(tmp_path)
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
     assert "StableDiffusionPipeline" in refusal(tmp_path)
+    (tmp_path / "model_index.json").write_text("{}")
+    assert f"{tmp_path} is of None: give a base of StableVideoDiffusionPipeline" in refusal(tmp_path)
     (tmp_path / "model_index.json").write_text('{"_class_')
-    assert "cannot be read" in refusal(tmp_path)
+    assert "cannot be loaded, its files are damaged or missing" in refusal(tmp_path)
 
 
 def test_a_truncated_network(tiny_base_dir: Path, tmp_path: Path) -> None:
@@ -115,3 +117,21 @@ def test_without_a_recommendation_the_defaults_are_stable_video_diffusions(tmp_p
     given = dict(vars(defaults))
     assert given.pop("text_to_image") == {}
     assert given == {name: call[name].default for name in given}
+
+
+def test_a_scheduler_of_another_prediction_than_the_network_s_is_refused_by_name(
+    tiny_base_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_base_dir, tmp_path / "base")
+    DDIMScheduler().save_pretrained(tmp_path / "base" / "scheduler")
+    index = json.loads((tiny_base_dir / "model_index.json").read_text()) | {"scheduler": ["diffusers", "DDIMScheduler"]}
+    (tmp_path / "base" / "model_index.json").write_text(json.dumps(index))
+    complaint = (
+        "a DDIMScheduler, has prediction_type='epsilon', but Stable Video Diffusion models predict 'v_prediction'"
+    )
+    assert complaint in refusal(tmp_path / "base")
+
+
+def test_a_class_of_bases_is_taken_once() -> None:
+    with pytest.raises(ValueError, match="Bases of StableVideoDiffusionPipeline are registered already: choose"):
+        register_base("StableVideoDiffusionPipeline", lambda *args: None)

@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import EulerDiscreteScheduler
 from exvideo_infer import ExVideoPipeline
 from exvideo_infer.encoders import for_vae
 from PIL import Image
@@ -205,3 +206,12 @@ def test_bad_arguments_are_refused_before_any_work(
     with pytest.raises(ValueError, match=complaint) as caught:
         pipe(images[0], **(SMALL | {"num_frames": 2} | argument))
     assert "\n" not in str(caught.value)
+
+
+def test_a_scheduler_of_another_prediction_is_refused_before_anything_is_encoded(
+    pipe: ExVideoPipeline, images: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipe, "scheduler", EulerDiscreteScheduler(timestep_type="continuous"))
+    monkeypatch.setattr(pipe.vae, "encode", None)
+    with pytest.raises(ValueError, match="prediction_type='epsilon', but Stable Video Diffusion models predict"):
+        pipe(images[0], num_frames=2, **SMALL)

@@ -22,7 +22,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 @pytest.fixture
 def contexts(text_pipe: ExVideoPipeline, monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """What the UNet is given to attend to, a step each."""
+    """The contexts that the UNet is given, a step each."""
     seen = []
     forward = text_pipe.unet.forward
 

@@ -1,4 +1,4 @@
-"""What to mount: checked whole before a model is touched."""
+"""The configuration of an extension, checked whole before a model is touched."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from exvideo_blocks.positions import POSITIONS
 
 @dataclass(frozen=True)
 class ExtensionConfig:
-    """How far a model is extended, and which of its parameters adapt.
+    """The length that a model is extended to, and which of its parameters adapt.
 
     Args:
         num_frames: length of the longest clip, in frames; more than the base model's own.

@@ -1,4 +1,4 @@
-"""Which parts of a temporal site each level adapts (ExVideo publishes `full`; the others are smaller cuts of it)."""
+"""The levels: parts of a temporal site that adapt (ExVideo publishes `full`; the others are smaller cuts of it)."""
 
 from dataclasses import dataclass
 from typing import Literal

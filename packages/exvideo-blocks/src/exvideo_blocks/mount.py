@@ -58,7 +58,7 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
 
 
 def _carry_checkpointing(model: nn.Module, extended: dict[str, Any]) -> None:
-    """Where the model checkpoints, its extended sites do, even those whose originals could not."""
+    """Makes the extended sites checkpoint if the model does, even those whose originals could not."""
     flag, function = "gradient_checkpointing", "_gradient_checkpointing_func"
     saving = next((m for m in model.modules() if getattr(m, flag, False) and hasattr(m, function)), None)
     for site in extended.values():

@@ -1,4 +1,4 @@
-"""Which position of the base each frame of a longer clip starts from."""
+"""Rules that give each frame of a longer clip a position of the base to start from."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The temporal sites of a model, the base's own and the extended ones: which of the two are in it."""
+"""The temporal sites of a model, the base's own and the extended ones, one set of which is in it."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ def _put(model: nn.Module, name: str, site: nn.Module) -> None:
 
 
 def _place(site: nn.Module, twin: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """Where the model is, seen by a site that is in it: by what is frozen and shared, as what trains may differ."""
+    """The model's device and dtype, seen by a site in it: by what is frozen and shared, as what trains may differ."""
     shared = {id(parameter) for parameter in twin.parameters()}
     parameter = next((p for p in site.parameters() if id(p) in shared), next(site.parameters()))
     return parameter.device, parameter.dtype

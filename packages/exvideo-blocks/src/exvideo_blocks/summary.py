@@ -1,4 +1,4 @@
-"""What an extension costs: parameters by group, bytes of its file, memory of a training step's state."""
+"""The cost of an extension: parameters by group, bytes of its file, memory of a training step's state."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 
-def twin_of(cls: type[nn.Module], module: nn.Module) -> Any:
+def twin_of(module: nn.Module, cls: type[nn.Module]) -> Any:
     """An instance of `module`'s class, or a subclass of it, that shares its parameters, buffers and submodules.
 
     A module that was compiled in place has a twin that is not.
@@ -42,7 +42,7 @@ def twin_with_own(module: nn.Module, owns: Callable[[str], bool], prefix: str = 
         owns: says of a parameter's name within the module whether the twin gets a copy of its own.
         prefix: put before every name that `owns` is asked about.
     """
-    twin = twin_of(type(module), module)
+    twin = twin_of(module, type(module))
     for name, parameter in module._parameters.items():
         if parameter is not None and owns(prefix + name):
             twin._parameters[name] = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)

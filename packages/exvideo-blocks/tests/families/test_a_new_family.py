@@ -91,7 +91,7 @@ class ToyFamily:
             raise ValueError(f"positions={config.positions!r} are not ToyModel's.")
         ids = POSITIONS[config.positions](self.rows(known_frames), self.rows(config.num_frames))
         whole = LEVELS[config.level].blocks
-        extended = twin_of(ExtendedFrameAttention, twin_with_own(site, lambda name: whole))
+        extended = twin_of(twin_with_own(site, lambda name: whole), ExtendedFrameAttention)
         extended.add_module("frame_table", FrameTable(site.positions[[int(position) for position in ids]]))
         return extended
 

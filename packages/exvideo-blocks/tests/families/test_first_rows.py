@@ -1,4 +1,4 @@
-"""What the frame tables start from: the base's own embedding of the positions that the rule names."""
+"""The first values of the frame tables: the base's own embedding of the positions that the rule names."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What tests of all kernels share: the bound on errors, tensors that begin as NaN, the interpreter, the compiler."""
+"""Shared by the tests of all kernels: the bound on errors, tensors that begin as NaN, the interpreter, the compiler."""
 
 import os
 import subprocess

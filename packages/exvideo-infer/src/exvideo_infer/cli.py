@@ -6,8 +6,6 @@ exvideo-generate --base stabilityai/stable-video-diffusion-img2vid-xt --extensio
     --image first.png --num-frames 128 --height 512 --width 512 -o out.mp4
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import sys
@@ -52,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _prepare(options: argparse.Namespace) -> tuple[ExVideoPipeline, Image | None, tuple[int, int]]:
+def _prepare(options: argparse.Namespace) -> "tuple[ExVideoPipeline, Image | None, tuple[int, int]]":
     """Checks every input, the quick ones first; raises ValueError with one sentence.
 
     Returns:
@@ -85,8 +83,8 @@ def _prepare(options: argparse.Namespace) -> tuple[ExVideoPipeline, Image | None
 
 
 def _generate(
-    pipeline: ExVideoPipeline, image: Image | None, height: int, width: int, options: argparse.Namespace
-) -> VideoInfo:
+    pipeline: "ExVideoPipeline", image: "Image | None", height: int, width: int, options: argparse.Namespace
+) -> "VideoInfo":
     import torch
 
     from exvideo_infer.decode import decode_frames, to_uint8
@@ -111,7 +109,7 @@ def _generate(
     return write_video(options.output, frames, options.fps or pipeline.sampling_defaults.fps)
 
 
-def _read_image(path: Path) -> Image:
+def _read_image(path: Path) -> "Image":
     from PIL import Image, ImageOps
 
     if not path.is_file():
@@ -123,14 +121,14 @@ def _read_image(path: Path) -> Image:
         raise ValueError(f"{path} cannot be read as an image: give a PNG, JPEG or other picture ({error}).") from error
 
 
-def _cover(image: Image, height: int, width: int) -> Image:
+def _cover(image: "Image", height: int, width: int) -> "Image":
     """Resized so that it covers the frame and cropped at its centre, as the training clips are."""
     from PIL import Image, ImageOps
 
     return ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
 
 
-def _choose_device(name: str) -> torch.device:
+def _choose_device(name: str) -> "torch.device":
     import torch
 
     if name == "auto":
@@ -142,7 +140,7 @@ def _choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _choose_dtype(name: str, device: torch.device) -> torch.dtype:
+def _choose_dtype(name: str, device: "torch.device") -> "torch.dtype":
     import torch
 
     if name == "auto":

@@ -1,7 +1,5 @@
 """From latents to frames, a few at a time, so that memory does not grow with the length of the clip."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 OUTPUT_TYPES = ("pil", "np", "pt", "latent")
 
 
-def decode_frames(vae: AutoencoderKLTemporalDecoder, latents: Tensor, chunk_size: int = 8) -> Iterator[Tensor]:
+def decode_frames(vae: "AutoencoderKLTemporalDecoder", latents: Tensor, chunk_size: int = 8) -> Iterator[Tensor]:
     """Decodes one clip and yields its frames; no more than one chunk of frames is held.
 
     The decoder mixes the frames of a chunk over time, so that the result depends on `chunk_size`: chunks start at
@@ -50,7 +48,7 @@ def to_uint8(frame: Tensor) -> NDArray[np.uint8]:
 
 
 def decode_clips(
-    vae: AutoencoderKLTemporalDecoder, latents: Tensor, chunk_size: int = 8, output_type: str = "pil"
+    vae: "AutoencoderKLTemporalDecoder", latents: Tensor, chunk_size: int = 8, output_type: str = "pil"
 ) -> Any:
     """Decodes a batch of clips, each by itself, so that a batch of two equals two of one.
 

@@ -5,8 +5,6 @@ Every function equals what `diffusers.StableVideoDiffusionPipeline` computes for
 does not read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -32,7 +30,7 @@ IMAGE_ENCODER_SIZE = (224, 224)  # what SVD's image encoder, a CLIP ViT-H/14, wa
 
 @torch.no_grad()
 def encode_clip(
-    vae: AutoencoderKLTemporalDecoder, frames: Tensor, chunk_size: int = 8, generator: torch.Generator | None = None
+    vae: "AutoencoderKLTemporalDecoder", frames: Tensor, chunk_size: int = 8, generator: torch.Generator | None = None
 ) -> Tensor:
     """Encodes clips to the latents that the network denoises.
 
@@ -64,7 +62,7 @@ def encode_clip(
 
 
 @torch.no_grad()
-def encode_first_frame(vae: AutoencoderKLTemporalDecoder, image: Tensor) -> Tensor:
+def encode_first_frame(vae: "AutoencoderKLTemporalDecoder", image: Tensor) -> Tensor:
     """Encodes the first frame for the channels that are concatenated to every noisy frame.
 
     Unlike the latents that are denoised, these are not multiplied by the VAE's scaling factor: SVD was trained so.
@@ -83,7 +81,7 @@ def encode_first_frame(vae: AutoencoderKLTemporalDecoder, image: Tensor) -> Tens
 
 @torch.no_grad()
 def embed_image(
-    image_encoder: CLIPVisionModelWithProjection, feature_extractor: CLIPImageProcessor, image: Tensor
+    image_encoder: "CLIPVisionModelWithProjection", feature_extractor: "CLIPImageProcessor", image: Tensor
 ) -> Tensor:
     """Embeds the first frame for cross-attention.
 
@@ -113,7 +111,7 @@ def embed_image(
 
 @torch.no_grad()
 def embed_text(
-    text_encoder: CLIPTextModelWithProjection, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]
+    text_encoder: "CLIPTextModelWithProjection", tokenizer: "PreTrainedTokenizerFast", prompts: Sequence[str]
 ) -> Tensor:
     """Embeds prompts for cross-attention, in a base that reads text.
 
@@ -133,10 +131,10 @@ def embed_text(
 
 
 def embed(
-    image_encoder: CLIPVisionModelWithProjection,
-    feature_extractor: CLIPImageProcessor,
-    text_encoder: CLIPTextModelWithProjection | None,
-    tokenizer: PreTrainedTokenizerFast | None,
+    image_encoder: "CLIPVisionModelWithProjection",
+    feature_extractor: "CLIPImageProcessor",
+    text_encoder: "CLIPTextModelWithProjection | None",
+    tokenizer: "PreTrainedTokenizerFast | None",
     images: Sequence[Tensor],
     texts: Sequence[str],
 ) -> Tensor:
@@ -157,13 +155,13 @@ def embed(
     return join_tokens(tokens, embed_text(text_encoder, tokenizer, texts))
 
 
-def for_vae(image: list[Image] | Tensor, height: int, width: int) -> Tensor:
+def for_vae(image: "list[Image] | Tensor", height: int, width: int) -> Tensor:
     """Resizes to `height` x `width` pixels, whatever the proportions: (batch, 3, height, width) in [-1, 1]."""
     pixels: Tensor = _processor().preprocess(image, height=height, width=width)
     return pixels
 
 
-def for_image_encoder(image: list[Image] | Tensor) -> list[Tensor]:
+def for_image_encoder(image: "list[Image] | Tensor") -> list[Tensor]:
     """In their own size, (batch, 3, height, width) in [-1, 1]: one batch if they share a size, else one tensor each."""
     if isinstance(image, Tensor):
         return [image * 2.0 - 1.0]
@@ -172,7 +170,7 @@ def for_image_encoder(image: list[Image] | Tensor) -> list[Tensor]:
     return [torch.cat(each)] if len({one.size for one in image}) == 1 else each
 
 
-def _processor() -> VideoProcessor:
+def _processor() -> "VideoProcessor":
     from diffusers.video_processor import VideoProcessor
 
     return VideoProcessor(do_resize=True)
@@ -204,7 +202,7 @@ def added_time_ids(
 
 
 @contextmanager
-def _safe_precision(vae: AutoencoderKLTemporalDecoder) -> Iterator[None]:
+def _safe_precision(vae: "AutoencoderKLTemporalDecoder") -> Iterator[None]:
     """SVD's encoder overflows in fp16, and its config says so: such a VAE encodes in fp32 and is put back."""
     upcast = vae.dtype == torch.float16 and vae.config.force_upcast
     if upcast:

@@ -1,7 +1,5 @@
 """Random draws of a call, from the caller's generators."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Text and image to video with an extended base model, in the conventions of diffusers' pipelines."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +72,13 @@ class ExVideoPipeline:
 
     def __init__(
         self,
-        vae: AutoencoderKLTemporalDecoder,
-        image_encoder: CLIPVisionModelWithProjection,
-        unet: UNetSpatioTemporalConditionModel,
-        scheduler: EulerDiscreteScheduler,
-        feature_extractor: CLIPImageProcessor,
-        text_encoder: CLIPTextModelWithProjection | None = None,
-        tokenizer: PreTrainedTokenizerFast | None = None,
+        vae: "AutoencoderKLTemporalDecoder",
+        image_encoder: "CLIPVisionModelWithProjection",
+        unet: "UNetSpatioTemporalConditionModel",
+        scheduler: "EulerDiscreteScheduler",
+        feature_extractor: "CLIPImageProcessor",
+        text_encoder: "CLIPTextModelWithProjection | None" = None,
+        tokenizer: "PreTrainedTokenizerFast | None" = None,
         text_to_image: Any = None,
         sampling_defaults: SamplingDefaults | None = None,
     ) -> None:
@@ -170,7 +168,7 @@ class ExVideoPipeline:
 
     @property
     def device(self) -> torch.device:
-        """Where the UNet is, and so where clips are made."""
+        """The UNet's device, on which clips are made."""
         device: torch.device = self.unet.device
         return device
 
@@ -230,7 +228,7 @@ class ExVideoPipeline:
 
     def check_conditions(
         self, prompt: Prompt | None, image: FirstFrame | None
-    ) -> tuple[list[str] | None, list[Image] | Tensor | None]:
+    ) -> "tuple[list[str] | None, list[Image] | Tensor | None]":
         """Prompt and image as lists (or the image as one batch), where they are given.
 
         Raises:
@@ -344,14 +342,14 @@ class ExVideoPipeline:
 
     def _make_first_frames(
         self, prompts: list[str], height: int, width: int, generator: Generators
-    ) -> list[Image] | Tensor:
+    ) -> "list[Image] | Tensor":
         # As pictures, so that a clip of a prompt is the clip of the picture that the prompt gives.
         made = self.text_to_image(prompt=prompts, height=height, width=width, generator=generator, output_type="pil")
         return check_image(made.images)
 
     def _conditions(
         self,
-        images: list[Image] | Tensor,
+        images: "list[Image] | Tensor",
         prompts: list[str] | None,
         size: tuple[int, int],
         sampling: SamplingDefaults,

@@ -1,7 +1,5 @@
 """A caller's request, checked: whatever cannot be served is refused in one sentence before any work is done."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from PIL import Image

@@ -8,8 +8,6 @@
 asked through its family, so the loop is the same for all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Defaults of a call: Stable Video Diffusion's values, or those that a base recommends."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace

@@ -4,8 +4,6 @@ A base's folder may hold `text_to_image/unet/` and `text_to_image/scheduler/`: a
 the base's temporal VAE (times its scaling factor), conditioned on the base's text encoder.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

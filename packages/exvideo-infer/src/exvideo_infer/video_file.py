@@ -1,7 +1,5 @@
 """MP4 files in and out through PyAV: one frame in memory at a time, damaged files named."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -43,7 +41,7 @@ class VideoError(ValueError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file holds: its number of frames, mean frames a second, width and height in pixels."""
+    """The contents of a video file: its number of frames, mean frames a second, width and height in pixels."""
 
     num_frames: int
     fps: float
@@ -113,7 +111,7 @@ def iter_frames(
         raise VideoError(f"{path} has too few frames: {wanted} from {start} on were asked for, {count} can be read.")
 
 
-def write_video(path: str | Path, frames: Iterable[Frame | Image | Tensor], fps: float) -> VideoInfo:
+def write_video(path: str | Path, frames: "Iterable[Frame | Image | Tensor]", fps: float) -> VideoInfo:
     """Writes an MP4 file (H.264, yuv420p) as the frames come; the file appears only when it is whole.
 
     Args:
@@ -164,7 +162,7 @@ def check_writable(path: str | Path) -> None:
 
 
 @contextmanager
-def _open(path: str | Path) -> Iterator[tuple[InputContainer, av.VideoStream]]:
+def _open(path: str | Path) -> "Iterator[tuple[InputContainer, av.VideoStream]]":
     if not Path(path).is_file():
         raise VideoError(f"{path} is not a file." if Path(path).exists() else f"{path} does not exist.")
     try:
@@ -186,7 +184,7 @@ def _frames_in_header(stream: av.VideoStream) -> int:
     return sum(not entry.is_discard for entry in stream.index_entries)
 
 
-def _decode_from(container: InputContainer, stream: av.VideoStream, start: int) -> Iterator[av.VideoFrame]:
+def _decode_from(container: "InputContainer", stream: av.VideoStream, start: int) -> Iterator[av.VideoFrame]:
     """Decodes from frame `start` on, beginning at the key frame before it; exact at a constant rate or not."""
     if start == 0:
         yield from container.decode(stream)
@@ -212,7 +210,7 @@ def _to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None, reformatter: Vid
     return pixels[top : top + height, left : left + width]
 
 
-def _as_pixels(frame: Frame | Image | Tensor, path: str | Path) -> Frame:
+def _as_pixels(frame: "Frame | Image | Tensor", path: str | Path) -> Frame:
     pixels = frame.cpu().numpy() if isinstance(frame, Tensor) else np.asarray(frame)
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise VideoError(
@@ -227,7 +225,7 @@ def _size(pixels: Frame) -> str:
     return f"{pixels.shape[1]}x{pixels.shape[0]}"
 
 
-def _add_stream(container: OutputContainer, pixels: Frame, fps: float) -> av.VideoStream:
+def _add_stream(container: "OutputContainer", pixels: Frame, fps: float) -> av.VideoStream:
     stream: av.VideoStream = container.add_stream(
         "libx264", rate=Fraction(fps).limit_denominator(1001), options=ENCODER_OPTIONS
     )

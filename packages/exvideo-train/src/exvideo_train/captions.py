@@ -1,4 +1,4 @@
-"""What clips are called: a file beside the video, `<stem>.txt` or a `<stem>.json` with a "caption"."""
+"""Captions of clips: a file beside the video, `<stem>.txt` or a `<stem>.json` with a "caption"."""
 
 import json
 from dataclasses import replace
@@ -45,7 +45,7 @@ def with_captions(clips: list[Clip]) -> list[Clip]:
 
 
 def unread_captions(clips: list[Clip], tokenizer: Any) -> list[str]:
-    """What the person should know before training: missing captions, unknown words, captions that are cut; a line each.
+    """Notes for the person, a line each: missing captions, unknown words, captions that are cut.
 
     Args:
         clips: as `with_captions` gives them.

@@ -53,7 +53,7 @@ class DataSection(_Section):
 
 
 class NoiseSection(_Section):
-    """How noise levels are drawn; a key that is left out is the base family's own.
+    """The distribution of noise levels; a key that is left out is the base family's own.
 
     `karras` as published, `lognormal` with ln(sigma) ~ N(mean, std), or `discrete` timesteps of the base's scheduler.
     """
@@ -64,7 +64,7 @@ class NoiseSection(_Section):
 
 
 class LossSection(_Section):
-    """How the network's answer is judged; a key that is left out is the base family's own."""
+    """The loss of the network's answer; a key that is left out is the base family's own."""
 
     weighting: Literal["published", "edm"] | None = None
     target_scale: Positive | None = None

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: a progress bar, or one dense line a step where there is no terminal."""
+"""The terminal: a progress bar, or one dense line a step where there is no terminal."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How fast the exponential moving average of the trained weights forgets."""
+"""The decay of the exponential moving average of the trained weights."""
 
 
 def ema_decay(step: int, limit: float) -> float:

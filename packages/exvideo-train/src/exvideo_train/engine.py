@@ -149,7 +149,7 @@ class Engine:
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers are trained."""
+        """The count of trained numbers."""
         return sum(shape.numel() for shape in self.shapes.values())
 
     @property

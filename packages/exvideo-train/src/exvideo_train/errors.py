@@ -1,4 +1,4 @@
-"""What a person did wrong, told in one sentence."""
+"""Errors of a run, each told in one sentence."""
 
 
 class UserError(ValueError):

@@ -64,7 +64,7 @@ def train(config: TrainConfig) -> Path:
     base_figures = _evaluate_base(network, validation)
     identity = identity_of(config, task.objective, fingerprint(network), data.content)
     extension = extend(network, config.extension.mounted)
-    engine = _engine(config, network, extension, data, processes)
+    engine = _engine(network, extension, config, data, processes)
     state = _resume(config, engine, identity, display)
     tracker = Tracker(config, state.step) if processes.is_main else None
     display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
@@ -163,7 +163,7 @@ def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[
     return base.network.to(processes.device), task, data
 
 
-def _engine(config: TrainConfig, network: Any, extension: Extension, data: Data, processes: Processes) -> Engine:
+def _engine(network: Any, extension: Extension, config: TrainConfig, data: Data, processes: Processes) -> Engine:
     tokens = data.cache.read(data.training[0]).conditions.tokens.shape[1]
     parameters = extension.trainable_parameters(context_tokens=tokens)
     if config.engine.gradient_checkpointing:

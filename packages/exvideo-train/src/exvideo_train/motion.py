@@ -1,4 +1,4 @@
-"""How much a clip moves, in the 128 buckets that Stable Video Diffusion is told."""
+"""The amount of motion in a clip, in the 128 buckets that Stable Video Diffusion is told."""
 
 import json
 from functools import cache

@@ -1,4 +1,4 @@
-"""Where a run stands."""
+"""The state of a run."""
 
 from dataclasses import dataclass
 

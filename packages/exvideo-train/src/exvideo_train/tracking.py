@@ -1,4 +1,4 @@
-"""Where figures go: `metrics.jsonl` in the run's folder, one line a step, and MLflow."""
+"""Figures of a run, recorded: `metrics.jsonl` in the run's folder, one line a step, and MLflow."""
 
 import json
 import logging

@@ -10,32 +10,26 @@ from exvideo_blocks.families.objective import Objective
 
 
 class Family(Protocol):
-    """One kind of video model: a module with these names, or an object."""
+    """One kind of video model: a module with these names, or an object.
+
+    Attributes:
+        NAME: its name in extension files.
+        PIPELINE_TAG: the task of its models, as the Hugging Face hub calls it: "image-to-video", "text-to-video", ...
+        SUBFOLDER: the model's folder in a pipeline saved by diffusers: "unet", "transformer", ...
+        LEVELS: the levels of `exvideo_blocks.LEVELS` that it serves.
+        GROUPS: kinds of parameters for a summary, title -> regular expression; the first that a name holds decides.
+    """
 
     @property
-    def NAME(self) -> str:  # noqa: N802 a constant where the family is a module
-        """Its name in extension files."""
-        ...
-
+    def NAME(self) -> str: ...  # noqa: N802 a constant where the family is a module
     @property
-    def PIPELINE_TAG(self) -> str:  # noqa: N802 as above
-        """The task of its models, as the Hugging Face hub calls it: "image-to-video", "text-to-video", ..."""
-        ...
-
+    def PIPELINE_TAG(self) -> str: ...  # noqa: N802 as above
     @property
-    def SUBFOLDER(self) -> str:  # noqa: N802 as above
-        """The model's folder in a pipeline saved by diffusers: "unet", "transformer", ..."""
-        ...
-
+    def SUBFOLDER(self) -> str: ...  # noqa: N802 as above
     @property
-    def LEVELS(self) -> Collection[str]:  # noqa: N802 as above
-        """The levels of `exvideo_blocks.levels` that it serves."""
-        ...
-
+    def LEVELS(self) -> Collection[str]: ...  # noqa: N802 as above
     @property
-    def GROUPS(self) -> Mapping[str, str]:  # noqa: N802 as above
-        """Kinds of parameters for a summary: title -> regular expression; the first that a name holds decides."""
-        ...
+    def GROUPS(self) -> Mapping[str, str]: ...  # noqa: N802 as above
 
     def model_class(self) -> type[nn.Module]:
         """The class of its models. Of all families, the one with the most specific class of a model has it."""
@@ -102,6 +96,26 @@ class Family(Protocol):
             The prediction, of the input's shape.
         """
         ...
+
+
+def row_a_frame(num_frames: int) -> int:
+    """Temporal rows of a clip in families whose autoencoder does not compress time."""
+    return num_frames
+
+
+def unet_groups(blocks: str) -> dict[str, str]:
+    """Kinds of parameters of an extended UNet whose temporal blocks are in modules of this name."""
+    inside = rf"(^|\.){blocks}\..*"
+    return {
+        "LoRA": r"\.lora_[AB]\b",
+        "frame tables": r"(^|\.)frame_table",
+        "identity convolutions": r"(^|\.)identity_conv",
+        "time_pos_embed": r"(^|\.)time_pos_embed\.",
+        "temporal attn1": inside + r"\.attn1\.",
+        "temporal attn2": inside + r"\.attn2\.",
+        "temporal feed-forwards": inside + r"\.ff(_in)?\.",
+        "temporal norms": inside + r"\.norm\w*\.",
+    }
 
 
 def check_class(module: nn.Module, known: type[nn.Module]) -> None:

@@ -1,4 +1,4 @@
-"""What an extension file says of itself, in the metadata of its safetensors: enough to mount it, or to refuse it."""
+"""The header of an extension file, metadata of its safetensors: enough to mount it, or to refuse it."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ FORMAT_VERSION = 2
 
 @dataclass(frozen=True)
 class ExtensionHeader:
-    """What an extension file says of itself.
+    """The header of an extension file.
 
     Args:
         family: kind of model, such as "svd".
@@ -61,7 +61,7 @@ def header_of(extension: Extension) -> ExtensionHeader:
 
 
 def read_extension_header(path: str | Path, revision: str | None = None) -> ExtensionHeader:
-    """What an extension file says of itself, without reading its tensors.
+    """Reads the header of an extension file, without its tensors.
 
     Args:
         path: file, folder with one, or id on the Hugging Face hub, as `load_extension` takes it. From the hub the whole

@@ -1,4 +1,4 @@
-"""Where an extension is read from and published to: a path here, or a repository of the Hugging Face hub."""
+"""Finds an extension at a path or on the Hugging Face hub, and publishes it there."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Mounting the extension of a file on its base, after checking that the model is the base it was made for."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def load_extension(model: nn.Module, path: str | Path, *, revision: str | None =
     family = family_of(model)
     file = locate(path, revision)
     header = read_extension_header(file)
-    _check_base(file, header, family.NAME, family.architecture(model), type(model))
+    _check_base(model, family, file, header)
     tensors, _ = read_safetensors(file)
     _check_sizes(file, header.config, family, (tensor.shape for tensor in tensors.values()))
     extension = extend(model, header.config)
@@ -67,48 +67,36 @@ def _check_sizes(source: Path, config: ExtensionConfig, family: Family, shapes: 
             )
 
 
-def _check_base(
-    source: str | Path,
-    header: ExtensionHeader,
-    family: str,
-    architecture: Mapping[str, Any],
-    model_class: type,
-) -> None:
+def _check_base(model: nn.Module, family: Family, source: Path, header: ExtensionHeader) -> None:
     """Raises ValueError, saying what differs, if a file's extension was made for another base than this one.
 
     An option that only one of the two names, as they were written by different versions of diffusers, counts as its
     default in the other; one number counts as a list of that number a block.
-
-    Args:
-        source: the file, for the error.
-        header: what it says of itself.
-        family: the model's family.
-        architecture: the model's architecture.
-        model_class: its class, whose options have defaults.
     """
-    if header.family != family:
+    architecture = family.architecture(model)
+    if header.family != family.NAME:
         raise ValueError(
-            f"{source} extends a model of family {header.family!r}, this one is {family!r}: load its own base."
+            f"{source} extends a model of family {header.family!r}, this one is {family.NAME!r}: load its own base."
         )
     if header.base_config_hash == architecture_hash(architecture):
         return
-    defaults, differences = _defaults(model_class), []
+    defaults, differences = _defaults(type(model)), []
     for key in sorted(set(header.base_config) | set(architecture)):
         default = defaults.get(key, "absent")
-        there, here = header.base_config.get(key, default), architecture.get(key, default)
-        if not _is_same(there, here):
-            differences.append(f"{key} {there} there, {here} here")
+        of_file, of_model = header.base_config.get(key, default), architecture.get(key, default)
+        if not _is_same(of_file, of_model):
+            differences.append(f"{key} {of_file} there, {of_model} here")
     if differences:
         raise ValueError(
             f"{source} was made for another base ({', '.join(differences)}): load the base that it was trained on."
         )
 
 
-def _is_same(there: Any, here: Any) -> bool:
-    if isinstance(there, list) != isinstance(here, list):
-        several, one = (there, here) if isinstance(there, list) else (here, there)
+def _is_same(of_file: Any, of_model: Any) -> bool:
+    if isinstance(of_file, list) != isinstance(of_model, list):
+        several, one = (of_file, of_model) if isinstance(of_file, list) else (of_model, of_file)
         return bool(several) and all(item == one for item in several)
-    return bool(there == here)
+    return bool(of_file == of_model)
 
 
 def _defaults(cls: type) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def values_for(
     tensors: Mapping[str, Tensor] | None = None,
     dtype: torch.dtype | None = None,
 ) -> dict[str, Tensor]:
-    """What a file is to hold, by name.
+    """The values for a file, by name.
 
     Args:
         path: the file, for the error.

@@ -13,7 +13,7 @@ class BackendError(RuntimeError):
 
 @contextmanager
 def apart_from_the_caller(device: torch.device) -> Iterator[None]:
-    """What is found out once holds for all later calls, so no mode of the first one may show in it.
+    """Makes a probe independent of the modes of its first caller, as its outcome holds for all later calls.
 
     Gradients are recorded, also where the caller is in `torch.inference_mode`; no autocast on the device; new tensors
     are the CPU's, whatever the default device.
@@ -24,7 +24,7 @@ def apart_from_the_caller(device: torch.device) -> Iterator[None]:
 
 
 def failure(probe: Callable[[], None]) -> str | None:
-    """Why a probe fails, in one line, or None: a missing operator, a compiler, too little shared memory.
+    """The reason why a probe fails, in one line, or None: a missing operator, a compiler, too little shared memory.
 
     Raises:
         torch.OutOfMemoryError: the device's memory is full, which says nothing about the backend.

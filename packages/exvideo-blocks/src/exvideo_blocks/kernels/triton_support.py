@@ -1,4 +1,4 @@
-"""Where the Triton kernels can run, and what every launch of one needs. Does not import triton."""
+"""Conditions under which Triton kernels run, and the needs of every launch. Does not import triton."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 TRITON_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
-MOST_PROGRAMS = 2**31 - 1  # of the first axis of a grid
+MAX_PROGRAMS = 2**31 - 1  # of the first axis of a grid
 
 
 @cache
@@ -24,14 +24,14 @@ def interpreting() -> bool:
 
 
 def runs_triton(tensor: Tensor) -> bool:
-    """Whether an operator starts its Triton kernels for such a tensor."""
+    """True if an operator starts its Triton kernels for such a tensor."""
     if tensor.dtype not in TRITON_DTYPES:
         return False
     return (tensor.is_cuda and triton_is_installed()) or (tensor.device.type == "cpu" and interpreting())
 
 
 def obstacle_to_triton(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why no Triton kernel can run there, as far as that is known without running one."""
+    """The reason why no Triton kernel can run there, as far as that is known without running one."""
     if not triton_is_installed():
         return "triton is not installed (pip install 'exvideo-blocks[triton]', on Linux)"
     if device.type != "cuda" and not (device.type == "cpu" and interpreting()):

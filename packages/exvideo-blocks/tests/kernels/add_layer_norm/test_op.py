@@ -1,4 +1,4 @@
-"""What every machine computes: the reference, the operator on it, the choice of a backend, and the errors."""
+"""Tests for every machine: the reference, the operator on it, the choice of a backend, and the errors."""
 
 import logging
 from collections.abc import Iterator

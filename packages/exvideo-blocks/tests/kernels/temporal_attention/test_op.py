@@ -1,4 +1,4 @@
-"""What every machine computes: the reference, the operator on it, and the errors; no Triton, no GPU."""
+"""Tests for every machine: the reference, the operator on it, and the errors; no Triton, no GPU."""
 
 import os
 import subprocess

@@ -1,8 +1,5 @@
 """Base models, a file a family: the embedded one, a folder in diffusers' layout, or a repository of a hub."""
 
-from __future__ import annotations
-
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,19 +68,14 @@ def _find(directory_or_hub_id: str | Path) -> str:
     return name
 
 
-def _pipeline_class(name: str, **kwargs: Any) -> str:
-    index = Path(name) / INDEX
-    if not Path(name).exists():
-        from diffusers import DiffusionPipeline
-
-        with loading(name):
-            return str(DiffusionPipeline.load_config(name, **kwargs)["_class_name"])
-    if not index.is_file():
+def _pipeline_class(name: str, **kwargs: Any) -> str | None:
+    if Path(name).exists() and not (Path(name) / INDEX).is_file():
         raise BaseModelError(f"{name} holds no {INDEX}: give the folder of a base model saved by diffusers.")
-    try:
-        return str(json.loads(index.read_text())["_class_name"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BaseModelError(f"{index} cannot be read as a diffusers index: {error}.") from error
+    from diffusers import DiffusionPipeline
+
+    with loading(name):
+        found: str | None = DiffusionPipeline.load_config(name, **kwargs).get("_class_name")
+    return found
 
 
 register_base("StableVideoDiffusionPipeline", svd.load)

@@ -1,9 +1,7 @@
 """The contract of a base model, whatever its family: its network and scheduler, and how clips are encoded for it."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,27 +16,23 @@ class BaseModelError(ValueError):
 
 
 class Base(Protocol):
-    """The parts of a base model, and what encodes for it."""
+    """The parts of a base model, and what encodes for it.
+
+    Attributes:
+        network: the one that denoises, to be extended.
+        scheduler: of diffusers, that it samples with.
+        encoders: networks; `encode` works on the device that they are on.
+        tokenizer: of a base that reads text; None in one that reads none.
+    """
 
     @property
-    def network(self) -> Any:
-        """The network that denoises, to be extended."""
-        ...
-
+    def network(self) -> Any: ...
     @property
-    def scheduler(self) -> Any:
-        """The diffusers scheduler that it samples with."""
-        ...
-
+    def scheduler(self) -> Any: ...
     @property
-    def encoders(self) -> list[nn.Module]:
-        """The networks that encode; `encode` works on the device that they are on."""
-        ...
-
+    def encoders(self) -> Sequence[nn.Module]: ...
     @property
-    def tokenizer(self) -> Any:
-        """The tokenizer of a base that reads text; None in one that reads none."""
-        ...
+    def tokenizer(self) -> Any: ...
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """Encodes one clip for training.

@@ -1,7 +1,5 @@
 """Stable Video Diffusion, and models of its shape that read text besides: loaded, and encoded for."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,17 +34,17 @@ class SVDBase:
         directory: the folder that it was read from; None for a hub's.
     """
 
-    vae: AutoencoderKLTemporalDecoder
-    image_encoder: CLIPVisionModelWithProjection
-    unet: UNetSpatioTemporalConditionModel
-    scheduler: EulerDiscreteScheduler
-    feature_extractor: CLIPImageProcessor
-    text_encoder: CLIPTextModelWithProjection | None = None
-    tokenizer: PreTrainedTokenizerFast | None = None
+    vae: "AutoencoderKLTemporalDecoder"
+    image_encoder: "CLIPVisionModelWithProjection"
+    unet: "UNetSpatioTemporalConditionModel"
+    scheduler: "EulerDiscreteScheduler"
+    feature_extractor: "CLIPImageProcessor"
+    text_encoder: "CLIPTextModelWithProjection | None" = None
+    tokenizer: "PreTrainedTokenizerFast | None" = None
     directory: Path | None = None
 
     @property
-    def network(self) -> UNetSpatioTemporalConditionModel:
+    def network(self) -> "UNetSpatioTemporalConditionModel":
         """The UNet."""
         return self.unet
 

@@ -10,19 +10,11 @@ from exvideo_blocks.families.animatediff.sites import dead_names as dead_names
 from exvideo_blocks.families.animatediff.sites import extended_site as extended_site
 from exvideo_blocks.families.animatediff.sites import find_sites as find_sites
 from exvideo_blocks.families.animatediff.sites import model_class as model_class
-from exvideo_blocks.families.animatediff.sites import rows as rows
+from exvideo_blocks.families.family import row_a_frame, unet_groups
 from exvideo_blocks.levels import LEVELS as LEVELS
 
 NAME = "animatediff"
 PIPELINE_TAG = "text-to-video"
 SUBFOLDER = "unet"
-_MODULE = r"(^|\.)motion_modules\..*"
-GROUPS = {
-    "LoRA": r"\.lora_[AB]\b",
-    "frame tables": r"(^|\.)frame_table",
-    "identity convolutions": r"(^|\.)identity_conv",
-    "temporal attn1": _MODULE + r"\.attn1\.",
-    "temporal attn2": _MODULE + r"\.attn2\.",
-    "temporal feed-forwards": _MODULE + r"\.ff\.",
-    "temporal norms": _MODULE + r"\.norm\w*\.",
-}
+GROUPS = unet_groups("motion_modules")
+rows = row_a_frame

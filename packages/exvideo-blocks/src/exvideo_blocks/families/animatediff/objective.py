@@ -1,4 +1,4 @@
-"""How AnimateDiff is asked and judged: its network predicts the noise at whole timesteps (DDPM, arXiv 2006.11239)."""
+"""Objective and call of AnimateDiff, which predicts the noise at whole timesteps (DDPM, arXiv 2006.11239)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -43,11 +43,6 @@ def base_frames(model: Any) -> int:
     return min(TRAINED_FRAMES, int(model.config.motion_max_seq_length))
 
 
-def rows(num_frames: int) -> int:
-    """A temporal row a frame."""
-    return num_frames
-
-
 def architecture(model: Any) -> dict[str, Any]:
     """The part of the model's config that decides whether an extension's tensors fit, as plain JSON values."""
     return plain_architecture(model.config, _NOT_ARCHITECTURE)
@@ -76,11 +71,11 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     check_class(site, AnimateDiffTransformer3D)
     level = LEVELS[config.level]
     ids = POSITIONS[config.positions](known_frames, config.num_frames)
-    extended = twin_of(ExtendedAnimateDiffTransformer3D, site)
+    extended = twin_of(site, ExtendedAnimateDiffTransformer3D)
     # diffusers sets this on every module that has it, and the base's motion modules do not.
     extended.gradient_checkpointing = getattr(site, "gradient_checkpointing", False)
     if type(site.proj_in) is nn.Linear:
-        extended.proj_in = twin_of(FrozenLinear, site.proj_in)
+        extended.proj_in = twin_of(site.proj_in, FrozenLinear)
     extended.transformer_blocks = nn.ModuleList(
         _extended_block(block, level, config.lora_rank, ids) for block in site.transformer_blocks
     )
@@ -100,7 +95,7 @@ def _extended_block(block: Any, level: Level, lora_rank: int, ids: list[float]) 
 
     check_class(block, BasicTransformerBlock)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
-    extended = twin_of(ExtendedMotionBlock, own)
+    extended = twin_of(own, ExtendedMotionBlock)
     for table in _TABLES:
         extended.add_module(table, FrameTable(position_rows(block.pos_embed.pe[0], ids)))
     if level.lora:

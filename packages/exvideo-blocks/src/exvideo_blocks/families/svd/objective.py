@@ -1,4 +1,4 @@
-"""How Stable Video Diffusion is asked and judged: v-prediction at noise levels sigma (ExVideo section 4; EDM table 1).
+"""Objective and call of Stable Video Diffusion: v-prediction at levels sigma (ExVideo section 4, EDM table 1).
 
 ExVideo is arXiv 2406.14130, EDM (Karras et al.) arXiv 2206.00364.
 """

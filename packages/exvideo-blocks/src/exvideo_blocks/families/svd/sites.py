@@ -37,11 +37,6 @@ def base_frames(model: Any) -> int:
     return int(model.config.num_frames)
 
 
-def rows(num_frames: int) -> int:
-    """A temporal row a frame."""
-    return num_frames
-
-
 def architecture(model: Any) -> dict[str, Any]:
     """The part of the model's config that decides whether an extension's tensors fit, as plain JSON values."""
     return plain_architecture(model.config, _NOT_ARCHITECTURE)
@@ -70,10 +65,10 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
 
     check_class(site, TransformerSpatioTemporalModel)
     level = LEVELS[config.level]
-    extended = twin_of(ExtendedTransformerSpatioTemporalModel, site)
+    extended = twin_of(site, ExtendedTransformerSpatioTemporalModel)
     extended.time_pos_embed = twin_with_own(site.time_pos_embed, lambda _: level.blocks)
     if type(site.proj_in) is nn.Linear:
-        extended.proj_in = twin_of(FrozenLinear, site.proj_in)
+        extended.proj_in = twin_of(site.proj_in, FrozenLinear)
     extended.temporal_transformer_blocks = nn.ModuleList(
         _extended_block(block, level, config.lora_rank) for block in site.temporal_transformer_blocks
     )
@@ -101,7 +96,7 @@ def _extended_block(block: Any, level: Level, lora_rank: int) -> nn.Module:
     for attention in (block.attn1, block.attn2):
         _check_processor(attention)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
-    extended = twin_of(TokenMajorTemporalBlock, own)
+    extended = twin_of(own, TokenMajorTemporalBlock)
     if level.lora:
         inject_lora(extended, _LORA_TARGETS, lora_rank)
     return extended

@@ -1,4 +1,4 @@
-"""What computes a sum and its layer norm: chosen by running it on the device, dtype and width in use.
+"""Backends of a sum and its layer norm, chosen by running them on the device, dtype and width in use.
 
 | backend | what it is |
 | --- | --- |
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from exvideo_blocks.kernels.add_layer_norm import reference
 from exvideo_blocks.kernels.add_layer_norm.library import add_layer_norm_op
-from exvideo_blocks.kernels.add_layer_norm.plan import MOST_CHANNELS
+from exvideo_blocks.kernels.add_layer_norm.plan import MAX_CHANNELS
 from exvideo_blocks.kernels.probing import BackendError, apart_from_the_caller, failure, refuse_difference
 from exvideo_blocks.kernels.triton_support import obstacle_to_triton
 
@@ -54,12 +54,12 @@ def choose(backend: Backend, device: torch.device, dtype: torch.dtype, width: in
 
 
 def _obstacle(device: torch.device, dtype: torch.dtype, channels: int) -> str | None:
-    """Why the kernels cannot run, or None: what is known of them, then what happens when they are run on a few rows."""
+    """The reason why the kernels cannot run, or None: known of them, or found by running them on a few rows."""
     known = obstacle_to_triton(device, dtype)
     if known:
         return known
-    if not 1 <= channels <= MOST_CHANNELS:
-        return f"its kernels take 1 to {MOST_CHANNELS} channels"
+    if not 1 <= channels <= MAX_CHANNELS:
+        return f"its kernels take 1 to {MAX_CHANNELS} channels"
     return failure(lambda: _try(device, dtype, channels))
 
 

@@ -10,7 +10,7 @@ from exvideo_blocks.kernels.add_layer_norm.plan import chunks_of, tile_of
 from exvideo_blocks.kernels.add_layer_norm.reference import sum_of_rows
 from exvideo_blocks.kernels.triton_support import on, row_strides, with_adjacent_channels
 
-MOST_ROWS = 2**30  # numbers of rows are of 32 bits, those that a last chunk has too many as well
+MAX_ROWS = 2**30  # numbers of rows are of 32 bits, those that a last chunk has too many as well
 
 
 def forward(tokens: Tensor, added: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -89,6 +89,6 @@ def backward(
 
 def _rows(tokens: Tensor) -> int:
     rows = tokens.shape[0] * tokens.shape[1]
-    if rows > MOST_ROWS:
-        raise ValueError(f"{rows} frames and positions are more than the {MOST_ROWS} of one launch: split the batch.")
+    if rows > MAX_ROWS:
+        raise ValueError(f"{rows} frames and positions are more than the {MAX_ROWS} of one launch: split the batch.")
     return rows

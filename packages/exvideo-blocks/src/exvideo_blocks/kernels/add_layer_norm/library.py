@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from exvideo_blocks.kernels.add_layer_norm import reference
-from exvideo_blocks.kernels.add_layer_norm.plan import MOST_CHANNELS
+from exvideo_blocks.kernels.add_layer_norm.plan import MAX_CHANNELS
 from exvideo_blocks.kernels.triton_support import runs_triton
 
 
 def runs_kernels(tokens: Tensor) -> bool:
-    """Whether the operators start Triton kernels for such tokens."""
-    return runs_triton(tokens) and 1 <= tokens.shape[-1] <= MOST_CHANNELS
+    """True if the operators start Triton kernels for such tokens."""
+    return runs_triton(tokens) and 1 <= tokens.shape[-1] <= MAX_CHANNELS
 
 
 @torch.library.custom_op("exvideo_blocks::add_layer_norm", mutates_args=())

@@ -1,4 +1,4 @@
-"""How rows are shared out among programs: functions of the shape alone, so that a shape always gives the same bits.
+"""The share of each program in the rows: functions of the shape alone, so that a shape always gives the same bits.
 
 Reasoned, not tuned: a tile leaves room in registers for six others like it in the backward, and there are programs for
 several times the multiprocessors of today's GPUs.
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from exvideo_blocks.kernels.triton_support import power_of_two
 
-MOST_CHANNELS = 8192  # a row is held in registers
+MAX_CHANNELS = 8192  # a row is held in registers
 TILE = 2048  # numbers, where a row is not longer
-MOST_TILE_ROWS = 8  # a sum over rows loses more to rounding, the more of them it takes at once
+MAX_TILE_ROWS = 8  # a sum over rows loses more to rounding, the more of them it takes at once
 PROGRAMS = 2048  # of the backward, about; each leaves a row of partial sums for every vector that gets a gradient
 FEWEST_ROWS = 64  # of a program of the backward: its partial sums are then 5% of what it moves in half precision
 
@@ -27,7 +27,7 @@ class Tile:
 def tile_of(channels: int) -> Tile:
     """The tile for rows of so many channels."""
     block_c = power_of_two(channels)
-    return Tile(max(1, min(MOST_TILE_ROWS, TILE // block_c)), block_c, num_warps=max(4, block_c // 512))
+    return Tile(max(1, min(MAX_TILE_ROWS, TILE // block_c)), block_c, num_warps=max(4, block_c // 512))
 
 
 def probed_width(channels: int) -> int:

@@ -18,9 +18,9 @@ def offsets(rows, positions, frames, row_stride, position_stride, columns):
 
 
 @triton.jit
-def standardise(x, there, eps, channels: tl.constexpr):
+def standardise(x, mask, eps, channels: tl.constexpr):
     """(x - mean) / sqrt(variance + eps) of each row, and the factor 1 / sqrt(...); `there` says which numbers exist."""
-    centred = tl.where(there, x - (tl.sum(x, 1) / channels)[:, None], 0.0)
+    centred = tl.where(mask, x - (tl.sum(x, 1) / channels)[:, None], 0.0)
     inverse = tl.rsqrt(tl.sum(centred * centred, 1) / channels + eps)[:, None]
     return centred * inverse, inverse
 
@@ -49,19 +49,17 @@ def add_norm_forward(
     """total = tokens + added and normed = layer_norm(total), both contiguous, for block_rows rows a program."""
     row = tl.program_id(0) * block_rows + tl.arange(0, block_rows)
     columns = tl.arange(0, block_c)
-    column_there = columns < channels
-    there = (row < rows)[:, None] & column_there[None, :]
-    x = tl.load(tokens + offsets(row, positions, frames, tokens_row, tokens_position, columns), mask=there, other=0.0)
-    a = tl.load(
-        added + offsets(row, positions, added_frames, added_row, added_position, columns), mask=there, other=0.0
-    )
+    column_mask = columns < channels
+    mask = (row < rows)[:, None] & column_mask[None, :]
+    x = tl.load(tokens + offsets(row, positions, frames, tokens_row, tokens_position, columns), mask=mask, other=0.0)
+    a = tl.load(added + offsets(row, positions, added_frames, added_row, added_position, columns), mask=mask, other=0.0)
     rounded = (x.to(tl.float32) + a.to(tl.float32)).to(total.dtype.element_ty)
     written = row.to(tl.int64)[:, None] * channels + columns[None, :]
-    tl.store(total + written, rounded, mask=there)
-    w = tl.load(weight + columns, mask=column_there, other=0.0).to(tl.float32)
-    b = tl.load(bias + columns, mask=column_there, other=0.0).to(tl.float32)
-    x_hat, _ = standardise(rounded.to(tl.float32), there, eps, channels)
-    tl.store(normed + written, (x_hat * w[None, :] + b[None, :]).to(normed.dtype.element_ty), mask=there)
+    tl.store(total + written, rounded, mask=mask)
+    w = tl.load(weight + columns, mask=column_mask, other=0.0).to(tl.float32)
+    b = tl.load(bias + columns, mask=column_mask, other=0.0).to(tl.float32)
+    x_hat, _ = standardise(rounded.to(tl.float32), mask, eps, channels)
+    tl.store(normed + written, (x_hat * w[None, :] + b[None, :]).to(normed.dtype.element_ty), mask=mask)
 
 
 @triton.jit
@@ -99,38 +97,38 @@ def add_norm_backward(
     first = program // chunks * group_rows
     start = program % chunks * tiles * block_rows
     columns = tl.arange(0, block_c)
-    column_there = columns < channels
-    w = tl.load(weight + columns, mask=column_there, other=0.0).to(tl.float32)
+    column_mask = columns < channels
+    w = tl.load(weight + columns, mask=column_mask, other=0.0).to(tl.float32)
     by_weight = tl.zeros([block_rows, block_c], tl.float32)
     by_bias = tl.zeros([block_rows, block_c], tl.float32)
     by_row = tl.zeros([block_rows, block_c], tl.float32)
     for tile in range(tiles):
         in_group = start + tile * block_rows + tl.arange(0, block_rows)
         row = first + in_group
-        there = (in_group < group_rows)[:, None] & column_there[None, :]
-        x = tl.load(total + offsets(row, positions, frames, total_row, total_position, columns), mask=there, other=0.0)
+        mask = (in_group < group_rows)[:, None] & column_mask[None, :]
+        x = tl.load(total + offsets(row, positions, frames, total_row, total_position, columns), mask=mask, other=0.0)
         ds = tl.load(
             grad_total + offsets(row, positions, frames, grad_total_row, grad_total_position, columns),
-            mask=there,
+            mask=mask,
             other=0.0,
         ).to(tl.float32)
         dy = tl.load(
             grad_normed + offsets(row, positions, frames, grad_normed_row, grad_normed_position, columns),
-            mask=there,
+            mask=mask,
             other=0.0,
         ).to(tl.float32)
-        x_hat, inverse = standardise(x.to(tl.float32), there, eps, channels)
+        x_hat, inverse = standardise(x.to(tl.float32), mask, eps, channels)
         g = w[None, :] * dy
         mean_g = (tl.sum(g, 1) / channels)[:, None]
         mean_g_x_hat = (tl.sum(g * x_hat, 1) / channels)[:, None]
         dx = ds + (g - mean_g - x_hat * mean_g_x_hat) * inverse
         written = row.to(tl.int64)[:, None] * channels + columns[None, :]
-        tl.store(grad_tokens + written, dx.to(grad_tokens.dtype.element_ty), mask=there)
-        by_weight += tl.where(there, dy * x_hat, 0.0)
+        tl.store(grad_tokens + written, dx.to(grad_tokens.dtype.element_ty), mask=mask)
+        by_weight += tl.where(mask, dy * x_hat, 0.0)
         by_bias += dy
-        by_row += tl.where(there, dx, 0.0)
+        by_row += tl.where(mask, dx, 0.0)
     sum_at = partial + program.to(tl.int64) * sums * channels + columns
-    tl.store(sum_at, tl.sum(by_weight, 0), mask=column_there)
-    tl.store(sum_at + channels, tl.sum(by_bias, 0), mask=column_there)
+    tl.store(sum_at, tl.sum(by_weight, 0), mask=column_mask)
+    tl.store(sum_at + channels, tl.sum(by_bias, 0), mask=column_mask)
     if sums == 3:
-        tl.store(sum_at + 2 * channels, tl.sum(by_row, 0), mask=column_there)
+        tl.store(sum_at + 2 * channels, tl.sum(by_row, 0), mask=column_mask)

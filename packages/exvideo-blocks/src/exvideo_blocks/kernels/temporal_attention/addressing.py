@@ -1,4 +1,4 @@
-"""Where the rows of attention lie in token-major memory (batch * frames, positions, channels), read and written there.
+"""Loads and stores of attention's rows, which lie in token-major memory (batch * frames, positions, channels).
 
 A unit is one head at one position of one clip: num_frames rows of head_dim numbers, one frame apart. Units are numbered
 with heads fastest, then positions, then clips, so that programs that run together read neighbouring memory. A pack is
@@ -27,19 +27,19 @@ def tile(
 ):
     """Offsets (rows, block_d) of these rows of a pack, and which of them exist: in the pack, in a unit, in a head."""
     columns = tl.arange(0, block_d)
-    there = rows < pack * num_frames
+    mask = rows < pack * num_frames
     if pack == 1:
         unit = first_unit
         frame = rows
     else:
         unit = first_unit + rows // num_frames
         frame = rows % num_frames
-        there = there & (unit < units)
+        mask = mask & (unit < units)
     place = unit // num_heads
     clip_frame = (place // positions).to(tl.int64) * num_frames + frame
     position = (place % positions).to(tl.int64)
     starts = clip_frame * row_stride + position * position_stride + (unit % num_heads) * head_dim
-    return starts[:, None] + columns[None, :], there[:, None] & (columns < head_dim)[None, :]
+    return starts[:, None] + columns[None, :], mask[:, None] & (columns < head_dim)[None, :]
 
 
 @triton.jit
@@ -58,7 +58,7 @@ def load_rows(
     block_d: tl.constexpr,
 ):
     """Rows of a pack, (rows, block_d), zero where there are none."""
-    offsets, there = tile(
+    offsets, mask = tile(
         rows,
         first_unit,
         units,
@@ -71,7 +71,7 @@ def load_rows(
         pack,
         block_d,
     )
-    return tl.load(tensor + offsets, mask=there, other=0.0)
+    return tl.load(tensor + offsets, mask=mask, other=0.0)
 
 
 @triton.jit
@@ -91,7 +91,7 @@ def store_rows(
     block_d: tl.constexpr,
 ):
     """Writes rows of a pack, rounded to the tensor's dtype."""
-    offsets, there = tile(
+    offsets, mask = tile(
         rows,
         first_unit,
         units,
@@ -104,4 +104,4 @@ def store_rows(
         pack,
         block_d,
     )
-    tl.store(tensor + offsets, values.to(tensor.dtype.element_ty), mask=there)
+    tl.store(tensor + offsets, values.to(tensor.dtype.element_ty), mask=mask)

@@ -1,4 +1,4 @@
-"""What runs temporal attention: chosen by running it on the device, dtype and shape in use, not by what is installed.
+"""Backends of temporal attention, chosen by running them on the device, dtype and shape in use.
 
 | backend | what it is |
 | --- | --- |
@@ -24,7 +24,7 @@ from exvideo_blocks.kernels.triton_support import obstacle_to_triton
 Backend = Literal["auto", "triton", "sdpa", "xformers"]
 Attend = Callable[[Tensor, Tensor, Tensor, int, int], Tensor]
 
-MOST_HEADS_OF_XFORMERS = 65_535  # its kernels, too, put heads on a grid axis that ends there
+MAX_XFORMERS_HEADS = 65_535  # its kernels, too, put heads on a grid axis that ends there
 HEAD_DIMS = (16, 128)
 
 logger = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ def attend_by_xformers(query: Tensor, key: Tensor, value: Tensor, num_frames: in
     from xformers.ops import memory_efficient_attention
 
     heads = query.shape[1] * num_heads
-    if heads > MOST_HEADS_OF_XFORMERS:
+    if heads > MAX_XFORMERS_HEADS:
         raise BackendError(
-            f"{heads} heads and positions a clip are more than the {MOST_HEADS_OF_XFORMERS} that xformers can do: "
+            f"{heads} heads and positions a clip are more than the {MAX_XFORMERS_HEADS} that xformers can do: "
             "choose the backend triton or sdpa."
         )
     shape = (-1, num_frames, heads, query.shape[2] // num_heads)
@@ -83,7 +83,7 @@ def _best(device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: i
 
 
 def _obstacle(backend: str, device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: int) -> str | None:
-    """Why a backend cannot run, or None: what is known of it, then what happens when it is run on two heads."""
+    """The reason why a backend cannot run, or None: known of it, or found by running it on two heads."""
     if backend == "triton":
         known = obstacle_to_triton(device, dtype)
         if known:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from exvideo_blocks.kernels.temporal_attention import tiled, whole_row
 from exvideo_blocks.kernels.temporal_attention.plan import Plan, Tiles, plan_for, statistics_shape
-from exvideo_blocks.kernels.triton_support import MOST_PROGRAMS, on, row_strides, with_adjacent_channels
+from exvideo_blocks.kernels.triton_support import MAX_PROGRAMS, on, row_strides, with_adjacent_channels
 
 LOG2_E = math.log2(math.e)
 
@@ -70,7 +70,7 @@ def backward(
 
 
 class _Call:
-    """What all kernels of one call share."""
+    """The shape and the arguments that all kernels of one call share."""
 
     def __init__(self, query: Tensor, num_frames: int, num_heads: int) -> None:
         self.batch_frames, self.positions, channels = query.shape
@@ -95,9 +95,9 @@ class _Call:
         shape: dict[str, int] = {"pack": self.plan.pack}
         if not self.plan.whole_row:
             programs, shape = self.units * -(-self.num_frames // block), {}
-        if max(programs, self.units) > MOST_PROGRAMS:  # units are counted in 32 bits, too
+        if max(programs, self.units) > MAX_PROGRAMS:  # units are counted in 32 bits, too
             raise ValueError(
-                f"{self.units} heads and positions of {self.num_frames} frames are more than the {MOST_PROGRAMS} "
+                f"{self.units} heads and positions of {self.num_frames} frames are more than the {MAX_PROGRAMS} "
                 "programs that a launch can have: split the batch."
             )
         if programs == 0:

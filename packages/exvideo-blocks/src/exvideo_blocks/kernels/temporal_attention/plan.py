@@ -1,4 +1,4 @@
-"""Which kernel, and in what tiles: one small table, a function of the shape alone.
+"""The kernel for a shape and its tiles: one small table, a function of the shape alone.
 
 It is reasoned, not tuned. Registers, spills and shared memory were read from the compiler for sm_80 and sm_90
 (docs/kernels.md); times on a GPU were not. There is no search at run time: one a shape would cost a training run its
@@ -13,7 +13,7 @@ from exvideo_blocks.kernels.triton_support import power_of_two
 
 LONGEST_WHOLE_ROW = 256
 # Numbers in K, and in V, of a whole row: both stay in shared memory beside the tiles of a backward.
-MOST_OF_A_ROW = 256 * 64
+MAX_ROW_ELEMENTS = 256 * 64
 PACKED_ROWS = 64  # short clips share a tile of as many rows
 # float32 is multiplied exactly, by the ordinary units and not by the matrix ones: larger tiles do not fit in registers.
 FLOAT32_ROWS = 32
@@ -32,7 +32,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a shape is computed.
+    """The kernel and the tiles of a shape.
 
     Args:
         whole_row: all frames in one program, and nothing saved for the backward; else online softmax.
@@ -56,7 +56,7 @@ def plan_for(num_frames: int, head_dim: int, dtype: torch.dtype) -> Plan:
         tiles = Tiles(FLOAT32_ROWS, FLOAT32_ROWS, num_warps=8)
         return Plan(num_frames <= FLOAT32_ROWS, max(1, FLOAT32_ROWS // num_frames), block_d, tiles, tiles)
     block_n = max(PACKED_ROWS, power_of_two(num_frames))
-    if num_frames > LONGEST_WHOLE_ROW or block_n * block_d > MOST_OF_A_ROW:
+    if num_frames > LONGEST_WHOLE_ROW or block_n * block_d > MAX_ROW_ELEMENTS:
         tiles = Tiles(64, 64, num_warps=4 if block_d <= 64 else 8, num_stages=2)
         return Plan(False, 1, block_d, tiles, tiles)
     pack = max(1, PACKED_ROWS // num_frames)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-MOST_HEADS_ON_CUDA = 65_535  # PyTorch's kernels put heads on a grid axis that ends there
+MAX_HEADS_ON_CUDA = 65_535  # PyTorch's kernels put heads on a grid axis that ends there
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> Tensor:
     """softmax(Q K^T / sqrt(head_dim)) V by scaled_dot_product_attention; shapes as in `temporal_attention`."""
-    if query.is_cuda and query.shape[1] * num_heads > MOST_HEADS_ON_CUDA:
+    if query.is_cuda and query.shape[1] * num_heads > MAX_HEADS_ON_CUDA:
         query_rows, key_rows, value_rows = (split_heads(t, num_frames, num_heads) for t in (query, key, value))
         attended = F.scaled_dot_product_attention(query_rows, key_rows, value_rows)
         return join_heads(attended, positions=query.shape[1])
