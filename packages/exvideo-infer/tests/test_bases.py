@@ -73,8 +73,8 @@ def test_the_embedded_model_is_named_before_a_folder_of_that_name(
 def test_a_folder_reads_text_with_both_parts_or_not_at_all(
     text_base_dir: Path, tiny_base_dir: Path, tmp_path: Path
 ) -> None:
-    assert load_base(text_base_dir).reads_text
-    assert not load_base(tiny_base_dir).reads_text
+    assert load_base(text_base_dir).tokenizer is not None
+    assert load_base(tiny_base_dir).tokenizer is None
     half = tmp_path / "half"
     shutil.copytree(text_base_dir, half)
     shutil.rmtree(half / "tokenizer")

@@ -180,7 +180,7 @@ def load_config(path: str | Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{path}: {': '.join(_explain(item) for item in error.errors())}.") from error
+        raise UserError(f"{path}: {'; '.join(_explain(item) for item in error.errors())}.") from error
 
 
 def _explain(item: Any) -> str:
