@@ -19,7 +19,7 @@ def circles(packages: tuple[str, ...] = PACKAGES) -> Iterator[str]:
     edges = [(module, other) for module in graph.modules for other in graph.find_modules_directly_imported_by(module)]
     for members in networkx.strongly_connected_components(networkx.DiGraph(edges)):
         if len(members) > 1:
-            yield f"These import each other: {', '.join(sorted(members))}; put what they share into one that both import."
+            yield f"These import each other: {', '.join(sorted(members))}: put what they share into one of its own."
 
 
 def question_docstrings(path: Path) -> Iterator[str]:

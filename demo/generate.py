@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from exvideo_infer.pipeline import ExVideoPipeline
 from exvideo_infer.video_file import iter_frames, probe, write_video
 from PIL import Image
@@ -19,8 +20,10 @@ from tiny_world.system.side_by_side import pool_of_cores
 
 def generate_all(job: Job, output: Path) -> None:
     """`base_direct` by the untouched base; then, with the trained extension mounted, `extended` and `from_text`."""
-    # As in training. On a CPU that multiplies bfloat16 it takes half the time, to the same figures.
-    base, extended = (ExVideoPipeline.from_pretrained(job.base, torch_dtype=torch.bfloat16) for _ in range(2))
+    recipe = yaml.safe_load((output / "post_tune.yaml").read_text(encoding="utf-8"))
+    # As in training: on a CPU that multiplies bfloat16 it takes half the time, to the same figures.
+    dtype = torch.bfloat16 if recipe["engine"]["precision"] == "bf16" else torch.float32
+    base, extended = (ExVideoPipeline.from_pretrained(job.base, torch_dtype=dtype) for _ in range(2))
     extended.load_extension(output / "post_tune" / "extension.safetensors")
     with pool_of_cores() as pool:
         for seed, clip in enumerate(job.held_out_clips):

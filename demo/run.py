@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,6 +18,7 @@ from demo.loss_curve import draw_held_out_loss, read_held_out_loss
 from demo.own_footage import prepare as own_footage
 from demo.own_footage.footage import videos_in
 from demo.sheets import draw_sheets
+from demo.speed import fit
 from demo.stages import Stages
 from tiny_world.programs import post_tune, run_program
 
@@ -36,7 +39,7 @@ def run_demo(videos: Path | None, output: Path) -> str:
     """
     stages, job = prepare(videos, output)
     with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
-        post_tune(write_recipe(job, output))
+        post_tune(write_recipe(job, output, fit if job.truth_is_known else dict))
     with stages.stage("Generation from held-out first frames: without and with the extension", 80):
         generate_all(job, output)
     with stages.stage("Evaluation: exvideo-eval", 20):
@@ -78,9 +81,9 @@ def empty_output(output: Path) -> None:
     (output / MARKER).touch()
 
 
-def write_recipe(job: Job, output: Path) -> Path:
-    """Writes the job's post-tuning recipe with this run's base and folders filled in."""
-    recipe = yaml.safe_load(job.recipe.read_text(encoding="utf-8"))
+def write_recipe(job: Job, output: Path, fitted: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
+    """Writes the job's post-tuning recipe, fitted to the machine, with this run's base and folders filled in."""
+    recipe = fitted(yaml.safe_load(job.recipe.read_text(encoding="utf-8")))
     recipe["base"] = job.base
     recipe["output"] = str(output / "post_tune")
     recipe["data"]["videos"] = str(job.train)

@@ -37,7 +37,7 @@ def test_an_earlier_demo_is_emptied_and_nothing_else_is(tmp_path: Path) -> None:
 def test_each_recipe_is_one_that_exvideo_train_takes(tmp_path: Path, path_of_demo: ModuleType) -> None:
     recipe = Path(str(path_of_demo.__file__)).with_name("post_tune.yaml")
     job = Job("base", recipe, tmp_path / "to_train_on", tmp_path / "to_judge_by", arguments_of=lambda clip: {})
-    config = load_config(write_recipe(job, tmp_path))
+    config = load_config(write_recipe(job, tmp_path, dict))
     assert config.extension.num_frames == NUM_FRAMES
     assert (config.base, config.output) == ("base", tmp_path / "post_tune")
     assert config.validation is not None

@@ -5,7 +5,7 @@ bytes, the place, size and caption of the clip, and the weights of the encoders.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -34,10 +34,6 @@ class EncodedClip:
     def tokens(self) -> int:
         """Latents of the clip, frames x height x width."""
         return self.latents.numel() // self.latents.shape[1]
-
-    def without_conditions(self) -> "EncodedClip":
-        """The clip as the sampler's unconditional half sees it."""
-        return replace(self, conditions=self.conditions.without())
 
 
 class LatentCache:

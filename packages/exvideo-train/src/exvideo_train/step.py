@@ -1,6 +1,6 @@
 """One optimizer step: its samples, their noise, the answer of the network, and the loss of that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -82,7 +82,9 @@ def training_batch(
         number = step * config.optimizer.batch_size + index
         clip = cache.read(clips[clip_of_sample(config.seed, number, len(clips))])
         chance = torch.rand((), generator=keyed_generator(config.seed, "dropout", step, index))
-        encoded.append(clip.without_conditions() if chance < config.conditioning_dropout else clip)
+        if chance < config.conditioning_dropout:
+            clip = replace(clip, conditions=clip.conditions.without())
+        encoded.append(clip)
         levels.append(objective.draw(keyed_generator(config.seed, "sigma", step, index), clip.tokens))
         noises.append(torch.randn(clip.latents.shape, generator=keyed_generator(config.seed, "noise", step, index)))
     return collate(encoded, levels, noises)

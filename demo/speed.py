@@ -1,0 +1,91 @@
+"""The recipe fitted to the machine: the precision that it computes faster, and no more steps than there is time for.
+
+Processors without bfloat16 instructions take twenty times as long in it as in float32, and some are slow in both.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from exvideo_blocks import ExtensionConfig, extend, family_of
+from exvideo_infer import Conditions, load_base
+from torch import Tensor
+from torch.nn import functional as F
+
+SECONDS = 680  # of the whole demo on two cores, so that it ends within twelve minutes
+# Of all stages but the steps, as measured: so many seconds, and so many times those of a clip forward and back.
+OTHER_SECONDS, OTHER_CLIPS = 130, 280
+BESIDE_EACH_OTHER = 1.1  # a step of two processes, each with a clip and a core, over a clip alone
+
+
+def fit(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe with its precision and its steps fitted to this machine; prints what it changed.
+
+    Args:
+        recipe: of exvideo-train, in bf16 and with a clip a process, for the embedded model.
+    """
+    dtype = faster_dtype()
+    seconds = clip_seconds(recipe, dtype)
+    steps = affordable_steps(seconds, recipe["optimizer"]["steps"])
+    if steps < recipe["optimizer"]["steps"]:
+        print(f"  a slow machine, {seconds:.2f} s a clip: {steps} of {recipe['optimizer']['steps']} steps", flush=True)
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
+    every = min(recipe["validation"]["every"], max(1, steps // 4))
+    return recipe | {
+        "engine": recipe["engine"] | {"precision": precision},
+        "optimizer": recipe["optimizer"] | {"steps": steps},
+        "validation": recipe["validation"] | {"every": every},
+    }
+
+
+def faster_dtype() -> torch.dtype:
+    """bfloat16 or float32: the one in which this processor multiplies and convolves faster; bfloat16 on a GPU."""
+    if torch.cuda.is_available():
+        return torch.bfloat16
+
+    def work(dtype: torch.dtype) -> Callable[[], Tensor]:
+        rows, weight = torch.randn(640, 96, dtype=dtype), torch.randn(384, 96, dtype=dtype)
+        video, kernel = torch.randn(1, 64, 8, 8, 8, dtype=dtype), torch.randn(64, 64, 3, 3, 3, dtype=dtype)
+        return lambda: F.linear(rows, weight).sum() + F.conv3d(video, kernel).sum()
+
+    return min((torch.bfloat16, torch.float32), key=lambda dtype: best_seconds(work(dtype)))
+
+
+def clip_seconds(recipe: dict[str, Any], dtype: torch.dtype) -> float:
+    """Seconds of one clip, forward and back on one thread, in the extended base that the recipe trains."""
+    base = load_base(recipe["base"])
+    network, frames = base.network, recipe["extension"]["num_frames"]
+    extend(network, ExtensionConfig(**recipe["extension"]))
+    network.to(dtype).train()
+    family, config = family_of(network), network.config
+    sides = (config.sample_size, config.sample_size)
+    latents = torch.randn(1, frames, config.out_channels, *sides, dtype=dtype)
+    tokens = torch.randn(1, 1 + base.tokenizer.model_max_length, config.cross_attention_dim)
+    conditions = Conditions(tokens, torch.randn(1, config.out_channels, *sides), torch.zeros(1, 3))
+
+    def clip() -> None:
+        family.call(network, latents, torch.zeros(1), conditions).float().square().mean().backward()
+
+    return best_seconds(clip)
+
+
+def best_seconds(work: Callable[[], Any], times: int = 3) -> float:
+    """The least of so many times of some work on one thread, after a first that does not count."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        taken = []
+        for _ in range(1 + times):
+            started = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - started)
+        return min(taken[1:])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def affordable_steps(seconds: float, wanted: int) -> int:
+    """The steps that the demo has time for at so many seconds a clip, between a quarter and all of those wanted."""
+    left = SECONDS - OTHER_SECONDS - OTHER_CLIPS * seconds
+    return max(wanted // 4, min(wanted, int(left / (BESIDE_EACH_OTHER * seconds))))

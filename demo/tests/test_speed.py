@@ -1,0 +1,50 @@
+"""The recipe is fitted to the machine by what is timed, and by nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from demo import speed
+
+RECIPE = Path(speed.__file__).with_name("post_tune.yaml")
+
+
+def recipe() -> dict[str, Any]:
+    return yaml.safe_load(RECIPE.read_text())
+
+
+def test_the_steps_are_those_that_there_is_time_for() -> None:
+    assert speed.affordable_steps(0.2, 1700) == 1700
+    slow = speed.affordable_steps(0.65, 1700)
+    assert 425 < slow < 600
+    other = speed.OTHER_SECONDS + speed.OTHER_CLIPS * 0.65
+    assert other + slow * speed.BESIDE_EACH_OTHER * 0.65 <= speed.SECONDS
+    assert speed.affordable_steps(100.0, 1700) == 425
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [(torch.bfloat16, "bf16"), (torch.float32, "fp32")])
+def test_a_fast_machine_runs_the_recipe_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, precision: str
+) -> None:
+    monkeypatch.setattr(speed, "faster_dtype", lambda: dtype)
+    monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.1)
+    assert speed.fit(recipe()) == recipe() | {"engine": recipe()["engine"] | {"precision": precision}}
+
+
+def test_a_slow_machine_makes_fewer_steps_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(speed, "faster_dtype", lambda: torch.float32)
+    monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.65)
+    steps = speed.fit(recipe())["optimizer"]["steps"]
+    assert steps == speed.affordable_steps(0.65, 1700) < 1700
+    assert capsys.readouterr().out == f"  a slow machine, 0.65 s a clip: {steps} of 1700 steps\n"
+
+
+def test_a_clip_of_the_embedded_model_is_timed() -> None:
+    assert speed.faster_dtype() in (torch.bfloat16, torch.float32)
+    short = recipe() | {"base": "embedded", "extension": {"num_frames": 9}}
+    assert 0 < speed.clip_seconds(short, torch.float32) < 60
