@@ -70,14 +70,16 @@ def test_what_a_clip_has_to_show_is_written_beside_it(job: Job, tmp_path: Path) 
     assert pipeline.calls[-1]["image"] is None
 
 
-def test_both_sets_are_made_side_by_side_and_only_one_by_the_extended_model(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_both_sets_are_made_side_by_side_as_in_training_and_only_one_by_the_extended_model(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, dtype: torch.dtype
 ) -> None:
     made: list[Any] = []
 
     class Loaded(PipelineOfOneColour):
         @classmethod
         def from_pretrained(cls, base: str, torch_dtype: torch.dtype) -> "Loaded":
+            assert torch_dtype == dtype
             made.append(cls())
             return made[-1]
 
@@ -85,6 +87,7 @@ def test_both_sets_are_made_side_by_side_and_only_one_by_the_extended_model(
             self.extension = path
 
     monkeypatch.setattr(module, "ExVideoPipeline", Loaded)
+    (tmp_path / "post_tune.yaml").write_text(f"engine: {{precision: {precision}}}")
     threads = torch.get_num_threads()
     generate_all(job, tmp_path)
     base, extended = made
