@@ -78,7 +78,8 @@ def test_as_exact_as_pytorch_in_the_longest_whole_row(assert_as_exact_as_pytorch
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize("head_dim", [24, 40, 80, 128])
 def test_any_head_dim(assert_as_exact_as_pytorch: Callable[..., None], head_dim: int, dtype: torch.dtype) -> None:
-    assert_as_exact_as_pytorch(random_inputs(7, 3, 3 * head_dim, dtype, batch=2), 7, num_heads=3)
+    # Six clips: the largest error of fewer numbers is a matter of luck, that changes with the processor.
+    assert_as_exact_as_pytorch(random_inputs(7, 3, 3 * head_dim, dtype, batch=6), 7, num_heads=3)
 
 
 @pytest.mark.parametrize("num_frames", [7, 70])
