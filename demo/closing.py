@@ -1,4 +1,4 @@
-"""What the demo says at its end: measured figures without the extension and with it, and where to look."""
+"""The demo's closing lines: measured figures without the extension and with it, and where to look."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def sidecar_of(clip: Path) -> Path:
 
 
 def caption_of(clip: Path) -> str:
-    """What is written beside a clip, or its name where nothing is."""
+    """The caption beside a clip, or its name where there is none."""
     if not sidecar_of(clip).is_file():
         return clip.stem
     caption: str = json.loads(sidecar_of(clip).read_text(encoding="utf-8"))["caption"]

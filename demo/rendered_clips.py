@@ -37,7 +37,7 @@ def prepare(stages: Stages, output: Path) -> Job:
         arguments_of=_arguments_of,
         truth_is_known=True,
         prompts=PROMPTS,
-        most_on_sheet=ON_SHEET,
+        max_on_sheet=ON_SHEET,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a stage took, in seconds of the clock and of all processors together."""
+    """Seconds that a stage took, of the clock and of all processors together."""
 
     title: str
     wall_seconds: float

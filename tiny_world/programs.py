@@ -31,7 +31,7 @@ def run_program(module: str, *arguments: str | int | Path, processes: int = 1) -
     sys.stdout.flush()
     status = subprocess.run(command, check=False, env=environment).returncode
     if status:
-        raise ProgramError(f"`{' '.join(command)}` ended with exit code {status}; its own message is above.")
+        raise ProgramError(f"`{' '.join(command)}` ended with exit code {status}: read its own message above.")
 
 
 def post_tune(recipe: Path) -> None:

@@ -28,7 +28,7 @@ SDPA = {
 WORK = {"forward": (4, 2), "backward": (7, 5)}
 
 # Of those that write out all scores: beyond it they would not fit beside the others.
-MOST_SCORE_BYTES = 4 * 2**30
+MAX_SCORE_BYTES = 4 * 2**30
 
 
 def with_permutes(backend: str) -> str:
@@ -177,8 +177,8 @@ def _xformers(case: Case) -> Attend:
 
 def _refuse_large_scores(case: Case, itemsize: int) -> None:
     size = case.score_bytes(itemsize)
-    if size > MOST_SCORE_BYTES:
-        raise ValueError(f"its scores would take {size / 2**30:.1f} GiB; at most {MOST_SCORE_BYTES / 2**30:.1f} here.")
+    if size > MAX_SCORE_BYTES:
+        raise ValueError(f"its scores would take {size / 2**30:.1f} GiB: at most {MAX_SCORE_BYTES / 2**30:.1f} here.")
 
 
 def _sdpa(case: Case, backend: SDPBackend) -> Attend:

@@ -114,7 +114,7 @@ def test_time_over_floor_is_drawn_against_frames(tmp_path: Path, monkeypatch: py
 
 
 def test_what_writes_its_scores_out_is_left_out_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contenders, "MOST_SCORE_BYTES", CASE.score_bytes(4) - 1)
+    monkeypatch.setattr(contenders, "MAX_SCORE_BYTES", CASE.score_bytes(4) - 1)
     by_name, absent = runnable(programs(CASE, torch.device("cpu"), torch.float32))
     assert permuted("flash") in by_name
     assert "its scores would take" in absent[permuted("math")]

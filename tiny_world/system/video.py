@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from exvideo_blocks.families import svd
 from torch import Tensor
@@ -34,6 +37,28 @@ WITHOUT_WORDS = 0.05
 WITHOUT_CONDITION = 0.1  # zeros for tokens and first frame: the other half of guidance
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Part of a step's batch: clips and what the network is told of them.
+
+    Attributes:
+        latents: (clips, frames, channels, height, width), times the VAE's scaling factor.
+        first: the first frame's, without that factor, (clips, 1, channels, height, width).
+        context: of the cross-attentions, (clips, tokens, width).
+        time_ids: (clips, 3): frames a second less 1, amount of motion, noise on the first frame.
+        subjects: 1 where a latent has a part of a subject, (clips, frames, 1, height, width); None weighs all alike.
+    """
+
+    latents: Tensor
+    first: Tensor
+    context: Tensor
+    time_ids: Tensor
+    subjects: Tensor | None = None
+
+
+WindowsOf = Callable[[np.random.Generator, int], Windows]  # (random, clips), which draws from `random` alone
+
+
 def build_video_unet() -> Any:
     from diffusers import UNetSpatioTemporalConditionModel
     from diffusers.models.attention_processor import AttnProcessor
@@ -58,36 +83,60 @@ def build_video_unet() -> Any:
 
 
 def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: torch.device) -> Any:
+    """Trains on the rendered world, as the VAE and the encoders see it."""
     torch.manual_seed(seed)
-    unet, tokenizer = build_video_unet().to(device), build_tokenizer()
-    pool = encoded_clips(folder.parent / "latents", vae, encoders.image, CLIPS, NUM_FRAMES, strides=STRIDES)
+    unet = build_video_unet().to(device)
+    train_on_windows(unet, world_windows(folder.parent / "latents", vae, encoders), SCHEDULE, folder, seed)
+    return unet
+
+
+def world_windows(folder: Path, vae: Any, encoders: Encoders) -> WindowsOf:
+    """The world's clips, which are encoded in `folder`, with captions in words drawn anew; some without conditions."""
+    tokenizer = build_tokenizer()
+    pool = encoded_clips(folder, vae, encoders.image, CLIPS, NUM_FRAMES, strides=STRIDES)
     subjects = subject_latents(CLIPS, NUM_FRAMES, STRIDES)
     rates = torch.tensor([FPS / stride_of(number, STRIDES) for number in range(CLIPS)])
 
-    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
-        random, generator = generators(seed, "video", step, part)
-        chosen = random.integers(len(pool.latents), size=SCHEDULE.batch_size // parts)
+    def windows(random: np.random.Generator, clips: int) -> Windows:
+        chosen = random.integers(len(pool.latents), size=clips)
         encoded = pool.latents[chosen].float()
-        latents, first = encoded * vae.config.scaling_factor, encoded[:, :1].expand_as(encoded)
         words = text_tokens(encoders, tokenizer, [reworded(number, random, WITHOUT_WORDS) for number in chosen])
         context = torch.cat([pool.embeddings[chosen].float(), words.cpu()], dim=1)
-        kept = torch.from_numpy(random.random(len(chosen)) >= WITHOUT_CONDITION).float()
-        context, first = context * kept[:, None, None], first * kept[:, None, None, None, None]
-        noise = torch.randn(latents.shape, generator=generator)
-        mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
-        sigma = (mean + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
-        weight = subject_weight(subjects[chosen], sigma)
+        kept = torch.from_numpy(random.random(clips) >= WITHOUT_CONDITION).float()
         # The amount of motion says nothing here, where words do: any value is to be taken, and ignored.
-        amounts = torch.from_numpy(random.uniform(0, 255, len(chosen)))
-        ids = torch.stack([rates[chosen] - 1, amounts, torch.zeros(len(chosen))], dim=1)
+        amounts = torch.from_numpy(random.uniform(0, 255, clips))
+        ids = torch.stack([rates[chosen] - 1, amounts, torch.zeros(clips)], dim=1)
+        return Windows(
+            latents=encoded * vae.config.scaling_factor,
+            first=encoded[:, :1] * kept[:, None, None, None, None],
+            context=context * kept[:, None, None],
+            time_ids=ids.float(),
+            subjects=subjects[chosen],
+        )
 
-        def loss() -> Tensor:
-            given = torch.cat([svd.scale_input(latents + sigma * noise, sigma), first], dim=2).to(device, unet.dtype)
-            times = svd.timestep_of(sigma.flatten()).to(device)
-            v = unet(given, times, context.to(device, unet.dtype), ids.float().to(device), return_dict=False)[0]
-            return v_loss(v, latents, noise, sigma, weight)
+    return windows
 
-        return loss
 
-    train(unet, part_of_step, SCHEDULE, folder)
-    return unet
+def train_on_windows(unet: Any, windows: WindowsOf, schedule: Schedule, folder: Path, seed: int) -> None:
+    """Trains in place, on the UNet's own device."""
+
+    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
+        random, generator = generators(seed, "video", step, part)
+        batch = windows(random, schedule.batch_size // parts)
+        noise = torch.randn(batch.latents.shape, generator=generator)
+        mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
+        sigma = (mean + SIGMA_LOG_STD * torch.randn(len(noise), 1, 1, 1, 1, generator=generator)).exp()
+        return partial(video_loss, unet, batch, noise, sigma)
+
+    train(unet, part_of_step, schedule, folder)
+
+
+def video_loss(unet: Any, batch: Windows, noise: Tensor, sigma: Tensor) -> Tensor:
+    """`v_loss` of the network's prediction at noise levels `sigma`, (clips, 1, 1, 1, 1)."""
+    device, dtype = unet.device, unet.dtype
+    noisy = svd.scale_input(batch.latents + sigma * noise, sigma)
+    given = torch.cat([noisy, batch.first.expand_as(noisy)], dim=2).to(device, dtype)
+    times = svd.timestep_of(sigma.flatten()).to(device)
+    v = unet(given, times, batch.context.to(device, dtype), batch.time_ids.to(device), return_dict=False)[0]
+    weight = None if batch.subjects is None else subject_weight(batch.subjects, sigma)
+    return v_loss(v, batch.latents, noise, sigma, weight)

@@ -114,7 +114,7 @@ def figures(measured: MeasuredSet) -> list[Figure]:
 
 
 def differences(measured: MeasuredSet, reference: MeasuredSet) -> list[Difference]:
-    """How one set differs from another, for measures that have a better end.
+    """Differences between two sets, for measures that have a better end.
 
     The clips must be the same, in the same order. A clip counts with the frames in which both sets have a value: a
     subject that was lost early must not be judged by its good beginning alone.

@@ -22,7 +22,7 @@ MOVING_KINDS = ("crosses", "bounces", "orbits", "hides", "meets")  # displacemen
 
 @dataclass(frozen=True)
 class MeasuredSet:
-    """What the tracker found in one set of clips.
+    """One set of clips as the tracker sees it.
 
     Attributes:
         name: "real" for the real files themselves, else the generated set's own.
@@ -91,7 +91,7 @@ def _measure_clip(path: Path, real: ClipFile) -> tuple[TruthMeasures, float]:
     try:
         found = track(frames, real.spec)
     except ValueError as error:
-        raise ValueError(f"{path} is no clip of the tiny world. {error}") from error
+        raise ValueError(f"{path} is no clip of the tiny world: {error}") from error
     truth = State(**{field.name: getattr(real.state, field.name)[: len(frames)] for field in fields(State)})
     return compare(found, truth, real.spec), turn_timing(found, truth, real.spec).error
 

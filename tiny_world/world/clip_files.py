@@ -67,7 +67,7 @@ def write_clips(folder: Path, num_clips: int, num_frames: int, seed: int, split:
 
 
 def read_clip_file(path: Path) -> ClipFile:
-    """What is known of a video that `write_clips` wrote.
+    """Reads the file beside a video of `write_clips`.
 
     Raises:
         ClipFileError: its JSON file is missing or not one of ours.

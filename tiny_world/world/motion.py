@@ -1,4 +1,4 @@
-"""Where everything is, in every frame: a closed form of the clip's spec, exact below a pixel.
+"""States of all frames of a clip: a closed form of the clip's spec, exact below a pixel.
 
 Coordinates are in pixels, x to the right and y down; the picture spans 0 to FRAME_SIZE, so that a pixel's centre is at
 a half.

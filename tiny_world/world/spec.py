@@ -1,4 +1,4 @@
-"""What a clip of the tiny world is, as plain data: its pixels, its state and its caption follow from this alone."""
+"""A clip of the tiny world as plain data: its pixels, its state and its caption follow from this alone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Motion:
-    """How the subject moves.
+    """A rule of movement.
 
     `along` and `across`, both in [0, 1), say where the first frame stands on the path and where the path lies.
     `second_colour`, one of `neighbours` of the first, is given for "recolours" alone.

@@ -1,4 +1,4 @@
-"""What ships, as it ships: sizes, layout, and that it does what it is for. The exams measure how well."""
+"""The model as it ships: sizes, layout, and that it does what it is for. The exams measure how well."""
 
 from collections.abc import Sequence
 from pathlib import Path
