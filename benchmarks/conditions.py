@@ -1,4 +1,4 @@
-"""What every benchmark is run under: device, dtype, threads, rounds."""
+"""Conditions of a benchmark: device, dtype, threads, rounds."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ class ConditionsError(ValueError):
 
 @dataclass(frozen=True)
 class Conditions:
-    """Where and how often.
+    """A run's conditions.
 
     Args:
         device: "cpu" or "cuda".

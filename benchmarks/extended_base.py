@@ -12,7 +12,7 @@ from tiny_world.small_base import build_components
 
 @dataclass(frozen=True)
 class Size:
-    """What is run; the base has 8 frames. `latent_size`: height and width of the latents, a quarter of the pixels."""
+    """A network; the base has 8 frames. `latent_size`: height and width of the latents, a quarter of the pixels."""
 
     unet_channels: tuple[int, ...] = (32, 64, 64)
     num_frames: int = 40

@@ -1,7 +1,5 @@
 """python -m demo [--videos DIR] [--output out/demo]"""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,10 +1,8 @@
-"""What the demo says at its end: measured figures without the extension and with it, and where to look."""
-
-from __future__ import annotations
+"""The demo's closing lines: measured figures without the extension and with it, and where to look."""
 
 from pathlib import Path
 
-from exvideo_eval.results import Metric, Result
+from exvideo_eval import Metric, Result
 
 from demo.job import FRAME_SIZE, NUM_FRAMES, Job
 from demo.loss_curve import HeldOutLoss

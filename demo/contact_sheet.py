@@ -1,7 +1,5 @@
 """One picture to look at: for each clip, the real frames, the base's and the extended model's, one under the other."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

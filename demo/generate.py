@@ -1,7 +1,5 @@
 """Generates every held-out clip from its first frame, and clips from text alone."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Sequence
@@ -75,7 +73,7 @@ def sidecar_of(clip: Path) -> Path:
 
 
 def caption_of(clip: Path) -> str:
-    """What is written beside a clip, or its name where nothing is."""
+    """The caption beside a clip, or its name where there is none."""
     if not sidecar_of(clip).is_file():
         return clip.stem
     caption: str = json.loads(sidecar_of(clip).read_text(encoding="utf-8"))["caption"]

@@ -1,6 +1,4 @@
-"""What the stages need to know of the clips that they work on, whether they were rendered or filmed."""
-
-from __future__ import annotations
+"""A job of the demo: clips, rendered or filmed, and the base that is extended on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ class Job:
         arguments_of: what the pipeline is given for a held-out clip besides its first frame, the length and a seed.
         truth_is_known: whether the held-out clips are of the tiny world.
         prompts: of clips to make from text alone; none for a base that does not read.
-        most_on_sheet: how many of the held-out clips are shown in the contact sheet; None for all.
+        max_on_sheet: held-out clips in the contact sheet; None for all.
     """
 
     base: str
@@ -32,7 +30,7 @@ class Job:
     arguments_of: Callable[[Path], dict[str, Any]]
     truth_is_known: bool = False
     prompts: tuple[str, ...] = ()
-    most_on_sheet: int | None = None
+    max_on_sheet: int | None = None
 
     @property
     def held_out_clips(self) -> list[Path]:

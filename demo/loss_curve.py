@@ -1,7 +1,5 @@
 """Held-out loss while post-tuning, in all and by noise level, as a picture and as numbers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

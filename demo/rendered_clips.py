@@ -1,7 +1,5 @@
 """The demo's own clips: long ones of the tiny world, for the embedded model, which was trained on 8 frames of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +35,7 @@ def prepare(stages: Stages, output: Path) -> Job:
         arguments_of=_arguments_of,
         truth_is_known=True,
         prompts=PROMPTS,
-        most_on_sheet=ON_SHEET,
+        max_on_sheet=ON_SHEET,
     )
 
 

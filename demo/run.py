@@ -1,7 +1,5 @@
 """The demo from end to end: clips, post-tuning, generation before and after, evaluation, pictures, closing lines."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Callable

@@ -1,6 +1,4 @@
-"""What is shown side by side: real, before and after for held-out clips; and what came of text alone."""
-
-from __future__ import annotations
+"""Contact sheets: real, before and after for held-out clips; and clips from text alone."""
 
 from pathlib import Path
 
@@ -16,7 +14,7 @@ def draw_sheets(job: Job, output: Path) -> None:
     versions = {"real": job.held_out, "before": output / "base_direct", "after": output / "extended"}
     held_out = [
         ClipRows(caption_of(clip), {label: _frames(folder / clip.name) for label, folder in versions.items()})
-        for clip in job.held_out_clips[: job.most_on_sheet]
+        for clip in job.held_out_clips[: job.max_on_sheet]
     ]
     write_contact_sheet(output / "contact_sheet.png", held_out)
     extended = [

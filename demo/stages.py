@@ -1,7 +1,5 @@
 """Stages of the demo: a header line before each, and how long each took, in all and per processor."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator
@@ -11,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Timing:
-    """How long a stage took, in seconds of the clock and of all processors together."""
+    """Seconds that a stage took, of the clock and of all processors together."""
 
     title: str
     wall_seconds: float

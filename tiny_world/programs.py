@@ -1,7 +1,5 @@
 """The project's own commands, run as a person would."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -31,7 +29,7 @@ def run_program(module: str, *arguments: str | int | Path, processes: int = 1) -
     sys.stdout.flush()
     status = subprocess.run(command, check=False, env=environment).returncode
     if status:
-        raise ProgramError(f"`{' '.join(command)}` ended with exit code {status}; its own message is above.")
+        raise ProgramError(f"`{' '.join(command)}` ended with exit code {status}: read its own message above.")
 
 
 def post_tune(recipe: Path) -> None:

@@ -4,8 +4,6 @@ Same classes, same folder layout, same scheduler; only narrower and shallower. `
 know; benchmarks use it untrained.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the device can do at most: bytes a second of a copy, operations a second of a matrix product."""
+"""A device's ceilings: bytes a second of a copy, operations a second of a matrix product."""
 
 from dataclasses import dataclass
 from typing import Any

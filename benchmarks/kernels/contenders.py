@@ -178,7 +178,7 @@ def _xformers(case: Case) -> Attend:
 def _refuse_large_scores(case: Case, itemsize: int) -> None:
     size = case.score_bytes(itemsize)
     if size > MAX_SCORE_BYTES:
-        raise ValueError(f"its scores would take {size / 2**30:.1f} GiB; at most {MAX_SCORE_BYTES / 2**30:.1f} here.")
+        raise ValueError(f"its scores would take {size / 2**30:.1f} GiB: at most {MAX_SCORE_BYTES / 2**30:.1f} here.")
 
 
 def _sdpa(case: Case, backend: SDPBackend) -> Attend:

@@ -70,7 +70,7 @@ class Contest:
         return self.activations[direction] * numbers * itemsize, flops * numbers
 
     def counted(self) -> dict[str, Any]:
-        """What `work` counts, as plain JSON values."""
+        """The terms of `work` as plain JSON values."""
         return {"activations": self.activations, "products": self.products, "attends": self.attends}
 
     def on(self, device: torch.device) -> dict[str, Compute]:

@@ -48,7 +48,7 @@ class Program:
             return self.compute(self.tensors, self.case.num_frames, self.case.num_heads)
 
     def training(self) -> Callable[[], tuple[Tensor, ...]]:
-        """What is returned runs forward and backward, and gives the gradients by all that is used."""
+        """A function that runs forward and backward and gives the gradients by all that is used."""
         leaves = {name: getattr(self.tensors, name).detach().requires_grad_() for name in self.uses}
         tensors = replace(self.tensors, **leaves)
         outputs = self.forward()
@@ -96,7 +96,7 @@ def measure(conditions: Conditions, cases: Sequence[Case] | None = None) -> Resu
 
 
 def random_tensors(case: Case, device: torch.device, dtype: torch.dtype) -> Tensors:
-    """What a sub-block of this size reads."""
+    """The inputs of a sub-block."""
     generator = torch.Generator(device).manual_seed(0)
     width = case.channels
     activation = (case.batch * case.num_frames, case.positions, width)

@@ -46,7 +46,7 @@ CONTENDERS = {
 
 @dataclass(frozen=True)
 class Size:
-    """What is trained. `latent_size`: height and width of the latents; the base is random, of 8 frames."""
+    """A network. `latent_size`: height and width of the latents; the base is random, of 8 frames."""
 
     unet_channels: tuple[int, ...] = (32, 64, 64)
     num_frames: int = 40

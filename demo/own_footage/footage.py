@@ -1,7 +1,5 @@
 """Footage cut into small clips: some to train on, and later ones, never seen in training, to judge by."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -171,7 +169,7 @@ def choose_clips(videos: Sequence[Video]) -> tuple[list[Clip], list[Clip]]:
 
 
 def crop_offsets(longer_side: int) -> list[int]:
-    """Where squares of `FRAME_SIZE` begin so that together they cover the longer side, evenly spaced."""
+    """Offsets of squares of `FRAME_SIZE` that together cover the longer side, evenly spaced."""
     count = ceil(longer_side / FRAME_SIZE)
     return [round(i * (longer_side - FRAME_SIZE) / max(count - 1, 1)) for i in range(count)]
 

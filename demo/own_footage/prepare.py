@@ -1,24 +1,19 @@
 """From a folder of videos to clips and a small base trained on them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
 from exvideo_infer.video_file import probe, read_clip
 from exvideo_train.motion import motion_bucket, motion_score
 
 from demo.job import FRAME_SIZE, NUM_FRAMES, Job
-from demo.own_footage import train_unet, train_vae
+from demo.own_footage import base
 from demo.own_footage.footage import Footage, cut_footage
-from demo.own_footage.loss_log import LossLog
 from demo.stages import Stages
 from tiny_world.small_base import build_components, save
 
-SEED = 0
 NUM_INFERENCE_STEPS = 12
 
 
@@ -65,16 +60,11 @@ def report_footage(footage: Footage) -> None:
 
 def train_the_base(stages: Stages, footage: Footage, output: Path) -> None:
     """Trains VAE and UNet of a small base and saves it as `output/base`."""
-    components = build_components(SEED, **train_unet.BASE)
+    components, runs = build_components(base.SEED, **base.ARCHITECTURE), output / "base_runs"
     with stages.stage("Base, image part: a small VAE from random weights", 80):
-        log = LossLog("VAE", train_vae.STEPS)
-        train_vae.train_vae(components["vae"], torch.cat([read_clip(path) for path in footage.train]), log, SEED)
-        log.write(output / "vae_loss.json")
+        base.train_vae(components["vae"], footage.train, runs / "vae")
     with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 130):
-        windows = train_unet.encode_windows(components, footage.train)
-        log = LossLog("UNet", train_unet.STEPS)
-        train_unet.train_unet(components["unet"], windows, log, SEED)
-        log.write(output / "unet_loss.json")
+        base.train_unet(components, footage.train, runs / "unet")
         save(components, output / "base")
 
 

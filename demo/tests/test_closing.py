@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from exvideo_eval.results import Interval, Metric, Result
+from exvideo_eval import Interval, Metric, Result
 
 from demo.closing import TRUTH_FIGURES, closing_lines
 from demo.job import Job

@@ -1,4 +1,4 @@
-"""What the demo does before and between its stages: folders, recipe, errors of a person's input."""
+"""The demo before and between its stages: folders, recipe, errors of a person's input."""
 
 from pathlib import Path
 from types import ModuleType

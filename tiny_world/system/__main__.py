@@ -1,7 +1,5 @@
 """Trains the networks of the embedded model and its judges, packs them for shipping, or unpacks them to train on."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Sequence

@@ -1,6 +1,4 @@
-"""What a step is trained on: clips of the world by number, rendered when they are needed."""
-
-from __future__ import annotations
+"""Batches of the world: clips by number, rendered when they are needed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,10 +1,8 @@
-"""Why a base fails beyond its length: one thing at a time is changed in how it is run, and nothing is trained.
+"""Causes of a base's limit in length: one thing at a time is changed in how it is run, and nothing is trained.
 
 Were it the frames' positions, other positions would help; were it that its attention spans more frames than it was
 trained with, a narrower one would. What is left is what it learnt of the first frame: how far from it things get.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The decoder of the temporal VAE, trained on alone for sharp corners: latents made before stay what they are."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -6,8 +6,6 @@ Without it nothing would make the text encoder tell "left" from "right", which n
 "square", which so coarse an image encoder hardly sees: what a text encoder leaves out, no words can bring about later.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

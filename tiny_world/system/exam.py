@@ -1,4 +1,4 @@
-"""What the shipped model can and cannot do, measured on clips that it never saw.
+"""Exams of the shipped model, on clips that it never saw.
 
     python -m tiny_world.system.exam words         100 held-out prompts to 8 frames, before the judges
     python -m tiny_world.system.exam autoencoder   200 real clips through the VAE, before the judges
@@ -8,8 +8,6 @@
 
 Clips go through MP4 files, real ones too. Results lie in OUTPUT/NAME as JSON, Markdown and PNG.
 """
-
-from __future__ import annotations
 
 import argparse
 import json

@@ -1,7 +1,5 @@
 """Text to image: the first frame from its caption, in the temporal VAE's own latents."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

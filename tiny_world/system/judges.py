@@ -1,13 +1,11 @@
 """The judges: a video classifier and a text-video matcher, which never see the generator's encoders or its clips."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_eval.embedded.networks import LONGEST_CAPTION, Matcher, VideoClassifier
+from exvideo_eval.embedded.networks import MAX_CAPTION_WORDS, Matcher, VideoClassifier
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -81,10 +79,10 @@ def labels_of(spec: ClipSpec) -> tuple[int, ...]:
 
 
 def numbers_of(captions: tuple[str, ...]) -> Tensor:
-    """Word numbers (captions, LONGEST_CAPTION), filled up with 0."""
-    numbers = torch.zeros((len(captions), LONGEST_CAPTION), dtype=torch.long)
+    """Word numbers (captions, MAX_CAPTION_WORDS), filled up with 0."""
+    numbers = torch.zeros((len(captions), MAX_CAPTION_WORDS), dtype=torch.long)
     for row, text in enumerate(captions):
-        known = [WORDS.index(word) if word in WORDS else 1 for word in words_of(text)][:LONGEST_CAPTION]
+        known = [WORDS.index(word) if word in WORDS else 1 for word in words_of(text)][:MAX_CAPTION_WORDS]
         numbers[row, : len(known)] = torch.tensor(known)
     return numbers
 

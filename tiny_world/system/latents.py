@@ -4,8 +4,6 @@ A part is keyed by the encoders' weights and by what the world's first clips loo
 changed world never meets an old part; another decoder does, and leaves them as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Writes the trained networks, fp16, into the packages: a folder in diffusers' layout, and two judges."""
 
-from __future__ import annotations
-
 import json
 import os
 from hashlib import sha256

@@ -4,8 +4,6 @@ Networks this small gain little from two threads inside each operation, and lose
 the cores, as every operation waits for both. So each piece has one thread. The parts of a batch meet once a step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,12 +1,10 @@
 """Each network of the system by name: trained on, if its run is not at its end, and with its averaged weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_eval.embedded.networks import Matcher, VideoClassifier
+from exvideo_eval import Matcher, VideoClassifier
 
 from tiny_world.system.decoder import train_decoder
 from tiny_world.system.encoders import Encoders, train_encoders

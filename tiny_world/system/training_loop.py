@@ -3,8 +3,6 @@
 Files in the run's folder: `checkpoint.safetensors` (weights, average and moments), `losses.jsonl`, `loss_curve.png`.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +25,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: linear warm-up, then a cosine to a hundredth of `learning_rate`."""
+    """Steps and rates: linear warm-up, then a cosine to a hundredth of `learning_rate`."""
 
     steps: int
     batch_size: int
@@ -151,7 +149,9 @@ class _Run:
 
     def update(self, loss: float) -> None:
         if not np.isfinite(loss):
-            raise FloatingPointError(f"The loss of step {self.step} of {self.folder} is {loss}.")
+            raise FloatingPointError(
+                f"Step {self.step} of {self.folder} has a loss of {loss}: lower the learning rate."
+            )
         self.optimizer.param_groups[0]["lr"] = self.schedule.rate(self.step)
         for name, parameter in self.named.items():
             given = self.used[name].grad

@@ -3,15 +3,13 @@
 Unpack, raise a schedule's steps, train that network: the others are taken as they are. The optimizer starts anew.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from exvideo_blocks.files.weights import read_safetensors, write_safetensors
-from exvideo_eval.embedded.judges import load_judges
+from exvideo_eval import load_judges
 from exvideo_infer import load_base
 from exvideo_infer.bases.svd import SVDBase
 from torch import Tensor, nn

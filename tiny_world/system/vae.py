@@ -1,11 +1,12 @@
 """The temporal VAE: 8x8 latents of 8 channels for a frame of 64x64."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +26,25 @@ KL_WEIGHT = 0.003
 CHROMA_WEIGHT = 1.0
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Part of a step's batch.
+
+    Attributes:
+        pixels: (frames, 3, height, width) in [-1, 1].
+        weight: of each pixel's error, (frames, 1, height, width).
+        num_frames: of each clip that the frames are of; 1 for stills, which leave the temporal layers out.
+    """
+
+    pixels: Tensor
+    weight: Tensor
+    num_frames: int = 1
+
+
+# (step, part, parts, random) -> the pictures of that part of the step's batch; nothing else is to be drawn from.
+PicturesOf = Callable[[int, int, int, np.random.Generator], Pictures]
+
+
 def build_vae() -> Any:
     """An untrained `AutoencoderKLTemporalDecoder` whose residual branches and temporal layers begin as the identity."""
     from diffusers import AutoencoderKLTemporalDecoder
@@ -37,37 +57,55 @@ def build_vae() -> Any:
         sample_size=64,
         force_upcast=False,
     )
-    silence_residual_branches(vae)
-    _be_identity(vae.decoder.time_conv_out)
+    start_as_image_vae(vae)
     return vae
 
 
 def train_vae(folder: Path, seed: int, device: torch.device) -> Any:
-    """Trains, and sets the scaling factor by which latents have a standard deviation of 1."""
+    """Trains on the rendered world, and sets the scaling factor by its held-out frames."""
     torch.manual_seed(seed)
     vae = build_vae().to(device)
+    train_on_pictures(vae, world_pictures, SCHEDULE, folder, seed)
+    set_scaling_factor(vae, clips_of(range(128), 1, "held_out").pixels[:, 0])
+    return vae
+
+
+def world_pictures(step: int, part: int, parts: int, random: np.random.Generator) -> Pictures:
+    """Stills of the world's clips, then clips; each clip is drawn once in a run."""
+    numbers = part_of_batch(step, part, parts, SCHEDULE.batch_size)
+    if step >= CLIPS_FROM:
+        length, first = CLIP, 0
+        numbers = numbers[:: len(numbers)]
+    else:
+        length = int(random.integers(1, REACH + 1))
+        first = length - 1
+        numbers = numbers[:: 1 if step < SUBJECTS_FROM else 2]
+    clips = clips_of(numbers, length)
+    subjects = where_subjects_are(clips.specs, length)[:, first:].flatten(0, 1)
+    weight = 1 + SUBJECT_WEIGHT * subjects if step >= SUBJECTS_FROM else torch.ones_like(subjects)
+    return Pictures(clips.pixels[:, first:].flatten(0, 1), weight, length - first)
+
+
+def train_on_pictures(vae: Any, pictures: PicturesOf, schedule: Schedule, folder: Path, seed: int) -> None:
+    """Trains in place, on the VAE's own device; all of the VAE takes part in the end."""
+    downscale = 2 ** (len(vae.config.block_out_channels) - 1)
 
     def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
-        numbers = part_of_batch(step, part, parts, SCHEDULE.batch_size)
-        random, noise_generator = generators(seed, "vae", step, part)
-        set_temporal_layers(vae, step >= CLIPS_FROM)
-        if step >= CLIPS_FROM:
-            length = CLIP
-            clips = clips_of(numbers[:: len(numbers)], length)
-            pixels, subjects = clips.pixels.flatten(0, 1), where_subjects_are(clips.specs, length).flatten(0, 1)
-        else:
-            length = int(random.integers(1, REACH + 1))
-            clips = clips_of(numbers[:: 1 if step < SUBJECTS_FROM else 2], length)
-            pixels, subjects = clips.pixels[:, -1], where_subjects_are(clips.specs, length)[:, -1]
-        weight = 1 + SUBJECT_WEIGHT * subjects if step >= SUBJECTS_FROM else torch.ones_like(subjects)
-        noise = torch.randn((len(pixels), LATENT_CHANNELS, 8, 8), generator=noise_generator)
-        frames = length if step >= CLIPS_FROM else 1
-        return lambda: _loss(vae, pixels.to(device), weight.to(device), noise.to(device), frames)
+        random, generator = generators(seed, "vae", step, part)
+        batch = pictures(step, part, parts, random)
+        set_temporal_layers(vae, batch.num_frames > 1)
+        sides = (side // downscale for side in batch.pixels.shape[2:])
+        noise = torch.randn((len(batch.pixels), vae.config.latent_channels, *sides), generator=generator)
+        return partial(vae_loss, vae, batch, noise)
 
-    train(vae, part_of_step, SCHEDULE, folder)
+    train(vae, part_of_step, schedule, folder)
     set_temporal_layers(vae, True)
-    vae.register_to_config(scaling_factor=1 / latent_std(vae))
-    return vae
+
+
+def start_as_image_vae(vae: Any) -> None:
+    """Makes residual branches and temporal layers the identity, where training starts."""
+    silence_residual_branches(vae)
+    _be_identity(vae.decoder.time_conv_out)
 
 
 def silence_residual_branches(network: nn.Module) -> None:
@@ -85,27 +123,28 @@ def silence_residual_branches(network: nn.Module) -> None:
 
 def set_temporal_layers(vae: Any, active: bool) -> None:
     """Takes the decoder's temporal layers into the computation, or leaves them out while they are the identity."""
-    for block in vae.decoder.modules():
-        if hasattr(block, "temporal_res_block"):
-            block.temporal_res_block.forward = (
-                type(block.temporal_res_block).forward.__get__(block.temporal_res_block) if active else _unchanged
-            )
-    layer = vae.decoder.time_conv_out
-    layer.forward = type(layer).forward.__get__(layer) if active else _unchanged
+    blocks = [block.temporal_res_block for block in vae.decoder.modules() if hasattr(block, "temporal_res_block")]
+    for layer in (*blocks, vae.decoder.time_conv_out):
+        layer.__dict__.pop("forward", None)
+        if not active:
+            layer.forward = _unchanged
 
 
 @torch.no_grad()
-def latent_std(vae: Any, clips: int = 128) -> float:
-    """The standard deviation of the latents of held-out frames, over all channels."""
-    pixels = clips_of(range(clips), 1, "held_out").pixels[:, 0].to(vae.device)
-    return float(torch.cat([vae.encode(chunk).latent_dist.mode() for chunk in pixels.split(16)]).std())
+def set_scaling_factor(vae: Any, pixels: Tensor) -> None:
+    """Sets the factor by which the latents of these frames have a standard deviation of 1 over all channels."""
+    latents = [vae.encode(chunk.to(vae.device)).latent_dist.mode() for chunk in pixels.split(16)]
+    vae.register_to_config(scaling_factor=1 / float(torch.cat(latents).std()))
 
 
-def _loss(vae: Any, pixels: Tensor, weight: Tensor, noise: Tensor, num_frames: int) -> Tensor:
+def vae_loss(vae: Any, batch: Pictures, noise: Tensor) -> Tensor:
+    """Of the reconstruction from latents with noise, by which the posterior's deviation is multiplied; and its KL."""
+    pixels = batch.pixels.to(vae.device)
     posterior = vae.encode(pixels).latent_dist
-    error = vae.decode(posterior.mean + posterior.std * noise, num_frames=num_frames).sample - pixels
+    latents = posterior.mean + posterior.std * noise.to(vae.device)
+    error = vae.decode(latents, num_frames=batch.num_frames).sample - pixels
     kl = posterior.kl().mean() / pixels[0].numel()
-    return reconstruction_loss(error, weight) + KL_WEIGHT * kl
+    return reconstruction_loss(error, batch.weight.to(vae.device)) + KL_WEIGHT * kl
 
 
 def reconstruction_loss(error: Tensor, weight: Tensor, edge_weight: float = 0.0) -> Tensor:

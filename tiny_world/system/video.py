@@ -1,11 +1,12 @@
 """The base: an SVD-shaped video network of eight frames that reads the image's token and the caption's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from exvideo_blocks.families import svd
 from exvideo_infer import Conditions
@@ -35,6 +36,24 @@ WITHOUT_WORDS = 0.05
 WITHOUT_CONDITION = 0.1  # zeros for tokens and first frame: the other half of guidance
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Part of a step's batch: clips and what the network is told of them.
+
+    Attributes:
+        latents: (clips, frames, channels, height, width), times the VAE's scaling factor.
+        conditions: of the same clips.
+        subjects: 1 where a latent has a part of a subject, (clips, frames, 1, height, width); None weighs all alike.
+    """
+
+    latents: Tensor
+    conditions: Conditions
+    subjects: Tensor | None = None
+
+
+WindowsOf = Callable[[np.random.Generator, int], Windows]  # (random, clips), which draws from `random` alone
+
+
 def build_video_unet() -> Any:
     from diffusers import UNetSpatioTemporalConditionModel
     from diffusers.models.attention_processor import AttnProcessor
@@ -59,37 +78,53 @@ def build_video_unet() -> Any:
 
 
 def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: torch.device) -> Any:
+    """Trains on the rendered world, as the VAE and the encoders see it."""
     torch.manual_seed(seed)
-    unet, tokenizer = build_video_unet().to(device), build_tokenizer()
-    pool = encoded_clips(folder.parent / "latents", vae, encoders.image, CLIPS, NUM_FRAMES, strides=STRIDES)
+    unet = build_video_unet().to(device)
+    train_on_windows(unet, world_windows(folder.parent / "latents", vae, encoders), SCHEDULE, folder, seed)
+    return unet
+
+
+def world_windows(folder: Path, vae: Any, encoders: Encoders) -> WindowsOf:
+    """The world's clips, which are encoded in `folder`, with captions in words drawn anew; some without conditions."""
+    tokenizer = build_tokenizer()
+    pool = encoded_clips(folder, vae, encoders.image, CLIPS, NUM_FRAMES, strides=STRIDES)
     subjects = subject_latents(CLIPS, NUM_FRAMES, STRIDES)
     rates = torch.tensor([FPS / stride_of(number, STRIDES) for number in range(CLIPS)])
 
-    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
-        random, generator = generators(seed, "video", step, part)
-        chosen = random.integers(len(pool.latents), size=SCHEDULE.batch_size // parts)
+    def windows(random: np.random.Generator, clips: int) -> Windows:
+        chosen = random.integers(len(pool.latents), size=clips)
         encoded = pool.latents[chosen].float()
-        latents, first = encoded * vae.config.scaling_factor, encoded[:, 0]
         words = text_tokens(encoders, tokenizer, [reworded(number, random, WITHOUT_WORDS) for number in chosen])
         context = torch.cat([pool.embeddings[chosen].float(), words.cpu()], dim=1)
-        kept = torch.from_numpy(random.random(len(chosen)) >= WITHOUT_CONDITION).float()
-        context, first = context * kept[:, None, None], first * kept[:, None, None, None]
-        noise = torch.randn(latents.shape, generator=generator)
-        mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
-        sigma = (mean + SIGMA_LOG_STD * torch.randn(len(latents), 1, 1, 1, 1, generator=generator)).exp()
-        weight = subject_weight(subjects[chosen], sigma)
+        kept = torch.from_numpy(random.random(clips) >= WITHOUT_CONDITION).float()
         # The amount of motion says nothing here, where words do: any value is to be taken, and ignored.
-        amounts = torch.from_numpy(random.uniform(0, 255, len(chosen)))
-        ids = torch.stack([rates[chosen] - 1, amounts, torch.zeros(len(chosen))], dim=1)
+        amounts = torch.from_numpy(random.uniform(0, 255, clips))
+        ids = torch.stack([rates[chosen] - 1, amounts, torch.zeros(clips)], dim=1)
+        first_frame = encoded[:, 0] * kept[:, None, None, None]
+        conditions = Conditions(context * kept[:, None, None], first_frame, ids.float())
+        return Windows(encoded * vae.config.scaling_factor, conditions, subjects[chosen])
 
-        conditions = Conditions(context, first, ids.float()).to(device)
-        given, times = OBJECTIVE.precondition(latents, noise, sigma.flatten())
+    return windows
 
-        def loss() -> Tensor:
-            v = svd.call(unet, given.to(device, unet.dtype), times.to(device), conditions)
-            return v_loss(v, latents, noise, sigma, weight)
 
-        return loss
+def train_on_windows(unet: Any, windows: WindowsOf, schedule: Schedule, folder: Path, seed: int) -> None:
+    """Trains in place, on the UNet's own device."""
 
-    train(unet, part_of_step, SCHEDULE, folder)
-    return unet
+    def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
+        random, generator = generators(seed, "video", step, part)
+        batch = windows(random, schedule.batch_size // parts)
+        noise = torch.randn(batch.latents.shape, generator=generator)
+        mean = SIGMA_LOG_MEANS[step >= SHAPES_FROM]
+        sigma = (mean + SIGMA_LOG_STD * torch.randn(len(noise), 1, 1, 1, 1, generator=generator)).exp()
+        return partial(video_loss, unet, batch, noise, sigma)
+
+    train(unet, part_of_step, schedule, folder)
+
+
+def video_loss(unet: Any, batch: Windows, noise: Tensor, sigma: Tensor) -> Tensor:
+    """`v_loss` of the network's prediction at noise levels `sigma`, (clips, 1, 1, 1, 1)."""
+    given, times = OBJECTIVE.precondition(batch.latents, noise, sigma.flatten())
+    v = svd.call(unet, given.to(unet.device, unet.dtype), times.to(unet.device), batch.conditions.to(unet.device))
+    weight = None if batch.subjects is None else subject_weight(batch.subjects, sigma)
+    return v_loss(v, batch.latents, noise, sigma, weight)

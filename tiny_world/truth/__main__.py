@@ -1,7 +1,5 @@
 """python -m tiny_world.truth --real DIR --set NAME=DIR [--set NAME=DIR ...] --output DIR"""
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

@@ -4,14 +4,11 @@ Of velocity there is the median frame besides: a subject that is lost and found 
 step, and a few such steps outweigh all others in the mean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from exvideo_eval.bootstrap import Resampling, drawn_interval
-from exvideo_eval.results import Interval, Metric
+from exvideo_eval import Interval, Metric, Resampling, drawn_interval
 from numpy.typing import NDArray
 
 from tiny_world.truth.measured_set import MeasuredSet
@@ -114,7 +111,7 @@ def figures(measured: MeasuredSet) -> list[Figure]:
 
 
 def differences(measured: MeasuredSet, reference: MeasuredSet) -> list[Difference]:
-    """How one set differs from another, for measures that have a better end.
+    """Differences between two sets, for measures that have a better end.
 
     The clips must be the same, in the same order. A clip counts with the frames in which both sets have a value: a
     subject that was lost early must not be judged by its good beginning alone.

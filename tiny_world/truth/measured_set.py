@@ -1,7 +1,5 @@
 """A folder of clips, tracked and compared with the truth: one curve a clip and measure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -22,7 +20,7 @@ MOVING_KINDS = ("crosses", "bounces", "orbits", "hides", "meets")  # displacemen
 
 @dataclass(frozen=True)
 class MeasuredSet:
-    """What the tracker found in one set of clips.
+    """One set of clips as the tracker sees it.
 
     Attributes:
         name: "real" for the real files themselves, else the generated set's own.
@@ -40,7 +38,7 @@ class MeasuredSet:
     curves: Mapping[str, Array]
     turn_error: Array
 
-    def first(self, num_frames: int) -> MeasuredSet:
+    def first(self, num_frames: int) -> "MeasuredSet":
         """The same clips' first frames; the timing of turns is known for whole clips alone, and NaN in fewer frames."""
         if num_frames >= self.num_frames:
             return self
@@ -91,7 +89,7 @@ def _measure_clip(path: Path, real: ClipFile) -> tuple[TruthMeasures, float]:
     try:
         found = track(frames, real.spec)
     except ValueError as error:
-        raise ValueError(f"{path} is no clip of the tiny world. {error}") from error
+        raise ValueError(f"{path} is no clip of the tiny world: {error}") from error
     truth = State(**{field.name: getattr(real.state, field.name)[: len(frames)] for field in fields(State)})
     return compare(found, truth, real.spec), turn_timing(found, truth, real.spec).error
 

@@ -1,10 +1,8 @@
-"""How far what a clip shows is from the truth, frame by frame: the curves by which clips of a known world are judged.
+"""Distances of a clip from the truth, frame by frame: the curves by which clips of a known world are judged.
 
 A trajectory's error alone is no judge: it grows as large for a subject that freezes as for one that moves a little too
 fast. So there is one curve a property, by the number of frames since the first, and one figure for the timing of turns.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi
@@ -21,7 +19,7 @@ Array = NDArray[np.float64]
 
 WHOLE, GONE = 0.98, 0.02  # of a shape in view: above and below, place and presence are beyond doubt
 LATEST = 8  # frames: a turn that was not found, or later than that, counts as so late
-LEAST_TURN = {"bounces": 3.0, "meets": 3.0, "pulses": 0.8, "recolours": 0.15}  # pixels, pixels of radius, share of way
+MIN_TURN = {"bounces": 3.0, "meets": 3.0, "pulses": 0.8, "recolours": 0.15}  # pixels, pixels of radius, share of way
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _turns(spec: ClipSpec, centre: Array, area: Array, visible: Array, colour: A
     else:
         first, last = (np.array(COLOURS[name or ""]) for name in (spec.subjects[0].colour, spec.motion.second_colour))
         signal = (colour[:, 0] - first) @ (last - first) / ((last - first) @ (last - first))
-    return _turning_frames(signal, LEAST_TURN[kind])
+    return _turning_frames(signal, MIN_TURN[kind])
 
 
 def _turning_frames(signal: Array, least: float) -> list[int]:

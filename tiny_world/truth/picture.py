@@ -1,7 +1,5 @@
 """The curves that tell most, by frame index: the truth, what the tracker finds in the real files, and each set."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,7 +45,7 @@ def draw(path: Path, real: MeasuredSet, sets: Sequence[MeasuredSet]) -> None:
     os.replace(temporary, path)
 
 
-def _draw_measure(axes: Axes, measure: Measure, real: MeasuredSet, sets: Sequence[MeasuredSet]) -> None:
+def _draw_measure(axes: "Axes", measure: Measure, real: MeasuredSet, sets: Sequence[MeasuredSet]) -> None:
     """One panel; its title says on how many clips a point rests at least and at most, over all sets."""
     counts = []
     for number, measured in enumerate((real, *sets)):

@@ -1,14 +1,12 @@
 """The measured sets written out: a result file each, one table, one picture."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from exvideo_eval.results import Curve, Data, Metric, Result
+from exvideo_eval import Curve, Data, Metric, Result
 
 from tiny_world.truth.figures import (
     BASE_FRAMES,

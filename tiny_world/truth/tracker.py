@@ -1,11 +1,9 @@
-"""What frames alone show of a clip: where its subjects are, how much of them, in which colour and shape.
+"""Tracks subjects by frames alone: where they are, how much of them, in which colour and shape.
 
 The clip's spec says which colours to look for; nothing is taken from its motion but whether opposite edges are joined.
 So rendered, decoded and generated clips are measured alike. A pixel's share of a subject is how far it lies on the way
 from the background, as it is around it or at other times, to the subject's colour, as found in the same frame.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from tiny_world.world.spec import COLOURS, FRAME_SIZE, SHAPES, SIZES, ClipSpec
 SAME_COLOUR = (
     75.0  # of RGB distance: a pixel within it is of the subject; the colours are 120 and more from one another
 )
-LEAST_AREA = 8.0  # pixels: less than that is nothing; the smallest subject has 78
+MIN_AREA = 8.0  # pixels: less than that is nothing; the smallest subject has 78
 EDGE = 2  # pixels around what is surely of the subject, which may be so in part
 SURROUNDINGS = 4  # pixels further out that are averaged as the background there
 
@@ -34,7 +32,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Track:
-    """What was found of S subjects in T frames; NaN where nothing was.
+    """Measures of S subjects in T frames; NaN where nothing was found.
 
     Attributes:
         centre: (T, S, 2) pixels, x and y of the centroid of what can be seen; in [0, FRAME_SIZE) for "crosses".
@@ -108,7 +106,7 @@ def _track_subject(
     """One subject's centre, area, colour and overlap."""
     alike = (distance < SAME_COLOUR).float()
     core = alike * nearest
-    elsewhere = 1 - _most_around(alike, EDGE)
+    elsewhere = 1 - _max_around(alike, EDGE)
     images: tuple[Tensor, ...] = (pixels, core, elsewhere, _background_over_time(pixels, elsewhere))
     shift = torch.zeros(len(pixels), 2)
     if wrapped is not None:
@@ -120,9 +118,9 @@ def _track_subject(
     around, known = _background_around(pixels, elsewhere)
     share = _share_of_subject(pixels, colour, (around, over_time))
     # Deep inside a large subject no background is near, and none is needed.
-    share = torch.where(known, share, core) * _most_around(core, EDGE)
+    share = torch.where(known, share, core) * _max_around(core, EDGE)
     area = share.sum(dim=(1, 2))
-    gone = area < LEAST_AREA
+    gone = area < MIN_AREA
     middles = torch.arange(FRAME_SIZE) + 0.5
     centre = torch.stack([share.sum(dim=1) @ middles, share.sum(dim=2) @ middles], dim=1) / area[:, None]
     overlap = _overlap(share, centre, area)
@@ -159,8 +157,8 @@ def _neighbourhood(core: Tensor, reach: float) -> Tensor:
 
 def _mean_colour(pixels: Tensor, core: Tensor) -> Tensor:
     """(T, 3): of the core's inside, where it has one; its edge is half background."""
-    inside = -_most_around(-core, 1)
-    weight = torch.where(inside.sum(dim=(1, 2), keepdim=True) >= LEAST_AREA, inside, core)
+    inside = -_max_around(-core, 1)
+    weight = torch.where(inside.sum(dim=(1, 2), keepdim=True) >= MIN_AREA, inside, core)
     return torch.einsum("thw,thwc->tc", weight, pixels) / weight.sum(dim=(1, 2)).clamp(min=1e-6)[:, None]
 
 
@@ -208,7 +206,7 @@ def _mean_around(images: Tensor, radius: int) -> Tensor:
     return _around(F.avg_pool2d, images, radius)
 
 
-def _most_around(images: Tensor, radius: int) -> Tensor:
+def _max_around(images: Tensor, radius: int) -> Tensor:
     return _around(F.max_pool2d, images, radius)
 
 

@@ -1,7 +1,5 @@
 """python -m tiny_world.world --output DIR --clips N [--frames 40] [--seed 0] [--split train]"""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

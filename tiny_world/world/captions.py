@@ -1,11 +1,9 @@
-"""What a clip is called: a small grammar with paraphrases over a closed vocabulary.
+"""Captions of clips: a small grammar with paraphrases over a closed vocabulary.
 
 A full caption tells everything that the first frame does not show of the future. A brief one is what somebody in a
 hurry types; it leaves size, speed and place open, and the direction where the kind of motion has a name without it.
 Which words are chosen is a function of `ClipSpec.paraphrase` alone.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Clips of the world as files: an MP4, and beside it a JSON file with caption, spec and the state of every frame."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator
@@ -67,7 +65,7 @@ def write_clips(folder: Path, num_clips: int, num_frames: int, seed: int, split:
 
 
 def read_clip_file(path: Path) -> ClipFile:
-    """What is known of a video that `write_clips` wrote.
+    """Reads the file beside a video of `write_clips`.
 
     Raises:
         ClipFileError: its JSON file is missing or not one of ours.

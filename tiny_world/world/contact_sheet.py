@@ -1,7 +1,5 @@
 """Clips for people to look at: a row a clip under its caption, a column a frame."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

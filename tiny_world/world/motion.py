@@ -1,10 +1,8 @@
-"""Where everything is, in every frame: a closed form of the clip's spec, exact below a pixel.
+"""States of all frames of a clip: a closed form of the clip's spec, exact below a pixel.
 
 Coordinates are in pixels, x to the right and y down; the picture spans 0 to FRAME_SIZE, so that a pixel's centre is at
 a half.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -61,7 +59,7 @@ class State:
         return {name: values.tolist() for name, values in numbers.items()} | {"turned": self.turned.tolist()}
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> State:
+    def from_dict(cls, data: dict[str, Any]) -> "State":
         """The inverse of `to_dict`."""
         return cls(**{field.name: np.array(data[field.name]) for field in fields(cls)})
 

@@ -3,8 +3,6 @@
 "street" is from bikes.mp4, "meadow" from bigbuckbunny.mp4 (Big Buck Bunny, CC-BY 3.0, Blender Foundation).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -20,7 +18,7 @@ from tiny_world.world.spec import CROPS, FRAME_SIZE, PHOTOGRAPHED_PLACES
 
 @dataclass(frozen=True)
 class Film:
-    """Where a place's pictures come from: `size` (height, width) is what a frame is resized to before a square is cut,
+    """A film that pictures are cut from: `size` (height, width) is what a frame is resized to before a square is cut,
     whose own corner is not above or to the left of `corner` (row, column).
 
     `saturation` and `brightness` are shares of the film's own: subjects must stay the brightest and most colourful.

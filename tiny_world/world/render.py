@@ -1,7 +1,5 @@
 """From a clip's spec to its pixels."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,7 +32,7 @@ def render(spec: ClipSpec, num_frames: int) -> Frames:
 
 
 def subject_coverage(spec: ClipSpec, state: State, which: int = 0) -> Array:
-    """How much of each pixel a subject covers, wall or not: float32 (frames, FRAME_SIZE, FRAME_SIZE) in [0, 1]."""
+    """A subject's share of each pixel, wall or not: float32 (frames, FRAME_SIZE, FRAME_SIZE) in [0, 1]."""
     centre = state.centre[:, which].astype(np.float32)
     radius = state.radius[:, which].astype(np.float32)
     wrapped = wrapped_axis(spec)
@@ -57,7 +55,7 @@ def _from_centre(centre: Array, wrap: bool) -> Array:
 
 
 def _scene(spec: ClipSpec) -> Array:
-    """What stands behind the subjects: float32 (FRAME_SIZE, FRAME_SIZE, 3)."""
+    """The picture behind the subjects: float32 (FRAME_SIZE, FRAME_SIZE, 3)."""
     place = spec.background.place
     if place in PLAIN_PLACES:
         scene = np.full((FRAME_SIZE, FRAME_SIZE, 3), PLAIN_PLACES[place], np.float32)

@@ -1,10 +1,8 @@
-"""Which clip is number `index`: balanced over the world's combinations, and split by combination.
+"""Clips of the world by number: balanced over the world's combinations, and split by combination.
 
 A combination is a shape, a colour and a motion with its direction. One colour in six is held out for each shape and
 motion, so that each shape, each colour, each motion and each pair of them is in training, and the triple is not.
 """
-
-from __future__ import annotations
 
 from functools import lru_cache
 from itertools import product
@@ -35,7 +33,7 @@ Combination = tuple[str, str, str, str]  # shape, colour, kind of motion, direct
 
 
 def is_held_out(shape: str, colour: str, kind: str, direction: str) -> bool:
-    """Whether a combination is kept from training."""
+    """True for combinations kept from training."""
     number = SHAPES.index(shape) + MOTIONS.index((kind, direction))
     return tuple(COLOURS).index(colour) == number % len(COLOURS)
 

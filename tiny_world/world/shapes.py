@@ -4,8 +4,6 @@ All are left-right symmetric, have their centroid at the origin and, at radius 1
 are in pixels where a radius in pixels is given, else in units of the radius. y points down.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 from math import pi, sqrt
 

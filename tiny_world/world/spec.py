@@ -1,6 +1,4 @@
-"""What a clip of the tiny world is, as plain data: its pixels, its state and its caption follow from this alone."""
-
-from __future__ import annotations
+"""A clip of the tiny world as plain data: its pixels, its state and its caption follow from this alone."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -55,7 +53,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Motion:
-    """How the subject moves.
+    """A rule of movement.
 
     `along` and `across`, both in [0, 1), say where the first frame stands on the path and where the path lies.
     `second_colour`, one of `neighbours` of the first, is given for "recolours" alone.
@@ -108,7 +106,7 @@ class ClipSpec:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> ClipSpec:
+    def from_dict(cls, data: dict[str, Any]) -> "ClipSpec":
         """The inverse of `to_dict`, raising what the class raises."""
         return cls(
             tuple(Subject(**subject) for subject in data["subjects"]),

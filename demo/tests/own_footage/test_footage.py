@@ -1,4 +1,4 @@
-"""What is held out is never trained on, clips stay inside shots, and bad videos are named."""
+"""Held-out frames are never trained on, clips stay inside shots, and bad videos are named."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,8 +1,11 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from exvideo_infer import Conditions
 
 from tiny_world.system.batches import (
     caption_of,
@@ -14,17 +17,25 @@ from tiny_world.system.batches import (
 from tiny_world.system.encoders import TOKENS, Encoders, build_tokenizer, tokens_of
 from tiny_world.system.image import OBJECTIVE, build_image_unet, reworded, text_tokens, v_loss
 from tiny_world.system.judges import PROPERTIES, WORDS, labels_of, numbers_of
-from tiny_world.system.vae import build_vae, reconstruction_loss, set_temporal_layers
-from tiny_world.system.video import build_video_unet
+from tiny_world.system.training_loop import Schedule
+from tiny_world.system.vae import (
+    Pictures,
+    build_vae,
+    reconstruction_loss,
+    set_scaling_factor,
+    set_temporal_layers,
+    train_on_pictures,
+)
+from tiny_world.system.video import Windows, build_video_unet, video_loss
 from tiny_world.world.captions import vocabulary
 from tiny_world.world.sampler import sample_spec
 
-MOST_BYTES = 15e6
+MAX_BYTES = 15e6
 
 
 def test_the_whole_system_fits_into_its_budget_in_half_precision() -> None:
     networks = [build_vae(), Encoders().text, Encoders().image, build_image_unet(), build_video_unet()]
-    assert 2 * sum(p.numel() for network in networks for p in network.parameters()) < MOST_BYTES
+    assert 2 * sum(p.numel() for network in networks for p in network.parameters()) < MAX_BYTES
 
 
 def test_every_caption_fits_and_has_no_unknown_word() -> None:
@@ -53,6 +64,48 @@ def test_temporal_layers_of_a_new_vae_change_nothing() -> None:
     assert torch.allclose(together, left_out, atol=1e-5)
 
 
+@pytest.mark.parametrize("num_frames", [1, 2])
+def test_stills_leave_the_temporal_layers_as_they_are_and_clips_train_them(tmp_path: Path, num_frames: int) -> None:
+    vae = build_vae()
+    before = vae.decoder.time_conv_out.weight.detach().clone(), vae.encoder.conv_in.weight.detach().clone()
+
+    def pictures(step: int, part: int, parts: int, random: np.random.Generator) -> Pictures:
+        pixels = torch.from_numpy(random.uniform(-1, 1, (4 // parts, 3, 16, 16))).float()
+        return Pictures(pixels, torch.ones(len(pixels), 1, 1, 1), num_frames)
+
+    train_on_pictures(vae, pictures, Schedule(steps=2, batch_size=4, learning_rate=1e-2), tmp_path, seed=0)
+    assert torch.equal(vae.decoder.time_conv_out.weight, before[0]) == (num_frames == 1)
+    assert not torch.equal(vae.encoder.conv_in.weight, before[1])
+
+
+@torch.no_grad()
+def test_the_scaling_factor_gives_latents_a_deviation_of_1() -> None:
+    vae, pixels = build_vae(), torch.rand(20, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    set_scaling_factor(vae, pixels)
+    latents = vae.encode(pixels).latent_dist.mode()
+    assert float((latents * vae.config.scaling_factor).std()) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_video_network_sees_noisy_latents_beside_the_clean_first_frame() -> None:
+    generator = torch.Generator().manual_seed(0)
+    latents, noise = (torch.randn(2, 3, 8, 4, 4, generator=generator) for _ in range(2))
+    sigma = torch.tensor([0.5, 20.0]).view(2, 1, 1, 1, 1)
+    batch = Windows(latents, Conditions(torch.zeros(2, 5, 6), latents[:, 0] / 2, torch.ones(2, 3)))
+
+    class Oracle:
+        device, dtype = torch.device("cpu"), torch.float32
+
+        def __call__(self, given: torch.Tensor, times: torch.Tensor, **conditions: Any) -> Any:
+            noisy, first = given.chunk(2, dim=2)
+            assert torch.equal(first, (latents[:, :1] / 2).expand_as(latents))
+            assert torch.equal(times, 0.25 * sigma.flatten().log())
+            assert conditions["encoder_hidden_states"].shape == (2, 5, 6)
+            assert conditions["added_time_ids"].shape == (2, 3)
+            return ((noisy - latents * (sigma**2 + 1).sqrt()) / sigma,)
+
+    assert float(video_loss(Oracle(), batch, noise, sigma)) == pytest.approx(0, abs=1e-8)
+
+
 def test_v_loss_is_zero_for_the_true_v_which_the_sampler_turns_into_the_clean_latents() -> None:
     generator = torch.Generator().manual_seed(0)
     latents, noise = (torch.randn(3, 8, 4, 4, generator=generator) for _ in range(2))
@@ -64,8 +117,6 @@ def test_v_loss_is_zero_for_the_true_v_which_the_sampler_turns_into_the_clean_la
 
 
 def test_a_clip_is_reworded_without_another_meaning() -> None:
-    import numpy as np
-
     random = np.random.default_rng(0)
     told = {reworded(5, random, 0.0) for _ in range(20)}
     assert len(told) > 5

@@ -1,4 +1,4 @@
-"""What ships, as it ships: sizes, layout, and that it does what it is for. The exams measure how well."""
+"""The model as it ships: sizes, layout, and that it does what it is for. The exams measure how well."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exvideo_eval.embedded.judges import load_judges
+from exvideo_eval import load_judges
 from exvideo_infer.pipeline import ExVideoPipeline
 from PIL import Image
 

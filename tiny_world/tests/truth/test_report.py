@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exvideo_eval.results import Result
+from exvideo_eval import Result
 from exvideo_infer.video_file import read_clip, write_video
 from PIL import Image
 

@@ -1,4 +1,4 @@
-"""What the tracker finds in frames, and how far from the truth it is at best: the floor under all truth measures."""
+"""The tracker against the truth: its error at best is the floor under all truth measures."""
 
 from collections.abc import Iterator
 from dataclasses import fields

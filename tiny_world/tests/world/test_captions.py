@@ -28,7 +28,7 @@ MEANINGS = {
 
 
 def read(text: str) -> dict[str, object]:
-    """What a caption says, by its words alone; None for what it leaves open."""
+    """A caption's meaning by its words alone; None for what it leaves open."""
     words = words_of(text)
     kind = next((kind for kind, marks in MARKS.items() if marks & set(words)), "crosses")
     subjects, places = [], []

@@ -1,4 +1,4 @@
-"""What is drawn is what the state says."""
+"""Frames show what the state says."""
 
 from dataclasses import replace
 from math import pi

@@ -1,4 +1,4 @@
-"""Which clips there are: a pure function of seed, index and split, balanced, and split by combination."""
+"""The world's clips: a pure function of seed, index and split, balanced, and split by combination."""
 
 from collections import Counter
 from itertools import product

@@ -18,7 +18,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from exvideo_eval.embedded.networks import FRAME_SIZE, LONGEST_CAPTION, Matcher, VideoClassifier
+from exvideo_eval.embedded.networks import FRAME_SIZE, MAX_CAPTION_WORDS, Matcher, VideoClassifier
 
 FORMAT = "exvideo.judges/1"
 DESCRIPTION, CLASSIFIER, MATCHER = "judges.json", "classifier.safetensors", "matcher.safetensors"
@@ -79,9 +79,9 @@ class Judges:
     def word_numbers(self, captions: Sequence[str]) -> Tensor:
         """Word numbers (captions, 32), filled up with 0; 1 stands for each unknown word, and for a caption of none."""
         known = {word: number for number, word in enumerate(self.words)}
-        numbers = torch.zeros((len(captions), LONGEST_CAPTION), dtype=torch.long)
+        numbers = torch.zeros((len(captions), MAX_CAPTION_WORDS), dtype=torch.long)
         for row, caption in enumerate(captions):
-            found = [known.get(word, 1) for word in words_of(caption)][:LONGEST_CAPTION] or [1]
+            found = [known.get(word, 1) for word in words_of(caption)][:MAX_CAPTION_WORDS] or [1]
             numbers[row, : len(found)] = torch.tensor(found)
         return numbers
 

@@ -17,7 +17,7 @@ STAGES = (24, 48, 64, 96)  # channels after each halving
 WIDTH = 128
 HEADS = 4
 LAYERS = 2
-LONGEST_CAPTION = 32  # words; later ones are not read
+MAX_CAPTION_WORDS = 32  # words; later ones are not read
 
 
 class ClipEncoder(nn.Module):
