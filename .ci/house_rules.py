@@ -27,7 +27,7 @@ def question_docstrings(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             words = (ast.get_docstring(node) or "").split(maxsplit=1)
-            if words and words[0].strip(",.:;") in QUESTIONS:
+            if words and words[0].strip(",.:;?") in QUESTIONS:
                 line = getattr(node, "lineno", 1)
                 yield f"{path}:{line}: the docstring opens with {words[0]!r}: say what the thing is or does."
 
