@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -74,3 +75,20 @@ def test_guidance_mixes_each_frame_by_its_own_scale(
 def test_guidance_below_one_is_refused(scale: float) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         guidance_per_frame(1.0, scale, FRAMES)
+
+
+@dataclass(frozen=True)
+class Spoken(Conditions):
+    """Conditions of a family that hears, too."""
+
+    sound: torch.Tensor | None = None
+
+
+def test_a_family_s_own_conditions_are_joined_moved_and_left_out_like_ours() -> None:
+    one, other = (Spoken(torch.full((1, 2, 3), value), sound=torch.full((1, 4), value)) for value in (1.0, 2.0))
+    both = Conditions.cat([one, other]).to(torch.float64)
+    assert isinstance(both, Spoken)
+    assert (both.tokens.shape, both.first_frame, both.tokens.dtype) == ((2, 2, 3), None, torch.float64)
+    assert both.sound is not None
+    assert both.sound[:, 0].tolist() == [1, 2]
+    assert both.without().tokens.abs().max() == 0

@@ -25,14 +25,14 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
         config: length and level.
 
     Returns:
-        The mounted extension: its parameters, `save`.
+        The mounted extension: its parameters, on and off.
 
     Raises:
         TypeError: no family knows the model's class.
-        ValueError: the model is extended already, it has no temporal site, or its sites hold LoRA tensors, hooks, or
-            classes and attention processors that the family does not know; config.num_frames is not beyond the base's
-            frames, or those are fewer than 2; or the level needs peft and it is not installed. The model is then as it
-            was.
+        ValueError: the model is extended already or compiled, it has no temporal site, or its sites hold LoRA tensors,
+            hooks, or classes and attention processors that the family does not know; config.num_frames is not beyond
+            the base's frames, or those are fewer than 2; or the level needs peft and it is not installed. The model is
+            then as it was.
     """
     check_extends(model, config)
     family = family_of(model)

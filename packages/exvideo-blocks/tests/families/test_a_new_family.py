@@ -266,6 +266,15 @@ def test_a_model_without_a_temporal_site_is_refused(toy: Family, monkeypatch: py
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
+def test_a_compiled_model_has_its_family_and_is_refused_by_name(toy: Family) -> None:
+    model = ToyModel()
+    compiled = torch.compile(model)
+    assert family_of(compiled) is toy
+    with pytest.raises(ValueError, match="This model is compiled: extend the model that was given"):
+        extend(compiled, ExtensionConfig(num_frames=12, level="position"))
+    assert extension_of(model) is None
+
+
 def test_a_name_is_taken_once(toy: Family) -> None:
     register_family(toy)  # the same again is no harm
     with pytest.raises(ValueError, match="A family named 'toy' is registered already"):

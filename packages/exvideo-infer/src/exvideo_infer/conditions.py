@@ -39,7 +39,7 @@ class Conditions:
     @classmethod
     def cat(cls, batches: Sequence[Self]) -> Self:
         """One batch of several."""
-        names = [field.name for field in fields(cls) if getattr(batches[0], field.name) is not None]
+        names = [field.name for field in fields(batches[0]) if getattr(batches[0], field.name) is not None]
         return replace(batches[0], **{name: torch.cat([getattr(one, name) for one in batches]) for name in names})
 
 
