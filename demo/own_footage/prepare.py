@@ -61,9 +61,9 @@ def report_footage(footage: Footage) -> None:
 def train_the_base(stages: Stages, footage: Footage, output: Path) -> None:
     """Trains VAE and UNet of a small base and saves it as `output/base`."""
     components, runs = build_components(base.SEED, **base.ARCHITECTURE), output / "base_runs"
-    with stages.stage("Base, image part: a small VAE from random weights", 80):
+    with stages.stage("Base, image part: a small VAE from random weights", 70):
         base.train_vae(components["vae"], footage.train, runs / "vae")
-    with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 130):
+    with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 140):
         base.train_unet(components, footage.train, runs / "unet")
         save(components, output / "base")
 

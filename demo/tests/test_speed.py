@@ -18,11 +18,10 @@ def recipe() -> dict[str, Any]:
 
 def test_the_steps_are_those_that_there_is_time_for() -> None:
     assert speed.affordable_steps(0.2, 1700) == 1700
-    slow = speed.affordable_steps(0.65, 1700)
-    assert 425 < slow < 600
-    other = speed.OTHER_SECONDS + speed.OTHER_CLIPS * 0.65
-    assert other + slow * speed.BESIDE_EACH_OTHER * 0.65 <= speed.SECONDS
-    assert speed.affordable_steps(100.0, 1700) == 425
+    slow = speed.affordable_steps(0.5, 1700)
+    assert 250 < slow < 450
+    assert 0.5 * (speed.OTHER_CLIPS + slow * speed.STEP_CLIPS) <= speed.SECONDS
+    assert speed.affordable_steps(100.0, 1700) == 212
 
 
 @pytest.mark.parametrize(("dtype", "precision"), [(torch.bfloat16, "bf16"), (torch.float32, "fp32")])
@@ -38,10 +37,10 @@ def test_a_slow_machine_makes_fewer_steps_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: torch.float32)
-    monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.65)
+    monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.5)
     steps = speed.fit(recipe())["optimizer"]["steps"]
-    assert steps == speed.affordable_steps(0.65, 1700) < 1700
-    assert capsys.readouterr().out == f"  a slow machine, 0.65 s a clip: {steps} of 1700 steps\n"
+    assert steps == speed.affordable_steps(0.5, 1700) < 1700
+    assert capsys.readouterr().out == f"  a slow machine, 0.50 s a clip: {steps} of 1700 steps\n"
 
 
 def test_a_clip_of_the_embedded_model_is_timed() -> None:
