@@ -1,6 +1,6 @@
 """The recipe fitted to the machine: the precision that it computes faster, and no more steps than there is time for.
 
-Processors without bfloat16 instructions take ten to twenty times as long in it as in float32, and some are slow in both.
+Processors without bfloat16 instructions take 10 to 20 times as long in it as in float32, and some are slow in both.
 """
 
 import time
@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 SECONDS = 690  # of the whole demo on two cores, so that it ends within twelve minutes
-# In clips, forward and back on one core, as one run of 745 steps on a slow processor took: all that is not a step, and a
-# step of two processes, each with a clip and a core.
+# In clips, forward and back on one core, as one run of 745 steps on a slow processor took: all that is not a step, and
+# a step of two processes, each with a clip and a core.
 OTHER_CLIPS, STEP_CLIPS = 940, 1.4
 
 
