@@ -7,13 +7,6 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True)
-def _peft_where_lora_is_tested(request: pytest.FixtureRequest) -> None:
-    call = getattr(request.node, "callspec", None)
-    if call is not None and call.params.get("level") == "lora":
-        pytest.importorskip("peft", reason="the level lora needs the extra exvideo-blocks[lora]")
-
-
 @pytest.fixture
 def tiny_motion_unet() -> Callable[..., Any]:
     """Makes a small random AnimateDiff UNet: tiny_motion_unet(seed=0, motion_max_seq_length=24, ...)."""

@@ -1,13 +1,12 @@
-"""The level lora: low-rank updates that peft injects."""
+"""The level lora: low-rank updates, apart from the adapters of peft."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, check_extends, extend, extension_of, load_extension, restore, save_extension
+from exvideo_blocks import ExtensionConfig, extend, load_extension, restore, save_extension
 
 MakeUnet = Callable[..., Any]
 
@@ -33,7 +32,7 @@ def test_every_run_starts_from_the_same_values_and_draws_nothing(tiny_unet: Make
     first = extend(tiny_unet(), config).named_parameters()
     after = torch.rand(1)
     torch.manual_seed(1)
-    assert torch.equal(torch.rand(1), after)  # peft draws at random, but leaves the state as it was
+    assert torch.equal(torch.rand(1), after)
     torch.manual_seed(2)
     second = extend(tiny_unet(), config).named_parameters()
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -54,11 +53,29 @@ def test_another_rank_is_saved_and_loaded(tiny_unet: MakeUnet, tmp_path: Path, l
     assert list(unet.state_dict()) == list(tiny_unet().state_dict())
 
 
-def test_without_peft_the_error_says_what_to_install(tiny_unet: MakeUnet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "peft", None)
-    unet, config = tiny_unet(), ExtensionConfig(num_frames=12, level="lora")
-    for function in (check_extends, extend):
-        with pytest.raises(ValueError, match=r"needs peft, which is not installed: run pip install 'exvideo-blocks\[l"):
-            function(unet, config)
-    assert extension_of(unet) is None
-    assert all(parameter.requires_grad for parameter in unet.parameters())
+def test_it_needs_no_peft_and_computes_what_a_layer_of_peft_computes(tiny_unet: MakeUnet) -> None:
+    from exvideo_blocks.lora import LowRankLinear
+
+    peft = pytest.importorskip("peft")
+    unet = tiny_unet()
+    extension = extend(unet, ExtensionConfig(num_frames=12, level="lora", lora_rank=4))
+    with torch.no_grad():
+        for name, parameter in extension.named_parameters().items():
+            if ".lora_B." in name:
+                parameter.normal_()
+    layers = {name: layer for name, layer in unet.named_modules() if isinstance(layer, LowRankLinear)}
+    assert layers
+    for name, layer in layers.items():
+        linear = torch.nn.ModuleDict({"linear": torch.nn.Linear(layer.in_features, layer.out_features)})
+        linear["linear"].load_state_dict(
+            {k: v for k, v in layer.state_dict().items() if k in ("weight", "bias")}, False
+        )
+        if layer.bias is None:
+            linear["linear"].bias = None
+        peft.inject_adapter_in_model(peft.LoraConfig(r=4, lora_alpha=4, target_modules=["linear"]), linear)
+        named = {"A": layer.update_down, "B": layer.update_up}
+        for factor, value in named.items():
+            assert value is extension.named_parameters()[f"{name}.lora_{factor}.default.weight"]
+            getattr(linear["linear"], f"lora_{factor}")["default"].weight.data = value.detach()
+        x = torch.randn(3, 5, layer.in_features)
+        assert torch.equal(layer(x), linear["linear"](x))

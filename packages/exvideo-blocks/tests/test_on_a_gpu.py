@@ -60,3 +60,17 @@ def test_a_trained_extension_computes_what_it_does_on_a_cpu(make_base: MakeBase,
         patch.setattr(Tensor, "cuda", lambda tensor: tensor)
         on_a_cpu = run(model.cpu(), family, 7, 1)
     torch.testing.assert_close(on_a_gpu.cpu(), on_a_cpu, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["svd", "animatediff"])
+def test_the_kept_originals_wait_in_main_memory(make_base: MakeBase, family: str) -> None:
+    model = make_base(family, torch.float32).cuda()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    extension = extend(model, ExtensionConfig(num_frames=7))
+    kept = {id(p): p for site in extension.originals.values() for p in site.parameters()}
+    in_model = {id(parameter) for parameter in model.parameters()}
+    assert {p.device.type for key, p in kept.items() if key not in in_model} == {"cpu"}
+    with extension.disabled():
+        assert {parameter.device.type for parameter in model.parameters()} == {"cuda"}
+    restore(model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -72,8 +72,6 @@ def test_the_printed_table_says_the_numbers() -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_at_every_level_the_counts_are_those_of_the_model(tiny_unet: MakeUnet, tmp_path: Path, level: str) -> None:
-    if level == "lora":
-        pytest.importorskip("peft")
     unet = tiny_unet()
     base = sum(parameter.numel() for parameter in unet.parameters())
     extension = extend(unet, ExtensionConfig(num_frames=12, level=level))
@@ -92,7 +90,6 @@ def test_the_small_levels_are_counted_under_their_own_names(tiny_unet: MakeUnet)
     attention = summarize(extend(tiny_unet(), ExtensionConfig(num_frames=12, level="attention")))
     trained = {group.name for group in attention.groups if group.trained}
     assert trained == {"frame tables", "identity convolutions", "temporal attn1", "temporal norms"}
-    pytest.importorskip("peft")
     lora = summarize(extend(tiny_unet(), ExtensionConfig(num_frames=12, level="lora")))
     trained = {group.name for group in lora.groups if group.trained}
     assert trained == {"LoRA", "frame tables", "temporal norms"}

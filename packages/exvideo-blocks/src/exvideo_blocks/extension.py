@@ -1,4 +1,4 @@
-"""The mounted extension: which parameters of the model are its own, and whether they are in it."""
+"""The mounted extension: its parameters, and whether it is in the model."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,9 +7,11 @@ from typing import Any
 from torch import nn
 
 from exvideo_blocks.config import ExtensionConfig
-from exvideo_blocks.families import FAMILIES
+from exvideo_blocks.families import FAMILIES, network_of
 from exvideo_blocks.families.family import Family
+from exvideo_blocks.guards import guard
 from exvideo_blocks.sites import Sites
+from exvideo_blocks.twins import adapters_on
 
 ATTRIBUTE = "_exvideo_extension"  # of an extended model
 
@@ -22,7 +24,7 @@ class Extension:
         config: length and level.
         family_name: kind of model, such as "svd".
         base_frames: frames of the base model.
-        names: names in the model of the parameters that the level adapts.
+        names: names of the parameters that the level adapts: in the model, but for low-rank updates as in files.
         originals: the base's own temporal sites by name, which `restore` puts back.
         trained_before: names of the model's parameters that required a gradient before it was extended.
         architecture: the part of the base's config that decides whether an extension's tensors fit.
@@ -36,18 +38,20 @@ class Extension:
         family: Family,
         base_frames: int,
         sites: Sites,
-        names: list[str],
+        owners: dict[str, tuple[nn.Module, str]],
         trained_before: set[str],
     ) -> None:
         self.model = model
         self.config = config
         self.family_name: str = family.NAME
         self.base_frames = base_frames
-        self.names = names
+        self.names = list(owners)
         self.originals = sites.originals
         self.trained_before = trained_before
         self.architecture: dict[str, Any] = family.architecture(model)
         self._sites = sites
+        # The module that holds each, and its name there: wherever that module is, be it in a layer that peft put there.
+        self._owners = owners
 
     @property
     def family(self) -> Family:
@@ -59,23 +63,41 @@ class Extension:
         return self._sites.extended()
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        """Every parameter that the level adapts, by its name in the model: the content of a file.
+        """Every parameter that the level adapts, by name: the content of a file."""
+        parameters = {name: module._parameters[attribute] for name, (module, attribute) in self._owners.items()}
+        return {name: parameter for name, parameter in parameters.items() if parameter is not None}
+
+    def check_whole(self) -> None:
+        """Checks that the parameters hold what the extension has learnt, and nothing else, as a file must.
 
         Raises:
-            ValueError: some are under other names, since adapters were put on the model after it was extended.
+            ValueError: modules of the temporal sites were replaced or run through hooks of a library, or an adapter of
+                peft is fused into parameters of the extension.
         """
-        parameters = {
-            f"{site_name}.{name}": parameter
-            for site_name, site in self.sites().items()
-            for name, parameter in site.named_parameters(remove_duplicate=False)
-        }
-        missing = [name for name in self.names if name not in parameters]
-        if missing:
+        self._sites.check_whole(adapters=True)
+        fused = self.fused_into()
+        if fused:
             raise ValueError(
-                f"{len(missing)} parameters of this extension are not under their names any more ({missing[0]} is the "
-                "first), as adapters were put on this model after it was extended: delete them first."
+                f"Adapters of peft are fused into {len(fused)} parameters of this extension ({fused[0]} is the first), "
+                "which would be saved with them: call unfuse_lora() first."
             )
-        return {name: parameters[name] for name in self.names}
+
+    def originals_carry_adapters(self) -> bool:
+        """True if adapters of peft are around layers of the base's temporal sites."""
+        return any(adapters_on(layer) for site in self.originals.values() for layer in site.modules())
+
+    def fused_into(self, *, possibly: bool = False) -> list[str]:
+        """Names of the parameters that adapters of peft are fused into.
+
+        Args:
+            possibly: those that they would be fused into, too.
+        """
+        layers = [layer for site in self.sites().values() for layer in site.modules() if adapters_on(layer)]
+        around = {
+            id(module) for layer in layers if possibly or layer.merged_adapters for module in layer.modules()
+        }  # fmt: skip
+        touched = ("weight", "bias")
+        return [name for name, (module, at) in self._owners.items() if id(module) in around and at in touched]
 
     def trainable_parameters(self, context_tokens: int | None = None) -> dict[str, nn.Parameter]:
         """The parameters to give to an optimizer, by name. They require a gradient from here on.
@@ -105,8 +127,13 @@ class Extension:
         """Puts the base's own modules in the model; the extended ones wait, with all they have learnt, for `enable`.
 
         The model computes what the frozen base does. Does nothing if the extension is disabled already.
+
+        Raises:
+            ValueError: something that was put in the extended modules meanwhile would go with them (adapters of peft,
+                other modules, hooks of offloading), or the model was moved to the meta device. Nothing was done then.
         """
         self._sites.put_originals()
+        guard(self)
 
     def enable(self) -> None:
         """Puts the extended modules back after `disable`; does nothing if they are in the model already.
@@ -114,11 +141,12 @@ class Extension:
         Where the model was moved or cast meanwhile, they follow it; else no bit of them changes.
 
         Raises:
-            ValueError: the extension was taken off its model.
+            ValueError: the extension was taken off its model; or as `disable`, of the base's own modules.
         """
         if not self._is_mounted():
             raise ValueError("This extension was taken off its model: mount one with extend or load_extension.")
         self._sites.put_extended()
+        guard(self)
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
@@ -131,10 +159,14 @@ class Extension:
             if was_enabled and self._is_mounted():
                 self.enable()
 
+    def warn_of_changes(self) -> None:
+        """Warns if parameters that the base shares with the extended modules were changed in place."""
+        self._sites.warn_of_changes()
+
     def _is_mounted(self) -> bool:
         return extension_of(self.model) is self
 
 
-def extension_of(model: nn.Module) -> Extension | None:
-    """The extension that is mounted on a model, or None."""
-    return getattr(model, ATTRIBUTE, None)
+def extension_of(model: Any) -> Extension | None:
+    """The extension that is mounted on a model, or on the model of a pipeline; None if there is none."""
+    return getattr(network_of(model), ATTRIBUTE, None)

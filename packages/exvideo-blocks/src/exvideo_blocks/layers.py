@@ -1,4 +1,4 @@
-"""The two layers that ExVideo adds, a row per frame and a 3D convolution, and one that the base has, kept as it was."""
+"""The two layers that ExVideo adds, a row per frame and a 3D convolution; and the base's linear layers, kept safe."""
 
 from collections.abc import Callable
 from typing import Self
@@ -79,8 +79,48 @@ class IdentityConv3d(nn.Conv3d):
         return super()._apply(on_four_axes, recurse)
 
 
-class FrozenLinear(nn.Linear):
-    """A frozen linear layer with a bias that rounds as it did before it was frozen; made by `twin_of` alone.
+class BorrowedLinear(nn.Linear):
+    """A linear layer over parameters of the base's, each of which it copies as soon as anybody else reaches for it.
+
+    Whoever changes a layer by its name, as peft does to merge an update (`layer.weight.data += ...`), changes a copy;
+    the base keeps its bits. Made by `exvideo_blocks.twins` alone.
+
+    Attributes:
+        borrowed: names of the parameters that are the base's still.
+    """
+
+    borrowed: set[str]
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, *self._own())
+
+    def _own(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias, for its own use, which copies nothing."""
+        weight = self._parameters["weight"]
+        assert weight is not None
+        return weight, self._parameters["bias"]
+
+    @property
+    def weight(self) -> nn.Parameter:  # type: ignore[override] # an annotation there, found by its name all the same
+        parameter = self._reach("weight")
+        assert parameter is not None
+        return parameter
+
+    @property
+    def bias(self) -> nn.Parameter | None:  # type: ignore[override] # as above
+        return self._reach("bias")
+
+    def _reach(self, name: str) -> nn.Parameter | None:
+        parameter = self._parameters[name]
+        if parameter is not None and name in self.borrowed:
+            parameter = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+            self._parameters[name] = parameter
+        self.borrowed.discard(name)
+        return parameter
+
+
+class FrozenLinear(BorrowedLinear):
+    """A frozen linear layer with a bias that rounds as it did before it was frozen.
 
     PyTorch multiplies a strided view of images as one matrix where the weight requires a gradient, and image by image
     where it does not. The two round differently, and freezing a model must not change what it computes.
@@ -89,8 +129,10 @@ class FrozenLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         if input.is_contiguous():
             return super().forward(input)
-        rows = F.linear(input.flatten(0, -2), self.weight)
-        return (rows + self.bias.to(rows.dtype)).unflatten(0, input.shape[:-1])
+        weight, bias = self._own()
+        assert bias is not None
+        rows = F.linear(input.flatten(0, -2), weight)
+        return (rows + bias.to(rows.dtype)).unflatten(0, input.shape[:-1])
 
 
 def _pad_by_reflection(x: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class Level:
             self.blocks
             or (self.norms and part.startswith("norm"))
             or (self.self_attention and part in self_attentions)
-            or (self.lora and (".lora_A." in name or ".lora_B." in name))
+            or (self.lora and name.rpartition(".")[2] in ("update_down", "update_up"))
         )
 
 

@@ -6,13 +6,13 @@ from torch import nn
 
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import ATTRIBUTE, Extension, extension_of
-from exvideo_blocks.families import family_of
-from exvideo_blocks.levels import LEVELS
-from exvideo_blocks.lora import check_peft, start_lora
+from exvideo_blocks.families import family_of, network_of
+from exvideo_blocks.guards import guard, unguard
+from exvideo_blocks.lora import start_lora, stored_name
 from exvideo_blocks.sites import Sites
 
 
-def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
+def extend(model: Any, config: ExtensionConfig) -> Extension:
     """Mounts extended temporal blocks on `model`, in place, and freezes everything that the level does not train.
 
     A freshly extended model computes what the base computes for clips of up to the base's own length, unless its
@@ -21,7 +21,7 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
 
     Args:
         model: one that a family knows: diffusers' UNetSpatioTemporalConditionModel or UNetMotionModel, or a class of
-            `register_family`.
+            `register_family`; or a pipeline of diffusers with one.
         config: length and level.
 
     Returns:
@@ -29,22 +29,26 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
 
     Raises:
         TypeError: no family knows the model's class.
-        ValueError: the model is extended already or compiled, it has no temporal site, or its sites hold LoRA tensors,
-            hooks, or classes and attention processors that the family does not know; config.num_frames is not beyond
-            the base's frames, or those are fewer than 2; or the level needs peft and it is not installed. The model is
-            then as it was.
+        ValueError: the model is extended already or compiled, it has no temporal site, or its sites carry adapters of
+            peft, hooks, fused or quantised layers, or classes and attention processors that the family does not know;
+            config.num_frames is not beyond the base's frames, or those are fewer than 2. The model is then as it was.
     """
+    model = network_of(model)
     check_extends(model, config)
     family = family_of(model)
     known = config.base_frames or family.base_frames(model)
     trained_before = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     originals = family.find_sites(model)
     extended = {name: family.extended_site(site, config, known) for name, site in originals.items()}
-    names = [f"{at}.{name}" for at, site in extended.items() for name in family.adapted_names(site, config.level)]
+    owners = {
+        stored_name(f"{at}.{name}"): _owner(site, name)
+        for at, site in extended.items()
+        for name in family.adapted_names(site, config.level)
+    }
     model.requires_grad_(False)
     extension = Extension(
         model=model, config=config, family=family, base_frames=known, sites=Sites(model, originals, extended),
-        names=names, trained_before=trained_before,
+        owners=owners, trained_before=trained_before,
     )  # fmt: skip
     for site in extended.values():
         site.requires_grad_(False)
@@ -54,7 +58,13 @@ def extend(model: nn.Module, config: ExtensionConfig) -> Extension:
         parameter.requires_grad_(True)
     _carry_checkpointing(model, extended)
     setattr(model, ATTRIBUTE, extension)
+    guard(extension)
     return extension
+
+
+def _owner(site: nn.Module, name: str) -> tuple[nn.Module, str]:
+    parent, _, attribute = name.rpartition(".")
+    return site.get_submodule(parent), attribute
 
 
 def _carry_checkpointing(model: nn.Module, extended: dict[str, Any]) -> None:
@@ -67,17 +77,21 @@ def _carry_checkpointing(model: nn.Module, extended: dict[str, Any]) -> None:
             site._gradient_checkpointing_func = getattr(saving, function)
 
 
-def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
-    """Raises what `extend` would raise of the configuration, the base's length and LoRA in it; touches nothing.
+def check_extends(model: Any, config: ExtensionConfig) -> None:
+    """Raises what `extend` would raise of the configuration and the base's length; touches nothing.
 
-    What stands in the temporal sites (classes, hooks, attention processors) only `extend` itself finds.
+    What stands in the temporal sites (classes, adapters, hooks, attention processors) only `extend` itself finds.
     """
+    model = network_of(model)
     family = family_of(model)
     if hasattr(model, "_orig_mod"):
         raise ValueError("This model is compiled: extend the model that was given to torch.compile, and compile after.")
     if extension_of(model) is not None:
         raise ValueError("This model is extended already: call restore(model) first.")
-    _check_sites(model, family.find_sites(model))
+    if not family.find_sites(model):
+        raise ValueError(
+            f"This {type(model).__name__} has no temporal site, so there is nothing to extend: pass a video model."
+        )
     if config.level not in family.LEVELS:
         raise ValueError(
             f"level={config.level!r} is not one that {family.NAME} models serve: choose one of "
@@ -95,33 +109,27 @@ def check_extends(model: nn.Module, config: ExtensionConfig) -> None:
             f"num_frames={config.num_frames} is no extension of a base model of {known} frames: "
             f"ask for more than {known}."
         )
-    if LEVELS[config.level].lora:
-        check_peft()
 
 
-def _check_sites(model: nn.Module, sites: dict[str, nn.Module]) -> None:
-    if not sites:
-        raise ValueError(
-            f"This {type(model).__name__} has no temporal site, so there is nothing to extend: pass a video model."
-        )
-    lora = [f"{at}.{name}" for at, site in sites.items() for name, _ in site.named_parameters() if ".lora_" in name]
-    if lora:
-        raise ValueError(
-            f"The temporal sites of this {type(model).__name__} hold {len(lora)} LoRA tensors ({lora[0]} is the "
-            "first), which an extension would take for its own: merge or unload them before extending it."
-        )
-
-
-def restore(model: nn.Module) -> None:
+def restore(model: Any) -> None:
     """Takes the extension off: the original modules and weights are back, bit for bit, on the model's present device.
 
+    What stands outside of the temporal sites is as it is: the extension never touched it. A warning names weights of
+    the base that somebody wrote to in place meanwhile, by an optimizer or `load_state_dict`.
+
+    Args:
+        model: the model, or a pipeline with it.
+
     Raises:
-        ValueError: the model is not extended.
+        ValueError: the model is not extended; or as `Extension.disable`, the extension is then mounted still.
     """
+    model = network_of(model)
     extension = extension_of(model)
     if extension is None:
         raise ValueError(f"This {type(model).__name__} is not extended: there is nothing to restore.")
     extension.disable()
+    extension.warn_of_changes()
+    unguard(model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in extension.trained_before)
     delattr(model, ATTRIBUTE)

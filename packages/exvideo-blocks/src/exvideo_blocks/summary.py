@@ -141,7 +141,10 @@ def summarize(extension: Extension, context_tokens: int | None = None) -> Summar
     adapted = set(extension.names)
     sites = {name: dict(site.named_parameters()) for name, site in extension.sites().items()}
     originals = {name: dict(site.named_parameters()) for name, site in extension.originals.items()}
-    of_sites = {f"{site}.{name}": p for site, parameters in sites.items() for name, p in parameters.items()}
+    named = {id(parameter): name for name, parameter in extension.named_parameters().items()}
+    of_sites = {
+        named.get(id(p), f"{site}.{name}"): p for site, parameters in sites.items() for name, p in parameters.items()
+    }  # fmt: skip
     mounted = tuple(f"{name}." for name in sites)
     outside = {name: p for name, p in extension.model.named_parameters() if not name.startswith(mounted)}
     shared = {id(parameter) for parameter in of_sites.values()}

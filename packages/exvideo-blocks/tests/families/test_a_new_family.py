@@ -73,6 +73,9 @@ class ToyFamily:
     def model_class(self) -> type[nn.Module]:
         return ToyModel
 
+    def can_run(self, model: Any, num_frames: int) -> bool:
+        return True
+
     def base_frames(self, model: Any) -> int:
         return len(model.time.positions)
 
@@ -188,6 +191,9 @@ class CompressedFamily(ToyFamily):
             below = num_frames // 4 * 4
             raise ValueError(f"num_frames={num_frames} is no multiple of 4: give {below or 4} or {below + 4}.")
         return num_frames // 4
+
+    def can_run(self, model: Any, num_frames: int) -> bool:
+        return True
 
     def base_frames(self, model: Any) -> int:
         return 4 * len(model.time.positions)

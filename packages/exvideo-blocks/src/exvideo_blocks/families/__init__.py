@@ -1,5 +1,7 @@
 """The kinds of video model that can be extended, a room each."""
 
+from typing import Any
+
 from torch import nn
 
 from exvideo_blocks.families import animatediff, svd
@@ -16,6 +18,24 @@ def register_family(family: Family) -> None:
     """
     if FAMILIES.setdefault(family.NAME, family) is not family:
         raise ValueError(f"A family named {family.NAME!r} is registered already: choose another name.")
+
+
+def network_of(model: Any) -> nn.Module:
+    """The model itself, or the one that a pipeline of diffusers denoises with.
+
+    Raises:
+        TypeError: it is neither a module nor a pipeline with a model of a family.
+    """
+    if isinstance(model, nn.Module):
+        return model
+    for family in FAMILIES.values():
+        network: Any = getattr(model, family.SUBFOLDER, None)
+        if isinstance(getattr(network, "_orig_mod", network), family.model_class()):
+            return network
+    raise TypeError(
+        f"{type(model).__name__} holds no model that can be extended: pass a model, or a pipeline of "
+        f"{', '.join(FAMILIES)}."
+    )
 
 
 def family_of(model: nn.Module) -> Family:

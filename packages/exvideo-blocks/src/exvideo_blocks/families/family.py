@@ -39,6 +39,10 @@ class Family(Protocol):
         """Frames the base was trained at; the family's usual length where its config does not say."""
         ...
 
+    def can_run(self, model: Any, num_frames: int) -> bool:
+        """True if the base, not extended, computes clips of that length, however badly."""
+        ...
+
     def rows(self, num_frames: int) -> int:
         """Temporal rows (latent frames) of a clip.
 
@@ -125,6 +129,27 @@ def check_class(module: nn.Module, known: type[nn.Module]) -> None:
             f"A temporal site of this model has a {type(module).__name__} where a {known.__name__} is known, and its "
             f"own computation would be lost: put a plain {known.__name__} back before extending the model "
             "(for FreeNoise: disable_free_noise)."
+        )
+
+
+def check_unfused(attention: Any) -> None:
+    """Raises ValueError if the query, key and value projections of an attention of diffusers are fused into one."""
+    if getattr(attention, "fused_projections", False):
+        raise ValueError(
+            "A temporal attention of this model has fused projections (fuse_qkv_projections), beside which the "
+            "separate ones that an extension adapts are not used: call model.unfuse_qkv_projections() first."
+        )
+
+
+def check_processor(processor: Any) -> None:
+    """Raises ValueError unless an attention processor is one of diffusers' that compute plain attention."""
+    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0, XFormersAttnProcessor
+
+    if type(processor) not in (AttnProcessor, AttnProcessor2_0, XFormersAttnProcessor):
+        raise ValueError(
+            f"A temporal attention has, or is to have, a {type(processor).__name__}, but an extended block of this "
+            "model computes plain attention itself and would ignore it: call model.set_attn_processor with diffusers' "
+            "AttnProcessor2_0(), or give the processors of all others by name."
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import Extension
-from exvideo_blocks.families import family_of
+from exvideo_blocks.families import family_of, network_of
 from exvideo_blocks.families.family import Family
 from exvideo_blocks.files.header import ExtensionHeader, architecture_hash, read_extension_header
 from exvideo_blocks.files.hub import locate
@@ -19,13 +19,13 @@ from exvideo_blocks.mount import extend, restore
 from torch import nn
 
 
-def load_extension(model: nn.Module, path: str | Path, *, revision: str | None = None) -> Extension:
+def load_extension(model: Any, path: str | Path, *, revision: str | None = None) -> Extension:
     """Mounts the extension of a file, or of a repository of the Hugging Face hub, on a base model.
 
     Its values are rounded to the model's dtype.
 
     Args:
-        model: the base model, not extended.
+        model: the base model, not extended; or a pipeline of diffusers with it, such as a stock AnimateDiffPipeline.
         path: file that `save_extension` wrote, folder that `save_pretrained` wrote, or `user/name` on the hub. What
             exists here goes first.
         revision: branch, tag or commit on the hub; None for the main branch.
@@ -36,6 +36,7 @@ def load_extension(model: nn.Module, path: str | Path, *, revision: str | None =
             message says what differs); a value is not finite, be it because the model's dtype cannot hold it; or the
             model cannot be extended, as `extend` says. The model is then as it was.
     """
+    model = network_of(model)
     family = family_of(model)
     file = locate(path, revision)
     header = read_extension_header(file)

@@ -70,8 +70,10 @@ def export_published(extension: Extension, path: str | Path, *, dtype: torch.dty
         dtype: floating type in the file, torch.float16 in the release; None keeps each tensor's own.
 
     Raises:
-        ValueError: the extension is of another kind, or a value is not finite in `dtype`. Nothing is written then.
+        ValueError: the extension is of another kind, a value is not finite in `dtype`, or as `Extension.check_whole`.
+            Nothing is written then.
     """
+    extension.check_whole()
     names = published_names(extension)
     values = values_for(path, extension.named_parameters(), dtype=dtype)
     write_safetensors(path, {theirs: values[ours] for theirs, ours in names.items()}, {})

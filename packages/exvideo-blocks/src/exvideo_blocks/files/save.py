@@ -31,8 +31,10 @@ def save_extension(
 
     Raises:
         ValueError: `tensors` has a name or a shape that this extension does not, a value is not finite, be it because
-            `dtype` cannot hold it, the model is on the meta device, or the path is a folder. Nothing is written then.
+            `dtype` cannot hold it, the model is on the meta device, the path is a folder, or as
+            `Extension.check_whole`. Nothing is written then.
     """
+    extension.check_whole()
     values = values_for(path, extension.named_parameters(), tensors, dtype)
     write_safetensors(path, values, header_of(extension).metadata())
 

@@ -6,6 +6,7 @@ from exvideo_blocks.families.animatediff.objective import objective as objective
 from exvideo_blocks.families.animatediff.sites import adapted_names as adapted_names
 from exvideo_blocks.families.animatediff.sites import architecture as architecture
 from exvideo_blocks.families.animatediff.sites import base_frames as base_frames
+from exvideo_blocks.families.animatediff.sites import can_run as can_run
 from exvideo_blocks.families.animatediff.sites import dead_names as dead_names
 from exvideo_blocks.families.animatediff.sites import extended_site as extended_site
 from exvideo_blocks.families.animatediff.sites import find_sites as find_sites

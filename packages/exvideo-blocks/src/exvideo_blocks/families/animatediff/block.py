@@ -1,14 +1,14 @@
 """The extended motion module of AnimateDiff: the base's own modules with trainable positions.
 
-Both classes are subclasses of the diffusers class they stand in for and share its submodules and parameter names.
+Its classes are subclasses of those they stand in for and share their submodules and parameter names.
 """
 
 from typing import Any
 
 import torch
-from diffusers.models.attention import BasicTransformerBlock, _chunked_feed_forward
+from diffusers.models.attention import BasicTransformerBlock, FreeNoiseTransformerBlock, _chunked_feed_forward
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class ExtendedMotionBlock(BasicTransformerBlock):
@@ -37,6 +37,19 @@ class ExtendedMotionBlock(BasicTransformerBlock):
         if self._chunk_size is None:
             return self.ff(tokens)
         return _chunked_feed_forward(self.ff, tokens, self._chunk_dim, self._chunk_size)
+
+
+class ExtendedMotionBlocks(nn.ModuleList):
+    """The blocks of an extended motion module, none of which FreeNoise can take the place of."""
+
+    def __setitem__(self, index: int, module: nn.Module) -> None:
+        if isinstance(module, FreeNoiseTransformerBlock):
+            raise ValueError(
+                "FreeNoise replaces the motion blocks by its own, without what an extension has learnt, and an "
+                "extended model needs no windows: call disable_free_noise() on the pipeline, which has noted it down "
+                "already; or take the extension off (restore) to use FreeNoise. No block was replaced."
+            )
+        super().__setitem__(index, module)
 
 
 class ExtendedAnimateDiffTransformer3D(AnimateDiffTransformer3D):
@@ -73,10 +86,11 @@ class ExtendedAnimateDiffTransformer3D(AnimateDiffTransformer3D):
         video = hidden_states.unflatten(0, (-1, num_frames)).transpose(1, 2)
         batch, channels, _, height, width = video.shape
         tokens = self.norm(video).permute(0, 3, 4, 2, 1).reshape(-1, num_frames, channels)
-        tokens = self._convolve(self.proj_in(tokens), (batch, height, width))
+        # By keyword, as the base calls them: diffusers' SplitInferenceModule splits what is given so.
+        tokens = self._convolve(self.proj_in(input=tokens), (batch, height, width))
         for block in self.transformer_blocks:
             tokens = self._maybe_checkpoint(block, tokens)
-        tokens = self.proj_out(tokens).view(batch, height, width, num_frames, channels)
+        tokens = self.proj_out(input=tokens).view(batch, height, width, num_frames, channels)
         return tokens.permute(0, 3, 4, 1, 2).contiguous().view(hidden_states.shape) + hidden_states
 
     def _convolve(self, tokens: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -88,4 +102,4 @@ class ExtendedAnimateDiffTransformer3D(AnimateDiffTransformer3D):
     def _maybe_checkpoint(self, block: Any, tokens: Tensor) -> Tensor:
         if torch.is_grad_enabled() and self.gradient_checkpointing:
             return self._gradient_checkpointing_func(block, tokens)
-        return block(tokens)
+        return block(hidden_states=tokens)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_blocks.families.family import check_class, plain_architecture
-from exvideo_blocks.layers import FrameTable, FrozenLinear, IdentityConv3d
+from exvideo_blocks.families.family import check_class, check_unfused, plain_architecture
+from exvideo_blocks.layers import BorrowedLinear, FrameTable, FrozenLinear, IdentityConv3d
 from exvideo_blocks.levels import LEVELS, Level
-from exvideo_blocks.lora import inject_lora
+from exvideo_blocks.lora import add_updates
 from exvideo_blocks.positions import POSITIONS
 from exvideo_blocks.twins import twin_of, twin_with_own
 
@@ -43,6 +43,11 @@ def base_frames(model: Any) -> int:
     return min(TRAINED_FRAMES, int(model.config.motion_max_seq_length))
 
 
+def can_run(model: Any, num_frames: int) -> bool:
+    """True up to the rows of the stored position table."""
+    return num_frames <= int(model.config.motion_max_seq_length)
+
+
 def architecture(model: Any) -> dict[str, Any]:
     """The part of the model's config that decides whether an extension's tensors fit, as plain JSON values."""
     return plain_architecture(model.config, _NOT_ARCHITECTURE)
@@ -66,7 +71,7 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     """
     from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 
-    from exvideo_blocks.families.animatediff.block import ExtendedAnimateDiffTransformer3D
+    from exvideo_blocks.families.animatediff.block import ExtendedAnimateDiffTransformer3D, ExtendedMotionBlocks
 
     check_class(site, AnimateDiffTransformer3D)
     level = LEVELS[config.level]
@@ -74,9 +79,10 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     extended = twin_of(site, ExtendedAnimateDiffTransformer3D)
     # diffusers sets this on every module that has it, and the base's motion modules do not.
     extended.gradient_checkpointing = getattr(site, "gradient_checkpointing", False)
-    if type(site.proj_in) is nn.Linear:
-        extended.proj_in = twin_of(site.proj_in, FrozenLinear)
-    extended.transformer_blocks = nn.ModuleList(
+    for name, kind in (("proj_in", FrozenLinear), ("proj_out", BorrowedLinear)):
+        if type(site.get_submodule(name)) is nn.Linear:
+            extended.register_module(name, twin_of(site.get_submodule(name), kind))
+    extended.transformer_blocks = ExtendedMotionBlocks(
         _extended_block(block, level, config.lora_rank, ids) for block in site.transformer_blocks
     )
     extended.identity_conv = None
@@ -94,12 +100,14 @@ def _extended_block(block: Any, level: Level, lora_rank: int, ids: list[float]) 
     from exvideo_blocks.families.animatediff.block import ExtendedMotionBlock
 
     check_class(block, BasicTransformerBlock)
+    for attention in (block.attn1, block.attn2):
+        check_unfused(attention)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
     extended = twin_of(own, ExtendedMotionBlock)
     for table in _TABLES:
         extended.add_module(table, FrameTable(position_rows(block.pos_embed.pe[0], ids)))
     if level.lora:
-        inject_lora(extended, _LORA_TARGETS, lora_rank)
+        add_updates(extended, _LORA_TARGETS, lora_rank)
     return extended
 
 

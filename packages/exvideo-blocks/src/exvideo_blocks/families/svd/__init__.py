@@ -8,6 +8,7 @@ from exvideo_blocks.families.svd.objective import objective as objective
 from exvideo_blocks.families.svd.sites import adapted_names as adapted_names
 from exvideo_blocks.families.svd.sites import architecture as architecture
 from exvideo_blocks.families.svd.sites import base_frames as base_frames
+from exvideo_blocks.families.svd.sites import can_run as can_run
 from exvideo_blocks.families.svd.sites import dead_names as dead_names
 from exvideo_blocks.families.svd.sites import extended_site as extended_site
 from exvideo_blocks.families.svd.sites import find_sites as find_sites

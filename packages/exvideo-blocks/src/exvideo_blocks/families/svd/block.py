@@ -23,6 +23,8 @@ from exvideo_blocks.kernels.temporal_attention.reference import join_heads, spli
 class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
     """diffusers' temporal block on tokens (batch * frames, positions, channels); it never permutes them."""
 
+    ignores_processors = True  # of its attentions, which it computes itself
+
     def forward(self, hidden_states: Tensor, num_frames: int, encoder_hidden_states: Tensor | None = None) -> Tensor:
         """Args:
             hidden_states: (batch * frames, positions, channels).

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from exvideo_blocks.families.family import check_class, plain_architecture
-from exvideo_blocks.layers import FrameTable, FrozenLinear, IdentityConv3d
+from exvideo_blocks.families.family import check_class, check_processor, check_unfused, plain_architecture
+from exvideo_blocks.layers import BorrowedLinear, FrameTable, FrozenLinear, IdentityConv3d
 from exvideo_blocks.levels import LEVELS, Level
-from exvideo_blocks.lora import inject_lora
+from exvideo_blocks.lora import add_updates
 from exvideo_blocks.positions import POSITIONS
 from exvideo_blocks.twins import twin_of, twin_with_own
 
@@ -35,6 +35,11 @@ def model_class() -> type[nn.Module]:
 def base_frames(model: Any) -> int:
     """Frames that the base model was trained at."""
     return int(model.config.num_frames)
+
+
+def can_run(model: Any, num_frames: int) -> bool:
+    """True: positions are computed for any length."""
+    return True
 
 
 def architecture(model: Any) -> dict[str, Any]:
@@ -67,8 +72,9 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     level = LEVELS[config.level]
     extended = twin_of(site, ExtendedTransformerSpatioTemporalModel)
     extended.time_pos_embed = twin_with_own(site.time_pos_embed, lambda _: level.blocks)
-    if type(site.proj_in) is nn.Linear:
-        extended.proj_in = twin_of(site.proj_in, FrozenLinear)
+    for name, kind in (("proj_in", FrozenLinear), ("proj_out", BorrowedLinear)):
+        if type(site.get_submodule(name)) is nn.Linear:
+            extended.register_module(name, twin_of(site.get_submodule(name), kind))
     extended.temporal_transformer_blocks = nn.ModuleList(
         _extended_block(block, level, config.lora_rank) for block in site.temporal_transformer_blocks
     )
@@ -94,25 +100,14 @@ def _extended_block(block: Any, level: Level, lora_rank: int) -> nn.Module:
 
     check_class(block, TemporalBasicTransformerBlock)
     for attention in (block.attn1, block.attn2):
-        _check_processor(attention)
+        if attention is not None:
+            check_unfused(attention)
+            check_processor(attention.processor)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
     extended = twin_of(own, TokenMajorTemporalBlock)
     if level.lora:
-        inject_lora(extended, _LORA_TARGETS, lora_rank)
+        add_updates(extended, _LORA_TARGETS, lora_rank)
     return extended
-
-
-def _check_processor(attention: Any) -> None:
-    """Raises ValueError unless the attention's processor is one of diffusers' that compute plain attention."""
-    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0, XFormersAttnProcessor
-
-    plain = (AttnProcessor, AttnProcessor2_0, XFormersAttnProcessor)
-    if attention is not None and type(attention.processor) not in plain:
-        raise ValueError(
-            f"A temporal attention of this model has a {type(attention.processor).__name__}, but an extended block "
-            "computes plain attention itself and would ignore it: call model.set_attn_processor with diffusers' "
-            "AttnProcessor2_0() before extending the model."
-        )
 
 
 def adapted_names(site: Any, level_name: str) -> list[str]:

@@ -1,0 +1,615 @@
+"""What diffusers and peft offer on a model, done to an extended one: it works, or is refused by name; docs/mounted.md.
+
+Their public methods are enumerated, so that a new one fails here until it is judged.
+"""
+
+import inspect
+import itertools
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from exvideo_blocks import LEVELS, Extension, ExtensionConfig, extend, load_extension, restore, save_extension
+from exvideo_blocks.guards import REFUSED
+from torch import Tensor, nn
+
+peft = pytest.importorskip("peft")
+
+MakeBase = Callable[[str, torch.dtype], Any]
+FAMILIES = ("svd", "animatediff")
+CELLS = list(itertools.product(FAMILIES, LEVELS))
+LINEARS = {
+    "everywhere": lambda name: name.endswith(("to_q", "to_v")),
+    "spatial": lambda name: name.endswith(("to_q", "to_v")) and "motion" not in name and "temporal" not in name,
+}
+FLOAT8 = torch.float8_e4m3fn
+
+
+def run(model: Any, frames: int = 6) -> Tensor:
+    family = "svd" if type(model).__name__ == "UNetSpatioTemporalConditionModel" else "animatediff"
+    generator = torch.Generator().manual_seed(1)
+    dtype = next(p.dtype for p in model.parameters() if p.dtype != FLOAT8)
+    sample = torch.randn(1, frames, 8 if family == "svd" else 4, 4, 6, generator=generator).to(dtype)
+    context = torch.randn(1, 1, 32, generator=generator).to(dtype)
+    with torch.no_grad():
+        if family == "svd":
+            return model(sample, torch.tensor(0.3), context, torch.tensor([[6.0, 127.0, 0.02]]).to(dtype)).sample
+        return model(sample.transpose(1, 2), torch.tensor(7), context.repeat(frames, 1, 1)).sample
+
+
+def disturb(extension: Extension) -> None:
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in extension.named_parameters().values():
+            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+
+
+def bits(model: Any) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(
+        first[name].dtype == second[name].dtype and torch.equal(first[name], second[name]) for name in first
+    )
+
+
+@pytest.fixture
+def extended(make_base: MakeBase) -> Callable[[str, str], tuple[Any, Extension, dict[str, Tensor]]]:
+    """Makes an extended model whose extension has learnt something, and the bits of its base."""
+
+    def make(family: str, level: str) -> tuple[Any, Extension, dict[str, Tensor]]:
+        model = make_base(family, torch.float32)
+        base = bits(model)
+        extension = extend(model, ExtensionConfig(num_frames=7, level=level))
+        disturb(extension)
+        return model, extension, base
+
+    return make
+
+
+Extended = Callable[[str, str], tuple[Any, Extension, dict[str, Tensor]]]
+
+
+def style(model: nn.Module, where: str = "everywhere") -> dict[str, Tensor]:
+    """The tensors of a LoRA of rank 2 for some layers of a model, in the names of diffusers."""
+    generator, tensors = torch.Generator().manual_seed(2), {}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and LINEARS[where](name):
+            tensors[f"{name}.lora_A.weight"] = torch.randn(2, module.in_features, generator=generator)
+            tensors[f"{name}.lora_B.weight"] = 0.1 * torch.randn(module.out_features, 2, generator=generator)
+    return tensors
+
+
+@torch.no_grad()
+def with_style(model: Any, tensors: dict[str, Tensor]) -> Tensor:
+    """What a model gives with a LoRA: computed on this model, whose weights it is added to; to be thrown away."""
+    for key in tensors:
+        if ".lora_A." in key:
+            name = key.removesuffix(".lora_A.weight")
+            layer = model.get_submodule(name)
+            layer.weight.data += tensors[f"{name}.lora_B.weight"] @ tensors[key]
+    return run(model)
+
+
+def put(model: Any, tensors: dict[str, Tensor], name: str = "mine") -> None:
+    """A LoRA beside a model's weights: diffusers' way where the class has it, else peft's own."""
+    if hasattr(type(model), "load_lora_adapter"):
+        model.load_lora_adapter(dict(tensors), prefix=None, adapter_name=name)
+        return
+    layers = [key.removesuffix(".lora_A.weight") for key in tensors if ".lora_A." in key]
+    config = peft.LoraConfig(r=2, lora_alpha=2, target_modules=layers)
+    peft.inject_adapter_in_model(config, model, name)
+    peft.set_peft_model_state_dict(model, dict(tensors), adapter_name=name)
+
+
+def layers_of_peft(model: nn.Module) -> list[Any]:
+    return [module for module in model.modules() if isinstance(module, peft.tuners.tuners_utils.BaseTunerLayer)]
+
+
+def unload(model: nn.Module) -> None:
+    from diffusers.utils.peft_utils import recurse_remove_peft_layers
+
+    recurse_remove_peft_layers(model)
+    if hasattr(model, "peft_config"):
+        del model.peft_config
+    model._hf_peft_config_loaded = False
+
+
+close = {"rtol": 1e-4, "atol": 2e-5}
+
+
+# --- a style LoRA beside a length extension --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", LINEARS)
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_a_style_lora_beside_it_adds_up_and_leaves_no_trace(
+    extended: Extended, tmp_path: Path, family: str, level: str, where: str
+) -> None:
+    model, extension, base = extended(family, level)
+    tensors = style(model, where)
+    alone, both = run(model), with_style(extended(family, level)[0], tensors)
+    assert (both - alone).abs().max() > 0.01
+    learnt = {name: parameter.clone() for name, parameter in extension.named_parameters().items()}
+    put(model, tensors)
+    if family == "animatediff":  # by peft itself all else is frozen, as on any model
+        assert all(parameter.requires_grad for parameter in extension.named_parameters().values())
+    assert all(parameter.requires_grad for parameter in extension.trainable_parameters().values())
+    torch.testing.assert_close(run(model), both, **close)
+    save_extension(extension, tmp_path / "e.safetensors")
+    assert same(learnt, dict(extension.named_parameters()))
+    in_sites, with_base = where == "everywhere", run(model, 4)
+    if in_sites:
+        for off in (lambda: restore(model), extension.disable):
+            with pytest.raises(ValueError, match=r"carries the adapters of peft \['mine'\].*take them off first"):
+                off()
+        torch.testing.assert_close(run(model), both, **close)
+    else:
+        with extension.disabled():
+            assert not torch.equal(run(model, 4), with_base)
+        assert torch.equal(run(model, 4), with_base)
+    for layer in layers_of_peft(model):
+        layer.delete_adapter("mine")
+    assert torch.equal(run(model), alone)
+    unload(model)
+    assert torch.equal(run(model), alone)
+    restore(model)
+    assert same(bits(model), base)
+
+
+@pytest.mark.parametrize("safe", [False, True])
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_what_peft_merges_stays_out_of_the_base(
+    extended: Extended, tmp_path: Path, family: str, level: str, safe: bool
+) -> None:
+    model, extension, base = extended(family, level)
+    tensors = style(model)
+    both = with_style(extended(family, level)[0], tensors)
+    learnt = {name: parameter.clone() for name, parameter in extension.named_parameters().items()}
+    put(model, tensors)
+    touches = level in ("full", "temporal", "attention")
+    if family == "animatediff" and touches:
+        with pytest.raises(
+            ValueError, match=r"fuse_lora would add an adapter to \d+ parameters that this extension tr"
+        ):
+            model.fuse_lora(safe_fusing=safe)
+        assert not any(layer.merged_adapters for layer in layers_of_peft(model))
+        return
+    if family == "animatediff":
+        model.fuse_lora(safe_fusing=safe)
+    else:
+        for layer in layers_of_peft(model):
+            layer.merge(safe_merge=safe)
+    torch.testing.assert_close(run(model), both, **close)
+    if touches:
+        with pytest.raises(ValueError, match=r"fused into \d+ parameters of this extension.*unfuse_lora"):
+            save_extension(extension, tmp_path / "e.safetensors")
+    else:
+        save_extension(extension, tmp_path / "e.safetensors")
+        assert same(learnt, dict(extension.named_parameters()))
+    with pytest.raises(ValueError, match=r"carries the adapters of peft \['mine'\]"):
+        restore(model)
+    for layer in layers_of_peft(model):
+        layer.unmerge()
+    torch.testing.assert_close(run(model), both, **close)
+    for layer in layers_of_peft(model):
+        layer.merge()
+    unload(model)
+    restore(model)
+    sites = tuple(extension.originals)
+    assert same(*[{k: v for k, v in values.items() if k.startswith(sites) and ("motion" in k or "temporal" in k)}
+                  for values in (bits(model), base)])  # fmt: skip
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_our_updates_survive_all_that_a_style_lora_goes_through(
+    extended: Extended, make_base: MakeBase, tmp_path: Path, level: str
+) -> None:
+    model, extension, base = extended("animatediff", level)
+    alone, tensors = run(model), style(model, "spatial")
+    both = with_style(extended("animatediff", level)[0], tensors)
+    save_extension(extension, tmp_path / "e.safetensors")
+    learnt = {name: parameter.clone() for name, parameter in extension.named_parameters().items()}
+    model.load_lora_adapter(dict(tensors), prefix=None, adapter_name="default")
+    torch.testing.assert_close(run(model), both, **close)
+    model.add_adapter(peft.LoraConfig(r=2, target_modules=["to_k"], init_lora_weights=True), "other")
+    model.set_adapters(["default"])
+    torch.testing.assert_close(run(model), both, **close)
+    model.set_adapters(["default", "other"], [0.0, 1.0])
+    torch.testing.assert_close(run(model), alone, **close)
+    model.disable_adapters()
+    torch.testing.assert_close(run(model), alone, **close)
+    model.enable_adapters()
+    model.save_lora_adapter(tmp_path / "mine", adapter_name="default")
+    from safetensors.torch import load_file
+
+    assert set(load_file(tmp_path / "mine" / "pytorch_lora_weights.safetensors")) == set(tensors)
+    model.delete_adapters(["other", "default"])
+    assert torch.equal(run(model), alone)
+    model.unload_lora()
+    assert torch.equal(run(model), alone)
+    assert same(learnt, dict(extension.named_parameters()))
+    assert all(parameter.requires_grad for parameter in extension.named_parameters().values())
+    restore(model)
+    assert same(bits(model), base)
+
+    before = make_base("animatediff", torch.float32)  # and mounted after the style was loaded, or was fused
+    before.load_lora_adapter(dict(tensors), prefix=None, adapter_name="default")
+    load_extension(before, tmp_path / "e.safetensors")
+    torch.testing.assert_close(run(before), both, **close)
+    before.fuse_lora()
+    torch.testing.assert_close(run(before), both, **close)
+    before.unfuse_lora()
+    before.delete_adapters("default")
+    before.unload_lora()
+    torch.testing.assert_close(run(before), alone, **close)
+
+
+def test_a_style_lora_in_spatial_layers_of_svd_is_the_base_s_own(extended: Extended, make_base: MakeBase) -> None:
+    model = make_base("svd", torch.float32)
+    put(model, style(model, "spatial"))
+    before = run(model)
+    extension = extend(model, ExtensionConfig(num_frames=7))
+    with extension.disabled():
+        assert torch.equal(run(model), before)
+    restore(model)
+    assert torch.equal(run(model), before)
+
+
+# --- every method of diffusers' models -------------------------------------------------------------------------------
+
+Judgement = Callable[[Any, Extension, Path], None]
+
+
+def _processors(model: Any, *_: Any) -> None:
+    from diffusers.models.attention_processor import AttnProcessor
+
+    model.set_attn_processor(AttnProcessor())
+
+
+def _forward_chunking(model: Any, *_: Any) -> None:
+    model.enable_forward_chunking(1, 1)
+
+
+def _adapter(model: Any, *_: Any) -> None:
+    model.add_adapter(peft.LoraConfig(r=2, target_modules=["to_q"]), "new")  # it starts as nothing
+
+
+def _loaded(name: str, *arguments: Any) -> Judgement:
+    def judge(model: Any, *_: Any) -> None:
+        model.load_lora_adapter(style(model, "spatial"), prefix=None, adapter_name="mine")
+        model.set_adapters("mine", 0.0)
+        getattr(model, name)(*arguments)
+
+    return judge
+
+
+def _file(name: str, adapter: bool = False) -> Judgement:
+    def judge(model: Any, extension: Extension, tmp_path: Path) -> None:
+        if adapter:
+            model.load_lora_adapter(style(model, "spatial"), prefix=None, adapter_name="mine")
+            model.set_adapters("mine", 0.0)
+            getattr(model, name)(tmp_path, adapter_name="mine")
+        else:
+            getattr(model, name)(tmp_path / "config.json" if "json" in name else tmp_path)
+
+    return judge
+
+
+def _call(name: str, *arguments: Any, **options: Any) -> Judgement:
+    def judge(model: Any, *_: Any) -> None:
+        getattr(model, name)(*arguments, **options)
+
+    return judge
+
+
+def _freeu(model: Any, *_: Any) -> None:
+    plain = run(model)
+    model.enable_freeu(s1=0.9, s2=0.2, b1=1.2, b2=1.4)
+    assert plain.isfinite().all()
+    model.disable_freeu()
+
+
+# The output is what it was before (close to it, where another kernel rounds otherwise).
+SAME: dict[str, Judgement] = {
+    "active_adapters": _loaded("active_adapters"),
+    "add_adapter": _adapter,
+    "delete_adapters": _loaded("delete_adapters", "mine"),
+    "disable_adapters": _loaded("disable_adapters"),
+    "disable_lora": _loaded("disable_lora"),
+    "disable_forward_chunking": _call("disable_forward_chunking"),
+    "disable_freeu": _freeu,
+    "disable_gradient_checkpointing": _call("disable_gradient_checkpointing"),
+    "disable_xformers_memory_efficient_attention": _call("disable_xformers_memory_efficient_attention"),
+    "enable_adapters": _loaded("enable_adapters"),
+    "enable_forward_chunking": _forward_chunking,
+    "enable_freeu": _freeu,
+    "enable_gradient_checkpointing": _call("enable_gradient_checkpointing"),
+    "enable_lora": _loaded("enable_lora"),
+    "fuse_lora": _loaded("fuse_lora"),
+    "get_memory_footprint": _call("get_memory_footprint"),
+    "load_lora_adapter": _loaded("active_adapters"),
+    "num_parameters": _call("num_parameters"),
+    "register_to_config": _call("register_to_config", note="ours"),
+    "reset_attention_backend": _call("reset_attention_backend"),
+    "save_config": _file("save_config"),
+    "save_lora_adapter": _file("save_lora_adapter", adapter=True),
+    "set_adapter": _loaded("set_adapter", "mine"),
+    "set_adapters": _loaded("set_adapters", "mine", 0.0),
+    "set_attn_processor": _processors,
+    "set_default_attn_processor": _call("set_default_attn_processor"),
+    "set_use_memory_efficient_attention_xformers": _call("set_use_memory_efficient_attention_xformers", False),
+    "to_json_file": _file("to_json_file"),
+    "to_json_string": _call("to_json_string"),
+    "unfuse_lora": _loaded("unfuse_lora"),
+    "unload_lora": _loaded("unload_lora"),
+}
+# Tests of their own, below or above.
+OWN = {"enable_group_offload", "enable_layerwise_casting"}
+# They make a model or read a file, and are asked of the class.
+OF_THE_CLASS = {
+    "extract_init_dict", "from_config", "from_pretrained", "from_unet2d", "get_config_dict", "load_config",
+    "register_for_auto_class",
+}  # fmt: skip
+# They fail on this base, too, and in the same words: other hardware, or a kind of model that this is not.
+FAILING: dict[str, tuple[Any, ...]] = {
+    "compile_repeated_blocks": (),
+    "dequantize": (),
+    "disable_npu_flash_attention": (),
+    "disable_xla_flash_attention": (),
+    "enable_npu_flash_attention": (),
+    "enable_parallelism": (),
+    "enable_xformers_memory_efficient_attention": (),
+    "enable_xla_flash_attention": (),
+    "enable_lora_hotswap": (),
+    "load_attn_procs": (".",),
+    "save_attn_procs": ("out",),
+    "set_attention_backend": ("none such",),
+    "set_use_npu_flash_attention": (True,),
+    "set_use_xla_flash_attention": (True,),
+}
+
+
+def methods(model: Any) -> list[str]:
+    """Public methods of a model's class that PyTorch's modules do not have."""
+    own = (name for name, _ in inspect.getmembers(type(model), callable) if not name.startswith("_"))
+    return [name for name in own if name not in dir(nn.Module)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_method_is_judged_here_and_in_the_docs(make_base: MakeBase, family: str) -> None:
+    found = set(methods(make_base(family, torch.float32)))
+    judged = set(SAME) | OWN | OF_THE_CLASS | set(FAILING) | set(REFUSED)
+    assert found <= judged, f"judge {sorted(found - judged)}"
+    document = Path(__file__).parents[3] / "docs" / "mounted.md"
+    named = set(re.findall(r"`(\w+)`", document.read_text()))
+    assert found <= named, f"docs/mounted.md lacks {sorted(found - named)}"
+
+
+def judged_cells(names: Any) -> list[Any]:
+    return [
+        pytest.param(family, level, name, id=f"{family}-{level}-{name}") for family, level in CELLS for name in names
+    ]
+
+
+@pytest.mark.parametrize(("family", "level", "name"), judged_cells(SAME))
+def test_a_method_that_does_no_harm(extended: Extended, tmp_path: Path, family: str, level: str, name: str) -> None:
+    model, extension, base = extended(family, level)
+    if not hasattr(type(model), name):
+        return
+    before, learnt = run(model), {key: p.clone() for key, p in extension.named_parameters().items()}
+    SAME[name](model, extension, tmp_path)
+    torch.testing.assert_close(run(model), before, **close)
+    assert same(learnt, dict(extension.named_parameters()))
+    assert all(parameter.requires_grad for parameter in extension.named_parameters().values())
+    unload(model)
+    restore(model)
+    if name in ("fuse_lora", "unfuse_lora"):  # spatial layers were merged and unmerged, which rounds
+        base = {key: value for key, value in base.items() if "motion" in key}
+    after = bits(model)
+    assert same({key: after[key] for key in base}, base)
+
+
+@pytest.mark.parametrize(("family", "level", "name"), judged_cells(REFUSED))
+def test_a_method_that_is_refused(extended: Extended, tmp_path: Path, family: str, level: str, name: str) -> None:
+    model, extension, base = extended(family, level)
+    if not hasattr(type(model), name):
+        return
+    before, whole = run(model), bits(model)
+    with pytest.raises(ValueError, match=f"{name} on an extended model {re.escape(REFUSED[name])}"):
+        getattr(model, name)(str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    assert same(bits(model), whole)
+    assert torch.equal(run(model), before)
+    with extension.disabled():
+        assert not set(vars(model)) & set(REFUSED)
+    restore(model)
+    assert not set(vars(model)) & {*REFUSED, "fuse_lora", "add_adapter", "set_attn_processor"}
+    assert same(bits(model), base)
+
+
+@pytest.mark.parametrize(("family", "name"), list(itertools.product(FAMILIES, FAILING)))
+def test_a_method_that_fails_on_the_base_fails_alike(
+    extended: Extended, make_base: MakeBase, family: str, name: str
+) -> None:
+    model, _, base = extended(family, "full")
+    if not hasattr(type(model), name):
+        return
+    before, errors = run(model), []
+    for one in (make_base(family, torch.float32), model):
+        try:
+            getattr(one, name)(*FAILING[name])
+            errors.append("")
+        except Exception as error:
+            errors.append(f"{type(error).__name__}: {error}")
+    assert errors[0] == errors[1]
+    assert torch.equal(run(model), before)
+    restore(model)
+    assert same(bits(model), base)
+
+
+# --- hooks, casts, offloading ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_layerwise_casting_works_and_is_not_taken_off_unsaid(
+    extended: Extended, tmp_path: Path, family: str, level: str
+) -> None:
+    model, extension, _ = extended(family, level)
+    model.enable_layerwise_casting(storage_dtype=FLOAT8, compute_dtype=torch.float32)
+    rounded = extended(family, level)[0]
+    for name, module in model.named_modules():
+        if any(parameter.dtype == FLOAT8 for parameter in module.parameters(recurse=False)):
+            for parameter in rounded.get_submodule(name).parameters(recurse=False):
+                parameter.data = parameter.data.to(FLOAT8).float()
+    torch.testing.assert_close(run(model), run(rounded), **close)
+    for off in (
+        extension.disable,
+        lambda: restore(model),
+        lambda: save_extension(extension, tmp_path / "e.safetensors"),
+    ):
+        with pytest.raises(ValueError, match=r"runs through hooks of a library \(offloading, layerwise casting\)"):
+            off()
+    assert extension.is_enabled
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["sequential", "group", "disk"])
+@pytest.mark.parametrize(("family", "level"), [("svd", "full"), ("animatediff", "lora"), ("animatediff", "position")])
+def test_offloaded_it_runs_and_is_not_taken_off_unsaid(
+    extended: Extended, tmp_path: Path, family: str, level: str, kind: str
+) -> None:
+    accelerate = pytest.importorskip("accelerate")
+    model, extension, base = extended(family, level)
+    before = run(model)
+    if kind == "sequential":
+        accelerate.cpu_offload(model, torch.device("cpu"))
+    else:
+        where = {"offload_to_disk_path": str(tmp_path / "disk")} if kind == "disk" else {}
+        model.enable_group_offload(torch.device("cpu"), offload_type="leaf_level", **where)
+    with pytest.raises(ValueError, match=r"runs through hooks of a library.*remove_hook_from_module"):
+        restore(model)
+    with pytest.raises(ValueError, match="runs through hooks of a library"), extension.disabled():
+        pass
+    with pytest.raises(ValueError, match="runs through hooks of a library"):
+        save_extension(extension, tmp_path / "e.safetensors")
+    if kind != "disk":
+        torch.testing.assert_close(run(model), before)
+    if kind == "sequential":
+        accelerate.hooks.remove_hook_from_module(model, recurse=True)
+        assert torch.equal(run(model), before)
+        restore(model)
+        assert same(bits(model), base)
+
+
+# --- quantised, compiled, fused, FreeNoise ---------------------------------------------------------------------------
+
+
+class QuantisedLinear(nn.Linear):
+    """As bitsandbytes keeps them: packed bytes in place of a weight."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear.in_features, linear.out_features, bias=linear.bias is not None)
+        self.weight = nn.Parameter(torch.zeros(linear.weight.numel() // 2, 1, dtype=torch.uint8), requires_grad=False)
+
+
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_a_quantised_base_is_refused_by_name(make_base: MakeBase, family: str, level: str) -> None:
+    model = make_base(family, torch.float32)
+    for name, module in list(model.named_modules()):
+        if type(module) is nn.Linear and "time_embed" not in name:
+            parent, _, attribute = name.rpartition(".")
+            setattr(model.get_submodule(parent), attribute, QuantisedLinear(module))
+    whole = bits(model)
+    with pytest.raises(ValueError, match=r"QuantisedLinear.*Parameter of torch.uint8.*without quantisation"):
+        extend(model, ExtensionConfig(num_frames=7, level=level))
+    assert same(bits(model), whole)
+
+
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_fused_projections_are_refused_before(make_base: MakeBase, family: str, level: str) -> None:
+    model = make_base(family, torch.float32)
+    plain = run(model, 4)
+    model.fuse_qkv_projections()
+    for attention in (module for module in model.modules() if type(module).__name__ == "Attention"):
+        attention.fuse_projections()  # which the method itself leaves out in SVD's
+    with pytest.raises(ValueError, match=r"has fused projections.*model.unfuse_qkv_projections\(\) first"):
+        extend(model, ExtensionConfig(num_frames=7, level=level))
+    model.unfuse_qkv_projections()
+    for attention in (module for module in model.modules() if type(module).__name__ == "Attention"):
+        attention.fused_projections = False
+    assert extend(model, ExtensionConfig(num_frames=7, level=level)).is_enabled
+    restore(model)
+    torch.testing.assert_close(run(model, 4), plain)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_compiled_model_is_refused_by_name(
+    extended: Extended, make_base: MakeBase, tmp_path: Path, family: str
+) -> None:
+    save_extension(extended(family, "full")[1], tmp_path / "e.safetensors")
+    compiled = torch.compile(make_base(family, torch.float32), backend="eager")
+    with pytest.raises(ValueError, match="This model is compiled: extend the model that was given"):
+        load_extension(compiled, tmp_path / "e.safetensors")
+
+
+def test_the_base_s_motion_blocks_take_no_free_noise_while_extended(extended: Extended) -> None:
+    from diffusers.pipelines.free_noise_utils import AnimateDiffFreeNoiseMixin
+
+    class Pipeline(AnimateDiffFreeNoiseMixin):
+        def __init__(self, unet: Any) -> None:
+            self.unet = unet
+            self.motion_adapter = unet
+            self.device, self.dtype = unet.device, unet.dtype
+
+    model, _, _ = extended("animatediff", "full")
+    before, whole, pipeline = run(model), bits(model), Pipeline(model)
+    with pytest.raises(ValueError, match=r"FreeNoise replaces.*disable_free_noise\(\).*No block was replaced"):
+        pipeline.enable_free_noise(context_length=4)
+    pipeline.disable_free_noise()
+    assert not pipeline.free_noise_enabled
+    assert same(bits(model), whole)
+    assert torch.equal(run(model), before)
+    pipeline.enable_free_noise_split_inference(spatial_split_size=5, temporal_split_size=4)
+    torch.testing.assert_close(run(model), before, **close)
+    with pytest.raises(ValueError, match="a SplitInferenceModule in the place of its"):
+        restore(model)
+
+
+def test_split_inference_of_an_extended_model_computes_the_same(extended: Extended) -> None:
+    model, _, _ = extended("animatediff", "attention")
+    site = model.mid_block.motion_modules[0]
+    from diffusers.pipelines.free_noise_utils import SplitInferenceModule
+
+    before = run(model)
+    for index, block in enumerate(site.transformer_blocks):
+        site.transformer_blocks[index] = SplitInferenceModule(block, 5, 0, ["hidden_states"])
+    torch.testing.assert_close(run(model), before, **close)
+
+
+# --- writes in place that nobody can take back -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "level"), [(f, level) for f, level in CELLS if level not in ("full", "temporal")])
+def test_weights_of_the_base_that_somebody_trained_are_named_by_restore(
+    extended: Extended, family: str, level: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    model, extension, _ = extended(family, level)
+    own = {id(parameter) for parameter in extension.named_parameters().values()}
+    for parameter in model.parameters():
+        if id(parameter) not in own:
+            with torch.no_grad():
+                parameter.add_(0.01)
+    with pytest.warns(
+        UserWarning, match=r"\d+ frozen parameters of the base's temporal sites were written to in place"
+    ):
+        restore(model)
+    quiet = extended(family, level)[0]
+    quiet.half().float()
+    recwarn.clear()
+    restore(quiet)
+    assert not recwarn.list
