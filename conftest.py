@@ -37,3 +37,16 @@ def tiny_base_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("tiny_base")
     save(build_components(**TINY), directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_animatediff_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small random AnimateDiff of 32 rows at 32x32 pixels, as `from_pretrained` reads it."""
+    from diffusers import AnimateDiffPipeline
+
+    from tiny_world.small_base import build_animatediff
+
+    directory = tmp_path_factory.mktemp("tiny_animatediff")
+    words = ("a", "red", "blue", "circle", "square", "moves", "left", "right")
+    AnimateDiffPipeline(**build_animatediff(words)).save_pretrained(directory)
+    return directory

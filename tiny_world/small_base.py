@@ -66,6 +66,90 @@ def save(components: Mapping[str, Any], directory: str | Path) -> None:
     StableVideoDiffusionPipeline(**components).save_pretrained(directory)
 
 
+def build_animatediff(
+    words: Sequence[str],
+    seed: int = 0,
+    *,
+    unet_channels: Sequence[int] = (32, 64),
+    sample_size: int = 8,
+    rows: int = 32,
+    tokens: int = 7,
+) -> dict[str, Any]:
+    """Builds the parts of an AnimateDiff, random, in fp32 and in evaluation mode.
+
+    Args:
+        words: all that its tokenizer knows.
+        seed: the same seed gives the same weights; the global random state is left as it was.
+        unet_channels: width of each level of the UNet, multiples of 32 (group norm).
+        sample_size: height and width of the latents; pixels are four times that.
+        rows: of the fixed position table.
+        tokens: of a prompt, a start and an end among them.
+
+    Returns:
+        The keyword arguments of `diffusers.AnimateDiffPipeline`.
+    """
+    import torch
+    from diffusers import AutoencoderKL, DDIMScheduler, MotionAdapter, UNet2DConditionModel, UNetMotionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    tokenizer = build_tokenizer(words, tokens)
+    attentive = len(unet_channels) - 1
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        image = UNet2DConditionModel(
+            sample_size=sample_size,
+            down_block_types=("CrossAttnDownBlock2D",) * attentive + ("DownBlock2D",),
+            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * attentive,
+            block_out_channels=tuple(unet_channels),
+            layers_per_block=1,
+            cross_attention_dim=32,
+            attention_head_dim=2,
+        )
+        adapter = MotionAdapter(
+            block_out_channels=tuple(unet_channels),
+            motion_layers_per_block=1,
+            motion_num_attention_heads=2,
+            motion_max_seq_length=rows,
+        )
+        networks = {
+            "unet": UNetMotionModel.from_unet2d(image, adapter),
+            "motion_adapter": adapter,
+            "vae": AutoencoderKL(
+                down_block_types=("DownEncoderBlock2D",) * 3,
+                up_block_types=("UpDecoderBlock2D",) * 3,
+                block_out_channels=(32, 32, 32),
+                layers_per_block=1,
+            ),
+            "text_encoder": CLIPTextModel(
+                CLIPTextConfig(
+                    vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+                    num_attention_heads=2, max_position_embeddings=tokens, pad_token_id=0, bos_token_id=2,
+                    eos_token_id=3,
+                )
+            ),
+        }  # fmt: skip
+    components: dict[str, Any] = {name: network.eval() for name, network in networks.items()}
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="linear", clip_sample=False, steps_offset=1
+    )
+    return components | {"tokenizer": tokenizer, "scheduler": scheduler}
+
+
+def build_tokenizer(words: Sequence[str], tokens: int) -> Any:
+    """A tokenizer of whole words, with one token for all others; prompts have `tokens`, with a start and an end."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<bos>", "eos_token": "<eos>"}
+    numbers = {word: number for number, word in enumerate((*special.values(), *words))}
+    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>", special_tokens=[("<bos>", 2), ("<eos>", 3)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=tokens, **special)
+
+
 def _check_widths(unet_channels: Sequence[int], vae_channels: Sequence[int], attention_head_dim: int) -> None:
     if len(vae_channels) != 3:
         raise ValueError(

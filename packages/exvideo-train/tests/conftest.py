@@ -31,6 +31,12 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def clip_writer() -> Callable[..., Path]:
+    """`write_clip`."""
+    return write_clip
+
+
 @pytest.fixture
 def make_config(tiny_base_dir: Path, footage: Path, tmp_path: Path) -> Callable[..., Path]:
     """Writes a YAML: make_config(output="run", **{"optimizer.steps": 3}); the run takes place in tmp_path."""
@@ -62,23 +68,16 @@ TOKENS = 7  # a start, five words, an end
 @pytest.fixture(scope="session")
 def text_base_dir(tiny_base_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny base with a random text encoder and a tokenizer of `WORDS`."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import CLIPTextConfig, CLIPTextModelWithProjection, PreTrainedTokenizerFast
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    from tiny_world.small_base import build_tokenizer
 
     directory = tmp_path_factory.mktemp("text_base") / "base"
     shutil.copytree(tiny_base_dir, directory)
-    special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<bos>", "eos_token": "<eos>"}
-    numbers = {word: number for number, word in enumerate((*special.values(), *WORDS))}
-    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<bos> $A <eos>", special_tokens=[("<bos>", 2), ("<eos>", 3)]
-    )
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=TOKENS, **special).save_pretrained(
-        directory / "tokenizer"
-    )
+    tokenizer = build_tokenizer(WORDS, TOKENS)
+    tokenizer.save_pretrained(directory / "tokenizer")
     config = CLIPTextConfig(
-        vocab_size=len(numbers), hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         max_position_embeddings=TOKENS, pad_token_id=0, bos_token_id=2, eos_token_id=3,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):

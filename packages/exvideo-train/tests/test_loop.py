@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, extend, load_extension, read_safetensors
+import yaml
+from diffusers import AnimateDiffPipeline
+from exvideo_blocks import LEVELS, ExtensionConfig, extend, family_of, load_extension, read_safetensors
 from exvideo_blocks.families import svd
 from exvideo_infer import load_base
 from exvideo_train.cli import main
@@ -23,8 +25,12 @@ from exvideo_train.latent_cache import LatentCache
 from exvideo_train.step import Task, training_batch
 from torch import Tensor
 
+from tiny_world.small_base import build_animatediff
+
 MakeConfig = Callable[..., Path]
 COMMAND = [sys.executable, "-m", "exvideo_train", "--config"]
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+TWO_PROCESSES = [*LAUNCHER, "-m", "exvideo_train", "--config"]
 
 
 def fresh_environment() -> dict[str, str]:
@@ -96,7 +102,6 @@ def test_a_run_is_the_bare_loop_and_leaves_a_loadable_extension(make_config: Mak
 
 
 def test_a_run_at_level_lora_leaves_a_loadable_extension(make_config: MakeConfig, tmp_path: Path) -> None:
-    pytest.importorskip("peft", reason="the level lora needs the extra exvideo-blocks[lora]")
     extension = {"num_frames": 10, "level": "lora", "lora_rank": 3, "base_frames": 9}
     path = make_config(extension=extension, **{"optimizer.steps": 2})
     assert main(["--config", str(path)]) == 0
@@ -143,8 +148,7 @@ def test_one_and_two_processes_give_the_same_curve(make_config: MakeConfig, tmp_
     changes: dict[str, Any] = {"optimizer.steps": 20, "optimizer.batch_size": 4, "checkpoint.every": 100}
     one, two = make_config("one", **changes), make_config("two", **changes)
     assert main(["--config", str(one)]) == 0
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    subprocess.run([*launcher, "-m", "exvideo_train", "--config", str(two)], check=True, env=fresh_environment())
+    subprocess.run([*TWO_PROCESSES, str(two)], check=True, env=fresh_environment())
     alone, together = (lines(tmp_path / name, "loss") for name in ("one", "two"))
     assert len(alone) == len(together) == 20
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
@@ -204,3 +208,110 @@ def test_only_the_newest_checkpoints_stay(make_config: MakeConfig, tmp_path: Pat
     )
     names = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
     assert names == ["step-00000003", "step-00000004"]
+
+
+# --- AnimateDiff -----------------------------------------------------------------------------------------------------
+
+# The footage's 14 frames, of a base that knows 8, at its latents' size of 8x8.
+LONG: dict[str, Any] = {"extension": {"num_frames": 14, "level": "full", "base_frames": 8}, "optimizer.steps": 3}
+
+
+@pytest.fixture
+def config_of(make_config: MakeConfig, tiny_animatediff_dir: Path, footage: Path) -> MakeConfig:
+    for number, words in enumerate(("a red circle moves left", "a blue square")):
+        (footage / "train" / f"clip{number}.txt").write_text(words)
+    return lambda output="run", **changes: make_config(output, base=str(tiny_animatediff_dir), **(LONG | changes))
+
+
+def test_the_loss_of_an_animatediff_is_diffusers_own_arithmetic(config_of: MakeConfig) -> None:
+    config = load_config(config_of())
+    base: Any = load_base(config.base)
+    family = family_of(base.network)
+    task = Task(family, family.objective(base.scheduler, **config.objective_settings))
+    cache = LatentCache(config.cache, config.data.size, base)
+    clips, _, _ = find_all_clips(config)
+    for clip in clips:
+        cache.encode(clip, base)
+    for step in range(3):
+        batch = training_batch(config, task.objective, cache, clips, step, [0, 1])
+        ours = task.loss(base.network, batch, torch.float32)
+        noisy = base.scheduler.add_noise(batch.latents, batch.noise, batch.level)
+        words = batch.conditions.tokens.repeat_interleave(batch.latents.shape[1], dim=0)
+        answer = base.network(noisy.transpose(1, 2), batch.level, words).sample.transpose(1, 2)
+        theirs = torch.stack([torch.nn.functional.mse_loss(*pair) for pair in zip(answer, batch.noise, strict=True)])
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_an_animatediff_at_every_level_leaves_a_loadable_extension(
+    config_of: MakeConfig, tmp_path: Path, level: str
+) -> None:
+    extension = {"num_frames": 14, "level": level, "base_frames": 8}
+    path = config_of(extension=extension, conditioning_dropout=0.5)
+    assert main(["--config", str(path)]) == 0
+    base: Any = load_base(load_config(path).base)
+    loaded = load_extension(base.pipeline, tmp_path / "run" / "extension.safetensors")
+    assert loaded.config == ExtensionConfig(**extension)
+    ema, parameters = checkpoint_tensors(tmp_path / "run", 3)["ema"], loaded.named_parameters()
+    assert set(ema) == set(parameters)
+    assert all(torch.equal(parameters[name], value) for name, value in ema.items())
+
+
+def test_an_animatediff_killed_resumes_to_the_same_bits(config_of: MakeConfig, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"optimizer.steps": 6, "checkpoint.every": 2}
+    unbroken, broken = config_of("unbroken", **changes), config_of("broken", **changes)
+    assert main(["--config", str(unbroken)]) == 0
+    run = subprocess.Popen([*COMMAND, str(broken)], env=fresh_environment())
+    metrics = tmp_path / "broken" / "metrics.jsonl"
+    while not metrics.is_file() or len(metrics.read_text().splitlines()) < 3:
+        assert run.poll() is None, "ended before it could be killed"
+    run.kill()
+    run.wait()
+    assert not (tmp_path / "broken" / "extension.safetensors").exists()
+    subprocess.run([*COMMAND, str(broken)], check=True, env=fresh_environment())
+    assert_same_bits(checkpoint_tensors(tmp_path / "unbroken", 6), checkpoint_tensors(tmp_path / "broken", 6))
+    files = [read_safetensors(tmp_path / name / "extension.safetensors")[0] for name in ("unbroken", "broken")]
+    assert_same_bits({"file": files[0]}, {"file": files[1]})
+
+
+def test_an_animatediff_on_one_and_two_processes_gives_the_same_curve(config_of: MakeConfig, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"optimizer.steps": 8, "optimizer.batch_size": 4, "checkpoint.every": 100}
+    one, two = config_of("one", **changes), config_of("two", **changes)
+    assert main(["--config", str(one)]) == 0
+    subprocess.run([*TWO_PROCESSES, str(two)], check=True, env=fresh_environment())
+    alone, together = (lines(tmp_path / name, "loss") for name in ("one", "two"))
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+def test_held_out_figures_of_a_base_that_cannot_run_so_far_are_left_out(
+    config_of: MakeConfig, footage: Path, tmp_path: Path, tiny_animatediff_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    validation = {"validation.videos": str(footage / "held_out"), "validation.sigmas": [2.0]}
+    assert main(["--config", str(config_of("runs", **validation))]) == 0
+    assert (
+        len(lines(tmp_path / "runs", "validation/loss")) == len(lines(tmp_path / "runs", "validation_base/loss")) == 2
+    )
+    AnimateDiffPipeline(**build_animatediff(("a",), rows=8)).save_pretrained(tmp_path / "short")
+    path = config_of("cannot", **validation)
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"base": str(tmp_path / "short")}))
+    assert main(["--config", str(path)]) == 0
+    assert "The base cannot run 14 frames" in capsys.readouterr().err
+    assert len(lines(tmp_path / "cannot", "validation/loss")) == 2
+    assert lines(tmp_path / "cannot", "validation_base/loss") == []
+
+
+def test_the_recipe_that_ships_runs(
+    clip_writer: Callable[..., Path], tiny_animatediff_dir: Path, tmp_path: Path
+) -> None:
+    recipe = yaml.safe_load((Path(__file__).parents[3] / "configs" / "animatediff-64f.yaml").read_text())
+    for part in ("train", "held_out"):
+        (tmp_path / part).mkdir()
+        clip_writer(tmp_path / part / "clip.mp4", frames=64)
+    recipe |= {"base": str(tiny_animatediff_dir), "output": str(tmp_path / "run")}
+    recipe["data"] |= {"videos": str(tmp_path / "train"), "size": [32, 32]}
+    recipe["validation"]["videos"] = str(tmp_path / "held_out")
+    recipe["optimizer"] |= {"steps": 1, "batch_size": 1}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert main(["--config", str(tmp_path / "recipe.yaml")]) == 0
+    base: Any = load_base(tiny_animatediff_dir)
+    assert load_extension(base.pipeline, tmp_path / "run" / "extension.safetensors").config.num_frames == 64

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
     from exvideo_infer.bases.base import silence_loading as silence_loading
     from exvideo_infer.conditions import Conditions as Conditions
+    from exvideo_infer.conditions import TextConditions as TextConditions
     from exvideo_infer.pipeline import ExVideoOutput as ExVideoOutput
     from exvideo_infer.pipeline import ExVideoPipeline as ExVideoPipeline
     from exvideo_infer.prompts import unknown_words as unknown_words
@@ -41,6 +42,7 @@ _HOMES = {
     "Conditions": "conditions",
     "ExVideoOutput": "pipeline",
     "ExVideoPipeline": "pipeline",
+    "TextConditions": "conditions",
     "VideoError": "video_file",
     "VideoInfo": "video_file",
     "denoise": "sampler",

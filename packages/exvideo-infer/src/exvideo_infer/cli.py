@@ -1,6 +1,7 @@
 r"""exvideo-generate: a clip from words, from its first frame, or from both.
 
 exvideo-generate --prompt "a red circle bounces" -o out.mp4
+exvideo-generate --base animatediff_folder --extension extension.safetensors --prompt "a boat" -o out.mp4
 exvideo-generate --prompt "the circle moves left" --image first.png -o out.mp4
 exvideo-generate --base stabilityai/stable-video-diffusion-img2vid-xt --extension extension.safetensors \
     --image first.png --num-frames 128 --height 512 --width 512 -o out.mp4
@@ -32,15 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="exvideo-generate: %(message)s")  # words of the prompt that are not read
     start = time.perf_counter()
     try:
-        pipeline, image, (height, width) = _prepare(options)
+        generate = _prepare(options)
     except ValueError as error:
         return _refuse(error)
-    source = "the prompt" if image is None else options.image
-    _say(f"{width}x{height} from {source}, on {pipeline.device} in {pipeline.dtype}.")
     from exvideo_infer.video_file import VideoError
 
     try:
-        info = _generate(pipeline, image, height, width, options)
+        info = generate()
     except VideoError as error:
         return _refuse(error)
     print(
@@ -50,14 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _prepare(options: argparse.Namespace) -> "tuple[ExVideoPipeline, Image | None, tuple[int, int]]":
+def _prepare(options: argparse.Namespace) -> "Callable[[], VideoInfo]":
     """Checks every input, the quick ones first; raises ValueError with one sentence.
 
     Returns:
-        the pipeline, the first frame if one is given, and (height, width) of the clip in pixels.
+        what makes the clip and writes it.
     """
     from exvideo_blocks import read_extension_header
 
+    from exvideo_infer.bases import animatediff, pipeline_class
     from exvideo_infer.bases.base import silence_loading
     from exvideo_infer.pipeline import ExVideoPipeline
     from exvideo_infer.video_file import check_writable
@@ -71,6 +71,8 @@ def _prepare(options: argparse.Namespace) -> "tuple[ExVideoPipeline, Image | Non
     if options.extension is not None:
         read_extension_header(options.extension)
     silence_loading()
+    if pipeline_class(options.base) == animatediff.PIPELINE:
+        return _prepare_stock(options, device, dtype)
     pipeline = ExVideoPipeline.from_pretrained(options.base, torch_dtype=dtype, text_to_image=options.text_to_image)
     if options.extension is not None:
         pipeline.load_extension(options.extension)
@@ -79,7 +81,34 @@ def _prepare(options: argparse.Namespace) -> "tuple[ExVideoPipeline, Image | Non
     pipeline.check_inputs(options.num_frames or pipeline.default_num_frames, height, width)
     pipeline.check_conditions(options.prompt, image)
     cover = None if image is None else _cover(image, height, width)
-    return pipeline.to(device), cover, (height, width)
+    pipeline.to(device)
+    source = "the prompt" if image is None else options.image
+    _say(f"{width}x{height} from {source}, on {pipeline.device} in {pipeline.dtype}.")
+    return lambda: _generate(pipeline, cover, height, width, options)
+
+
+def _prepare_stock(
+    options: argparse.Namespace, device: "torch.device", dtype: "torch.dtype"
+) -> "Callable[[], VideoInfo]":
+    from exvideo_infer.stock import FPS, TextRequest, generate, load_stock
+    from exvideo_infer.video_file import write_video
+
+    if options.prompt is None:
+        raise ValueError(f'{options.base} makes clips of words alone: give --prompt "a boat on a lake".')
+    for name in ("image", "text_to_image", "guidance_min", "motion_bucket_id"):
+        if getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{options.base} is an AnimateDiff, which has no {option}: leave it out.")
+    base = load_stock(options.base, options.extension, dtype)
+    request = TextRequest(
+        options.prompt, options.num_frames, options.height, options.width, options.steps, options.guidance_max,
+        options.seed,
+    )  # fmt: skip
+    size = request.filled(base)
+    base.pipeline.to(device)
+    base.pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
+    _say(f"{size['width']}x{size['height']}, {size['num_frames']} frames from the prompt, on {device} in {dtype}.")
+    return lambda: write_video(options.output, generate(base, request), options.fps or FPS)
 
 
 def _generate(
@@ -192,7 +221,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=_at_least(0, int), default=0, help="of the noise (default: %(default)s)")
     add("--fps", type=_at_least(1, float), help="rate the model is told and the file has (default: the base's, else 7)")
     add("--guidance-min", type=_at_least(1, float), help="guidance of the first frame (default: the base's, else 1)")
-    add("--guidance-max", type=_at_least(1, float), help="guidance of the last frame (default: the base's, else 3)")
+    add(
+        "--guidance-max",
+        type=_at_least(1, float),
+        help="guidance of the last frame (default: the base's, else 3; AnimateDiff, of all frames: 7.5)",
+    )
     add(
         "--motion-bucket-id",
         type=_at_least(0, float),

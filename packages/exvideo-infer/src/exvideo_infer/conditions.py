@@ -43,6 +43,27 @@ class Conditions:
         return replace(batches[0], **{name: torch.cat([getattr(one, name) for one in batches]) for name in names})
 
 
+@dataclass(frozen=True)
+class TextConditions(Conditions):
+    """The conditions of a network that reads text alone, and whose unconditional half is the empty prompt.
+
+    Args:
+        unconditional: (batch, tokens, dimension), of the empty prompt.
+    """
+
+    unconditional: Tensor | None = None
+
+    def without(self) -> Self:
+        """The conditions of the empty prompt, as Stable Diffusion was trained with for guidance.
+
+        Raises:
+            ValueError: they are not known.
+        """
+        if self.unconditional is None:
+            raise ValueError("unconditional=None: give the embedding of the empty prompt, (batch, tokens, dimension).")
+        return replace(self, tokens=self.unconditional)
+
+
 def join_tokens(image_token: Tensor, text_tokens: Tensor) -> Tensor:
     """The context of a base that reads text: the image's token, then those of the text.
 

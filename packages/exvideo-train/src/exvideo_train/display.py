@@ -34,6 +34,10 @@ class Display:
         if done == total:
             self.bar.remove_task(self._task)
 
+    def base_cannot_run(self, num_frames: int) -> None:
+        """The base itself has no positions for the clips' length, so that there is nothing to compare with."""
+        self.console.print(f"The base cannot run {num_frames} frames: held-out figures are the extension's alone.")
+
     def resumed(self, checkpoint: Path) -> None:
         """The run goes on from a checkpoint."""
         self.console.print(f"Resumed from {checkpoint}.")
@@ -56,10 +60,8 @@ class Display:
 
     def validation(self, step: int, figures: dict[str, float], base: dict[str, float]) -> None:
         """After an evaluation on held-out clips."""
-        self.console.print(
-            f"step {step}  held-out loss {figures['validation/loss']:.4f}  "
-            f"(the base directly at this length: {base['validation_base/loss']:.4f})"
-        )
+        beaten = f"  (the base directly at this length: {base['validation_base/loss']:.4f})" if base else ""
+        self.console.print(f"step {step}  held-out loss {figures['validation/loss']:.4f}{beaten}")
 
     def stop(self) -> None:
         """After the last step."""

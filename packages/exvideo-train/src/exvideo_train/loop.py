@@ -61,7 +61,7 @@ def train(config: TrainConfig) -> Path:
     network, task, data = _load(config, processes, display)
     config.output.mkdir(parents=True, exist_ok=True)
     validation = _validation(config, task, data, processes)
-    base_figures = _evaluate_base(network, validation)
+    base_figures = _evaluate_base(config, network, validation, display)
     identity = identity_of(config, task.objective, fingerprint(network), data.content)
     extension = extend(network, config.extension.mounted)
     engine = _engine(network, extension, config, data, processes)
@@ -188,9 +188,14 @@ def _validation(config: TrainConfig, task: Task, data: Data, processes: Processe
     return Validation(task, config.validation, config, data.cache, data.held_out, processes)
 
 
-def _evaluate_base(network: Any, validation: Validation | None) -> dict[str, float]:
-    """Held-out figures of the base run directly at the extended length: what the extension has to beat."""
+def _evaluate_base(
+    config: TrainConfig, network: Any, validation: Validation | None, display: Display
+) -> dict[str, float]:
+    """Held-out figures of the base run directly at the extended length, where it can be: what is to be beaten."""
     if validation is None:
+        return {}
+    if not family_of(network).can_run(network, config.extension.num_frames):
+        display.base_cannot_run(config.extension.num_frames)
         return {}
     figures = validation(network.eval(), next(network.parameters()).dtype)
     return {f"validation_base/{name}": value for name, value in figures.items()}

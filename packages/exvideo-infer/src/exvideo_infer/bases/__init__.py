@@ -8,7 +8,7 @@ import torch
 from exvideo_blocks import family_of
 
 from exvideo_infer import embedded
-from exvideo_infer.bases import svd
+from exvideo_infer.bases import animatediff, svd
 from exvideo_infer.bases.base import Base, BaseModelError, check_is_folder_or_hub_id, loading
 
 EMBEDDED = "embedded"
@@ -55,6 +55,15 @@ def load_base(directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None =
     return base
 
 
+def pipeline_class(directory_or_hub_id: str | Path, **kwargs: Any) -> str | None:
+    """The class of diffusers' pipelines that a base is of, by its `model_index.json`; None if that does not say.
+
+    Raises:
+        BaseModelError: as `load_base`, if it is missing or cannot be read.
+    """
+    return _pipeline_class(_find(directory_or_hub_id), **kwargs)
+
+
 def _find(directory_or_hub_id: str | Path) -> str:
     name = str(directory_or_hub_id)
     if name == EMBEDDED:
@@ -79,3 +88,4 @@ def _pipeline_class(name: str, **kwargs: Any) -> str | None:
 
 
 register_base("StableVideoDiffusionPipeline", svd.load)
+register_base(animatediff.PIPELINE, animatediff.load)

@@ -10,6 +10,8 @@ from diffusers.models.attention import BasicTransformerBlock, FreeNoiseTransform
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
 
+from exvideo_blocks.layers import FrameTable
+
 
 class ExtendedMotionBlock(BasicTransformerBlock):
     """diffusers' block of a motion module, with a frame table for each of the two uses of the fixed embedding."""
@@ -25,13 +27,17 @@ class ExtendedMotionBlock(BasicTransformerBlock):
             ValueError: more frames than the extension has.
         """
         num_frames = hidden_states.shape[1]
-        # In the type of the base's own embedding, so that mixed precision promotes as it does there.
-        dtype = self.pos_embed.pe.dtype
-        placed = self.norm1(hidden_states) + self.frame_table1(num_frames).to(dtype)
+        placed = self.norm1(hidden_states) + self._rows(self.frame_table1, num_frames)
         hidden_states = self.attn1(placed) + hidden_states
-        placed = self.norm2(hidden_states) + self.frame_table2(num_frames).to(dtype)
+        placed = self.norm2(hidden_states) + self._rows(self.frame_table2, num_frames)
         hidden_states = self.attn2(placed) + hidden_states
         return self._feed(self.norm3(hidden_states)) + hidden_states
+
+    def _rows(self, table: FrameTable, num_frames: int) -> Tensor:
+        # A table that trains in fp32 beside a base in bf16 gives what the base's own embedding would, so that mixed
+        # precision promotes as it does there; that embedding is a buffer, though, which DeepSpeed leaves in fp32.
+        rows, base = table(num_frames), self.pos_embed.pe.dtype
+        return rows.to(base) if base.itemsize < rows.dtype.itemsize else rows
 
     def _feed(self, tokens: Tensor) -> Tensor:
         if self._chunk_size is None:

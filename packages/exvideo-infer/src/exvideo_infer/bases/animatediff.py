@@ -1,0 +1,94 @@
+"""AnimateDiff, text to video by Stable Diffusion with motion modules: loaded, encoded for, and its own pipeline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from exvideo_infer.bases.base import BaseModelError, loading
+from exvideo_infer.conditions import TextConditions
+from exvideo_infer.encoders import embed_text, encode_clip
+
+if TYPE_CHECKING:
+    from diffusers import AnimateDiffPipeline, AutoencoderKL, UNetMotionModel
+    from transformers import CLIPTextModel, PreTrainedTokenizerFast
+
+PIPELINE = "AnimateDiffPipeline"
+
+
+@dataclass(frozen=True)
+class AnimateDiffBase:
+    """The parts of AnimateDiff.
+
+    Args:
+        pipeline: diffusers' own; it samples with the extension that is mounted on its `unet`.
+    """
+
+    pipeline: "AnimateDiffPipeline"
+
+    @property
+    def vae(self) -> "AutoencoderKL":
+        """Stable Diffusion's autoencoder, for which a clip is its frames."""
+        return self.pipeline.vae
+
+    @property
+    def network(self) -> "UNetMotionModel":
+        """The UNet with the motion modules in it."""
+        return self.pipeline.unet
+
+    @property
+    def scheduler(self) -> Any:
+        """The scheduler of the folder, from which the training's noise is taken, too."""
+        return self.pipeline.scheduler
+
+    @property
+    def text_encoder(self) -> "CLIPTextModel":
+        """Stable Diffusion's."""
+        return self.pipeline.text_encoder
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerFast":
+        """The text encoder's."""
+        return self.pipeline.tokenizer
+
+    @property
+    def encoders(self) -> list[nn.Module]:
+        """Autoencoder and text encoder."""
+        return [self.vae, self.text_encoder]
+
+    def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
+        """`latents` (frames, channels, height, width), `embedding` of the caption and `unconditional` of the empty one,
+        (tokens, dimension), of a clip (frames, 3, height, width) in [-1, 1]."""
+        words, nothing = embed_text(self.text_encoder, self.tokenizer, [caption, ""])
+        return {"latents": encode_clip(self.vae, frames[None])[0], "embedding": words, "unconditional": nothing}
+
+    @staticmethod
+    def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> TextConditions:
+        """The conditions of an encoded clip, a batch of one: the words alone."""
+        return TextConditions(encoded["embedding"][None], unconditional=encoded["unconditional"][None])
+
+
+def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> AnimateDiffBase:
+    """Loads what diffusers' `AnimateDiffPipeline` loads, from a folder or a hub.
+
+    Args:
+        name: folder or hub id.
+        torch_dtype: of the weights.
+        **kwargs: for diffusers' `from_pretrained`.
+
+    Raises:
+        BaseModelError: files are damaged, or the text encoder does not fit the UNet.
+    """
+    from diffusers import AnimateDiffPipeline
+
+    with loading(name):
+        base = AnimateDiffBase(AnimateDiffPipeline.from_pretrained(name, dtype=torch_dtype, **kwargs))
+    width, expected = base.text_encoder.config.hidden_size, base.network.config.cross_attention_dim
+    if width != expected:
+        raise BaseModelError(
+            f"The text encoder of {name} has width {width}, its UNet's cross-attention {expected}: give a base whose "
+            "parts were trained together."
+        )
+    return base
