@@ -390,43 +390,40 @@ def test_every_method_is_judged_here_and_in_the_docs(make_base: MakeBase, family
     assert found <= named, f"docs/mounted.md lacks {sorted(found - named)}"
 
 
-def judged_cells(names: Any) -> list[Any]:
-    return [
-        pytest.param(family, level, name, id=f"{family}-{level}-{name}") for family, level in CELLS for name in names
-    ]
-
-
-@pytest.mark.parametrize(("family", "level", "name"), judged_cells(SAME))
-def test_a_method_that_does_no_harm(extended: Extended, tmp_path: Path, family: str, level: str, name: str) -> None:
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_the_methods_that_do_no_harm(extended: Extended, tmp_path: Path, family: str, level: str) -> None:
     model, extension, base = extended(family, level)
-    if not hasattr(type(model), name):
-        return
     before, learnt = run(model), {key: p.clone() for key, p in extension.named_parameters().items()}
-    SAME[name](model, extension, tmp_path)
-    torch.testing.assert_close(run(model), before, **close)
-    assert same(learnt, dict(extension.named_parameters()))
-    assert all(parameter.requires_grad for parameter in extension.named_parameters().values())
-    unload(model)
+    for name, judge in SAME.items():
+        if not hasattr(type(model), name):
+            continue
+        judge(model, extension, tmp_path)
+        torch.testing.assert_close(run(model), before, **close, msg=lambda text, name=name: f"{name}: {text}")
+        assert same(learnt, dict(extension.named_parameters())), name
+        assert all(parameter.requires_grad for parameter in extension.named_parameters().values()), name
+        unload(model)
     restore(model)
-    if name in ("fuse_lora", "unfuse_lora"):  # spatial layers were merged and unmerged, which rounds
-        base = {key: value for key, value in base.items() if "motion" in key}
     after = bits(model)
-    assert same({key: after[key] for key in base}, base)
+    base = {key: value for key, value in base.items() if "motion" in key or "temporal" in key}
+    assert same({key: after[key] for key in base}, base)  # spatial layers were merged and unmerged, which rounds
 
 
-@pytest.mark.parametrize(("family", "level", "name"), judged_cells(REFUSED))
-def test_a_method_that_is_refused(extended: Extended, tmp_path: Path, family: str, level: str, name: str) -> None:
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_the_methods_that_are_refused(extended: Extended, tmp_path: Path, family: str, level: str) -> None:
     model, extension, base = extended(family, level)
-    if not hasattr(type(model), name):
-        return
     before, whole = run(model), bits(model)
-    with pytest.raises(ValueError, match=f"{name} on an extended model {re.escape(REFUSED[name])}"):
-        getattr(model, name)(str(tmp_path / "out"))
+    offered = [name for name in REFUSED if hasattr(type(model), name)]
+    assert len(offered) >= 4
+    for name in offered:
+        with pytest.raises(ValueError, match=f"{name} on an extended model {re.escape(REFUSED[name])}"):
+            getattr(model, name)(str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
     assert same(bits(model), whole)
     assert torch.equal(run(model), before)
     with extension.disabled():
         assert not set(vars(model)) & set(REFUSED)
+        model.save_pretrained(tmp_path / "base")
+    assert same(bits(type(model).from_pretrained(tmp_path / "base")), base)
     restore(model)
     assert not set(vars(model)) & {*REFUSED, "fuse_lora", "add_adapter", "set_attn_processor"}
     assert same(bits(model), base)
@@ -450,6 +447,69 @@ def test_a_method_that_fails_on_the_base_fails_alike(
     assert torch.equal(run(model), before)
     restore(model)
     assert same(bits(model), base)
+
+
+# What the layers offer that peft puts around those of a model, apart from PyTorch's own methods.
+OF_ITS_LAYERS = {
+    "delete_adapter", "enable_adapters", "forward", "get_base_layer", "get_delta_weight", "loftq_init", "lora_ga_init",
+    "merge", "mix_adapters", "olora_init", "orthogonal_init", "pissa_init", "corda_init", "resolve_lora_variant",
+    "scale_layer", "set_adapter", "set_requires_grad", "set_scale", "unmerge", "unscale_layer", "update_layer", "eva_init",
+    "dora_init", "supports_lora_conversion", "get_base_weight", "mica_init", "reset_lora_parameters",
+    "set_base_weight",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_the_methods_of_peft_s_layers(extended: Extended, family: str, level: str) -> None:
+    model, extension, base = extended(family, level)
+    tensors = style(model)
+    put(model, tensors)
+    both, learnt = run(model), {name: parameter.clone() for name, parameter in extension.named_parameters().items()}
+    offered = [name for name, _ in inspect.getmembers(peft.tuners.lora.Linear, callable) if name not in dir(nn.Module)]
+    found = {name for name in offered if not name.startswith("_")}
+    assert found <= OF_ITS_LAYERS, f"judge {sorted(found - OF_ITS_LAYERS)}"
+    alone = with_style(extended(family, level)[0], {})
+    for layer in layers_of_peft(model):
+        layer.set_scale("mine", 0.0)
+    torch.testing.assert_close(run(model), alone, **close)
+    for layer in layers_of_peft(model):
+        layer.set_scale("mine", 1.0)
+        layer.scale_layer(2.0)
+        layer.unscale_layer(2.0)
+        layer.set_adapter("mine")
+        assert layer.get_delta_weight("mine").shape == layer.get_base_layer().weight.shape
+        layer.enable_adapters(False)
+    torch.testing.assert_close(run(model), alone, **close)
+    for layer in layers_of_peft(model):
+        layer.enable_adapters(True)
+    torch.testing.assert_close(run(model), both, **close)
+    assert same(learnt, dict(extension.named_parameters()))
+    unload(model)
+    restore(model)
+    assert same(bits(model), base)
+
+
+@pytest.mark.parametrize("start", ["pissa", "olora"])
+@pytest.mark.parametrize("level", LEVELS)
+def test_an_adapter_that_starts_from_the_weights_leaves_the_base_s_alone(
+    extended: Extended, level: str, start: str
+) -> None:
+    model, extension, base = extended("animatediff", level)
+    before, whole = run(model), bits(model)
+    config = peft.LoraConfig(r=2, lora_alpha=2, target_modules=["to_q"], init_lora_weights=start)
+    if level in ("full", "temporal", "attention"):
+        with pytest.raises(ValueError, match=f"init_lora_weights='{start}' takes a part out of the weights"):
+            model.add_adapter(config, "new")
+        assert same(bits(model), whole)
+        return
+    learnt = {name: parameter.clone() for name, parameter in extension.named_parameters().items()}
+    model.add_adapter(config, "new")
+    torch.testing.assert_close(run(model), before, **close)
+    assert same(learnt, dict(extension.named_parameters()))
+    unload(model)
+    restore(model)
+    after = bits(model)
+    assert all(torch.equal(after[name], value) for name, value in base.items() if "motion" in name)
 
 
 # --- hooks, casts, offloading ----------------------------------------------------------------------------------------
@@ -528,6 +588,19 @@ def test_a_quantised_base_is_refused_by_name(make_base: MakeBase, family: str, l
     with pytest.raises(ValueError, match=r"QuantisedLinear.*Parameter of torch.uint8.*without quantisation"):
         extend(model, ExtensionConfig(num_frames=7, level=level))
     assert same(bits(model), whole)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_quantised_after_it_was_extended_it_is_not_saved(extended: Extended, tmp_path: Path, family: str) -> None:
+    model, extension, _ = extended(family, "lora")
+    attention = next(
+        m for name, m in model.named_modules() if name.endswith("attn1") and ("motion" in name or "temporal" in name)
+    )
+    attention.to_q = QuantisedLinear(attention.to_q)
+    for refused in (lambda: save_extension(extension, tmp_path / "e.safetensors"), lambda: restore(model)):
+        with pytest.raises(ValueError, match="a QuantisedLinear in the place of its LowRankLinear"):
+            refused()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("family", "level"), CELLS)

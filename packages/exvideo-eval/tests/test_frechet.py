@@ -114,3 +114,12 @@ def test_interval_is_the_same_for_the_same_seed_and_absent_for_two_clips() -> No
     one, again, other = (frechet_interval(real, generated, resamples=20, level=0.9, seed=s) for s in (1, 1, 2))
     assert one == again != other
     assert frechet_interval(real, generated[:2], resamples=20, level=0.9, seed=0) is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_named(value: float) -> None:
+    features = np.ones((5, 3))
+    features[2, 1] = features[4, 0] = value
+    for statistics in (FeatureStatistics.of, lambda given: FeatureStatistics.of_parts([given])):
+        with pytest.raises(ValueError, match=r"features of 2 of 5 samples are not finite \(sample 2 is the first\)"):
+            statistics(features)

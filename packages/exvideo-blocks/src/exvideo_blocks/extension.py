@@ -82,6 +82,10 @@ class Extension:
                 "which would be saved with them: call unfuse_lora() first."
             )
 
+    def trains_linear_weights(self) -> bool:
+        """True if the level adapts weights of the base's linear layers themselves."""
+        return any(isinstance(module, nn.Linear) and at == "weight" for module, at in self._owners.values())
+
     def originals_carry_adapters(self) -> bool:
         """True if adapters of peft are around layers of the base's temporal sites."""
         return any(adapters_on(layer) for site in self.originals.values() for layer in site.modules())

@@ -23,6 +23,7 @@ REFUSED = {
     "freeze_unet2d_params": "would unfreeze the base's own motion weights, which no file of the extension holds: "
     "train extension.trainable_parameters(), for which all else is frozen.",
 }
+_PLAIN_STARTS = ("gaussian", "orthogonal")
 _INJECTING = ("add_adapter", "load_lora_adapter", "load_attn_procs")
 
 
@@ -37,6 +38,7 @@ class Mounted(Protocol):
     def named_parameters(self) -> dict[str, nn.Parameter]: ...
     def fused_into(self, *, possibly: bool = False) -> list[str]: ...
     def originals_carry_adapters(self) -> bool: ...
+    def trains_linear_weights(self) -> bool: ...
 
 
 def guard(extension: Mounted) -> None:
@@ -87,9 +89,19 @@ class _Guarded(_Guard):
 
 
 class _Injection(_Guarded):
-    """Adapters are put on a model, and peft freezes all else: what the extension trains goes on requiring gradients."""
+    """Adapters are put on a model, and peft freezes all else: what the extension trains goes on requiring gradients.
+
+    Those that start by taking a part out of the weights below them (PiSSA, OLoRA ...) would take it out of what trains.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for config in (*args, *kwargs.values()):
+            start = getattr(config, "init_lora_weights", True)
+            if isinstance(start, str) and start not in _PLAIN_STARTS and self.extension.trains_linear_weights():
+                raise ValueError(
+                    f"init_lora_weights={start!r} takes a part out of the weights that an adapter is put beside, and "
+                    "this extension trains and saves such weights: give True or 'gaussian'."
+                )
         trained = [p for p in self.extension.named_parameters().values() if p.requires_grad]
         try:
             return self.run(*args, **kwargs)

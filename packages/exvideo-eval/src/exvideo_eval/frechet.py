@@ -38,8 +38,18 @@ class FeatureStatistics:
 
     @classmethod
     def of(cls, features: NDArray[np.floating]) -> "FeatureStatistics":
-        """Of features (samples, dimension); two passes, so that a large common offset costs no precision."""
+        """Of features (samples, dimension); two passes, so that a large common offset costs no precision.
+
+        Raises:
+            ValueError: a feature is not finite.
+        """
         values = np.asarray(features, dtype=np.float64)
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(bad):
+            raise ValueError(
+                f"The features of {len(bad)} of {len(values)} samples are not finite (sample {bad[0]} is the first): "
+                "look at those clips, or take other features."
+            )
         mean = values.mean(axis=0)
         centred = values - mean
         return cls(len(values), mean, centred.T @ centred)
