@@ -47,7 +47,7 @@ CLIPS, CHUNK = 1024, 32
 DECODER = Schedule(steps=100, batch_size=16, learning_rate=5e-4, warmup_steps=20, ema_decay=0.98)
 UNET = Schedule(steps=1500, batch_size=8, learning_rate=1e-3, warmup_steps=100, ema_decay=0.995)
 RECIPE = Path(__file__).with_suffix(".yaml")
-POST_TUNED_ON = {"train": 192, "held_out": 7}  # clips; 7 in a row have the 7 kinds of motion
+POST_TUNED_ON = {"train": 320, "held_out": 7}  # clips; 7 in a row have the 7 kinds of motion
 WITHOUT_WORDS = 0.1  # the share trained on the empty caption, for guidance
 
 

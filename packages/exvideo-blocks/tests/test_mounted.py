@@ -453,7 +453,8 @@ def test_a_method_that_fails_on_the_base_fails_alike(
 OF_ITS_LAYERS = {
     "delete_adapter", "enable_adapters", "forward", "get_base_layer", "get_delta_weight", "loftq_init", "lora_ga_init",
     "merge", "mix_adapters", "olora_init", "orthogonal_init", "pissa_init", "corda_init", "resolve_lora_variant",
-    "scale_layer", "set_adapter", "set_requires_grad", "set_scale", "unmerge", "unscale_layer", "update_layer", "eva_init",
+    "scale_layer", "set_adapter", "set_requires_grad", "set_scale", "unmerge", "unscale_layer", "update_layer",
+    "eva_init",
     "dora_init", "supports_lora_conversion", "get_base_weight", "mica_init", "reset_lora_parameters",
     "set_base_weight",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tiny_world.system.animatediff import NUM_FRAMES, build_unet, build_vae, mai
 def test_its_parts_are_the_embedded_model_s() -> None:
     from diffusers import UNet2DConditionModel
 
-    base = load_base("embedded")
+    base: Any = load_base("embedded")
     vae, pixels = build_vae(base.vae), torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.no_grad():
         latents = vae.encode(pixels).latent_dist.mode()
