@@ -3,6 +3,7 @@
 Their public methods are enumerated, so that a new one fails here until it is judged.
 """
 
+import copy
 import inspect
 import itertools
 import re
@@ -12,9 +13,19 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import LEVELS, Extension, ExtensionConfig, extend, load_extension, restore, save_extension
+from exvideo_blocks import (
+    LEVELS,
+    Extension,
+    ExtensionConfig,
+    extend,
+    lengthen,
+    load_extension,
+    restore,
+    save_extension,
+)
 from exvideo_blocks.guards import REFUSED
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 peft = pytest.importorskip("peft")
 
@@ -421,7 +432,7 @@ def test_the_methods_that_are_refused(extended: Extended, tmp_path: Path, family
     assert same(bits(model), whole)
     assert torch.equal(run(model), before)
     with extension.disabled():
-        assert not set(vars(model)) & set(REFUSED)
+        assert set(vars(model)) & set(REFUSED) == {"load_motion_modules", "freeze_unet2d_params"} & set(offered)
         model.save_pretrained(tmp_path / "base")
     assert same(bits(type(model).from_pretrained(tmp_path / "base")), base)
     restore(model)
@@ -670,20 +681,277 @@ def test_split_inference_of_an_extended_model_computes_the_same(extended: Extend
 
 @pytest.mark.parametrize(("family", "level"), [(f, level) for f, level in CELLS if level not in ("full", "temporal")])
 def test_weights_of_the_base_that_somebody_trained_are_named_by_restore(
-    extended: Extended, family: str, level: str, recwarn: pytest.WarningsRecorder
+    extended: Extended, family: str, level: str
 ) -> None:
     model, extension, _ = extended(family, level)
     own = {id(parameter) for parameter in extension.named_parameters().values()}
-    for parameter in model.parameters():
-        if id(parameter) not in own:
-            with torch.no_grad():
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if id(parameter) not in own:
                 parameter.add_(0.01)
     with pytest.warns(
-        UserWarning, match=r"\d+ frozen parameters of the base's temporal sites were written to in place"
+        UserWarning, match=r"\d+ tensors of the base's temporal sites were changed while the model was ex"
     ):
         restore(model)
-    quiet = extended(family, level)[0]
-    quiet.half().float()
-    recwarn.clear()
-    restore(quiet)
-    assert not recwarn.list
+
+
+@pytest.mark.parametrize("how", ["data", "new parameter", "assign", "cast and back", "buffer"])
+def test_every_way_of_changing_the_base_s_bits_is_named(extended: Extended, how: str) -> None:
+    model, _, base = extended("animatediff", "position")
+    site = model.mid_block.motion_modules[0]
+    model = copy.deepcopy(model) if how == "data" else model  # a copy knows as well
+    site = model.mid_block.motion_modules[0]
+    if how == "data":
+        site.norm.weight.data.mul_(2)
+    elif how == "new parameter":
+        site.norm.weight = nn.Parameter(torch.full_like(site.norm.weight, 3.0))
+    elif how == "assign":
+        state = {name: value + 1 for name, value in model.state_dict().items()}
+        model.load_state_dict(state, assign=True)
+    elif how == "buffer":
+        site.transformer_blocks[0].pos_embed.pe.mul_(2)
+    else:
+        model.half().float()
+    with pytest.warns(
+        UserWarning, match="tensors of the base's temporal sites were changed while the model was extended"
+    ):
+        restore(model)
+    assert not same(bits(model), base)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("family", "level"), CELLS)
+def test_nothing_is_said_of_a_base_that_is_as_it_was(extended: Extended, family: str, level: str) -> None:
+    model, _, base = extended(family, level)
+    model.load_state_dict(model.state_dict())
+    model.double().float()
+    restore(model)
+    assert same(bits(model), base)
+
+
+# --- half-way, in wrappers, after the end ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["disable", "enable"])
+def test_a_swap_that_fails_half_way_leaves_all_as_it_was(
+    extended: Extended, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    model, extension, _ = extended("animatediff", "full")
+    if step == "enable":
+        extension.disable()
+    model.double()
+    before, calls, moved = run(model, 4), [0], nn.Module.to
+
+    def to(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        calls[0] += 1
+        if calls[0] == 2:
+            raise torch.OutOfMemoryError("no memory")
+        return moved(module, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.Module, "to", to)
+        with pytest.raises(torch.OutOfMemoryError):
+            getattr(extension, step)()
+    assert extension.is_enabled == (step == "disable")
+    assert torch.equal(run(model, 4), before)
+    getattr(extension, step)()
+    restore(model)
+
+
+def test_a_mount_that_fails_half_way_leaves_the_base(make_base: MakeBase, monkeypatch: pytest.MonkeyPatch) -> None:
+    from exvideo_blocks import mount
+
+    model = make_base("animatediff", torch.float32)
+    before, whole = run(model, 4), bits(model)
+    for name in ("start_lora", "guard"):
+        with monkeypatch.context() as patch:
+            patch.setattr(mount, name, lambda *_: (_ for _ in ()).throw(MemoryError()))
+            with pytest.raises(MemoryError):
+                extend(model, ExtensionConfig(num_frames=7, level="lora"))
+        assert same(bits(model), whole)
+        assert all(parameter.requires_grad for parameter in model.parameters())
+        assert torch.equal(run(model, 4), before)
+    extend(model, ExtensionConfig(num_frames=7))
+
+
+@pytest.mark.parametrize("wrapper", ["compile", "peft"])
+def test_a_wrapped_model_is_restored_whole(extended: Extended, wrapper: str) -> None:
+    model, _, base = extended("animatediff", "lora")
+    if wrapper == "compile":
+        restore(torch.compile(model, backend="eager"))
+    else:
+        config = peft.LoraConfig(r=2, target_modules=r".*transformer_blocks\.0\.attn2\.to_k(?<!motion)")
+        wrapped = peft.get_peft_model(model, config)
+        spatial = [name for name, module in model.named_modules() if isinstance(module, peft.tuners.lora.Linear)]
+        if any("motion" in name for name in spatial):
+            wrapped.unload()
+        restore(wrapped)
+        unload(model)
+    assert not set(vars(model)) & {*REFUSED, "fuse_lora", "_exvideo_extension"}
+    assert same(bits(model), base)
+    if wrapper == "compile":
+        assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_an_extension_that_was_taken_off_does_nothing(extended: Extended, tmp_path: Path) -> None:
+    model, old, _ = extended("animatediff", "lora")
+    lengthen(model, 9)
+    with pytest.raises(ValueError, match="This extension was taken off its model"):
+        old.disable()
+    with pytest.raises(ValueError, match="save_pretrained on an extended model"):
+        model.save_pretrained(tmp_path / "out")
+
+
+def test_what_trains_elsewhere_goes_on_training(extended: Extended) -> None:
+    model, _, _ = extended("animatediff", "lora")
+    model.load_lora_adapter(style(model, "spatial"), prefix=None, adapter_name="mine")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad or ".lora_" in name)
+    training = {name for name, p in model.named_parameters() if p.requires_grad and ".lora_" in name}
+    assert training
+    lengthen(model, 9)
+    assert {name for name, p in model.named_parameters() if p.requires_grad and ".lora_" in name} == training
+    restore(model)
+    assert {name for name, p in model.named_parameters() if p.requires_grad and ".lora_" in name} == training
+
+
+def test_fused_for_good_it_is_not_lengthened_without_a_word(extended: Extended) -> None:
+    model, _, _ = extended("animatediff", "conv")
+    put(model, style(model))
+    model.fuse_lora()
+    model.unload_lora()
+    before = run(model)
+    with pytest.raises(ValueError, match=r"Adapters were fused into \d+ frozen weights of this extension"):
+        lengthen(model, 9)
+    assert torch.equal(run(model), before)
+
+
+@pytest.mark.parametrize("kind", ["OFTConfig", "DoRA"])
+def test_adapters_that_multiply_are_not_fused_beside_our_updates(extended: Extended, kind: str) -> None:
+    for level in ("lora", "conv"):
+        model, _, _ = extended("animatediff", level)
+        if kind == "DoRA":
+            config = peft.LoraConfig(r=2, target_modules=["to_q"], use_dora=True, init_lora_weights=False)
+        else:
+            config = peft.OFTConfig(oft_block_size=8, target_modules=["to_q"])
+        model.add_adapter(config, "a")
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "oft_R" in name or "magnitude" in name:
+                    parameter.add_(0.3 * torch.randn_like(parameter))
+        before = run(model)
+        if level == "lora":
+            with pytest.raises(ValueError, match="would scale or turn the weights below an adapter"):
+                model.fuse_lora()
+        else:
+            model.fuse_lora()
+        torch.testing.assert_close(run(model), before, rtol=1e-3, atol=1e-3)
+
+
+def test_copies_of_modules_that_could_not_be_taken_off_are_refused(extended: Extended) -> None:
+    model, _, base = extended("animatediff", "lora")
+    config = peft.LoraConfig(r=2, target_modules=["to_q"], modules_to_save=["norm1"])
+    with pytest.raises(ValueError, match=r"modules_to_save=\['norm1'\] trains copies of modules of the model"):
+        model.add_adapter(config, "a")
+    restore(model)
+    assert same(bits(model), base)
+
+
+# --- other ways to a layer's weight ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("how", ["parametrize", "prune", "weight_norm"])
+def test_a_layer_that_is_pruned_or_parametrized_runs_and_says_so_when_it_is_saved(
+    extended: Extended, tmp_path: Path, level: str, how: str
+) -> None:
+    model, extension, base = extended("animatediff", level)
+    layer, before = model.mid_block.motion_modules[0].transformer_blocks[0].attn1.to_q, run(model)
+    if how == "parametrize":
+        torch.nn.utils.parametrize.register_parametrization(layer, "weight", nn.Identity())
+    elif how == "prune":
+        prune.identity(layer, "weight")
+    else:
+        torch.nn.utils.parametrizations.weight_norm(layer)
+    torch.testing.assert_close(run(model), before, **close)
+    if level in ("full", "temporal", "attention"):
+        with pytest.raises(ValueError, match="is no parameter of its layer any more, as pruning"):
+            save_extension(extension, tmp_path / "e.safetensors")
+    else:
+        save_extension(extension, tmp_path / "e.safetensors")
+    restore(model)
+    assert same(bits(model), base)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("how", ["prune", "parametrize"])
+def test_a_base_that_is_pruned_or_parametrized_is_refused(make_base: MakeBase, level: str, how: str) -> None:
+    model = make_base("animatediff", torch.float32)
+    layer = model.mid_block.motion_modules[0].transformer_blocks[0].attn1.to_q
+    if how == "prune":
+        prune.identity(layer, "weight")
+    else:
+        torch.nn.utils.parametrizations.weight_norm(layer)
+    with pytest.raises(ValueError, match="is pruned or parametrized, and an extension shares and copies plain weights"):
+        extend(model, ExtensionConfig(num_frames=7, level=level))
+
+
+def test_a_replica_and_a_training_layer_keep_their_tensors(extended: Extended) -> None:
+    from torch.nn.parallel.replicate import _replicatable_module
+
+    model, _, _ = extended("animatediff", "lora")
+    assert _replicatable_module(model)
+    layer = model.mid_block.motion_modules[0].transformer_blocks[0].attn1.to_q
+    replica, before = layer._replicate_for_data_parallel(), layer._parameters["weight"]
+    for name, parameter in layer._parameters.items():
+        replica._parameters.pop(name, None)
+        setattr(replica, name, None if parameter is None else parameter.detach().clone())
+    for name in ("update_down", "update_up"):
+        setattr(replica, name, getattr(layer, name).detach())
+    x = torch.randn(2, layer.in_features)
+    assert torch.equal(replica(x), layer(x))
+    assert layer._parameters["weight"] is before
+    layer.requires_grad_(True)
+    assert layer.weight is before  # in an optimizer, perhaps
+
+
+def test_processors_of_single_attentions_are_not_ignored_in_silence(extended: Extended) -> None:
+    from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
+
+    class Louder(AttnProcessor):
+        pass
+
+    model, extension, _ = extended("svd", "full")
+    attention = model.mid_block.attentions[0].temporal_transformer_blocks[0].attn1
+    with pytest.raises(ValueError, match="is to have, a Louder"):
+        attention.set_processor(Louder())
+    attention.set_processor(AttnProcessor2_0())
+    with extension.disabled(), pytest.raises(ValueError, match="is to have, a Louder"):
+        model.set_attn_processor(Louder())
+
+
+def test_changes_of_a_base_that_waits_for_its_extension(extended: Extended) -> None:
+    model, extension, _ = extended("animatediff", "position")
+    with extension.disabled():
+        for name in ("freeze_unet2d_params", "load_motion_modules"):
+            with pytest.raises(ValueError, match=f"{name} on an extended model"):
+                getattr(model, name)()
+    extension.disable()
+    kept = model.mid_block.motion_modules[0]
+    model.mid_block.motion_modules[0] = nn.Identity()
+    with pytest.raises(ValueError, match="in the place of its AnimateDiffTransformer3D"):
+        extension.enable()
+    model.mid_block.motion_modules[0] = kept
+    extension.enable()
+
+
+def test_a_model_that_got_its_values_after_it_was_extended_says_so(make_base: MakeBase) -> None:
+    state = make_base("animatediff", torch.float32).state_dict()
+    with torch.device("meta"):
+        model = make_base("animatediff", torch.float32)
+    extension = extend(model, ExtensionConfig(num_frames=7, level="position"))
+    model.to_empty(device="cpu")
+    model.load_state_dict(state, strict=False)
+    for off in (extension.disable, lambda: restore(model)):
+        with pytest.raises(ValueError, match="Load the base's weights first, and extend it then"):
+            off()

@@ -10,8 +10,9 @@ from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.families import FAMILIES, network_of
 from exvideo_blocks.families.family import Family
 from exvideo_blocks.guards import guard
+from exvideo_blocks.lora import LowRankLinear
 from exvideo_blocks.sites import Sites
-from exvideo_blocks.twins import adapters_on
+from exvideo_blocks.twins import adapters_on, adds_to_weights
 
 ATTRIBUTE = "_exvideo_extension"  # of an extended model
 
@@ -26,7 +27,7 @@ class Extension:
         base_frames: frames of the base model.
         names: names of the parameters that the level adapts: in the model, but for low-rank updates as in files.
         originals: the base's own temporal sites by name, which `restore` puts back.
-        trained_before: names of the model's parameters that required a gradient before it was extended.
+        required_grad: names of the model's parameters, and whether each required a gradient before it was extended.
         architecture: the part of the base's config that decides whether an extension's tensors fit.
     """
 
@@ -39,7 +40,7 @@ class Extension:
         base_frames: int,
         sites: Sites,
         owners: dict[str, tuple[nn.Module, str]],
-        trained_before: set[str],
+        required_grad: dict[str, bool],
     ) -> None:
         self.model = model
         self.config = config
@@ -47,7 +48,7 @@ class Extension:
         self.base_frames = base_frames
         self.names = list(owners)
         self.originals = sites.originals
-        self.trained_before = trained_before
+        self.required_grad = required_grad
         self.architecture: dict[str, Any] = family.architecture(model)
         self._sites = sites
         # The module that holds each, and its name there: wherever that module is, be it in a layer that peft put there.
@@ -63,9 +64,21 @@ class Extension:
         return self._sites.extended()
 
     def named_parameters(self) -> dict[str, nn.Parameter]:
-        """Every parameter that the level adapts, by name: the content of a file."""
-        parameters = {name: module._parameters[attribute] for name, (module, attribute) in self._owners.items()}
-        return {name: parameter for name, parameter in parameters.items() if parameter is not None}
+        """Every parameter that the level adapts, by name: the content of a file.
+
+        Raises:
+            ValueError: one is none any more, as its layer was pruned or parametrized.
+        """
+        parameters: dict[str, nn.Parameter] = {}
+        for name, (module, attribute) in self._owners.items():
+            parameter = module._parameters.get(attribute)
+            if parameter is None:
+                raise ValueError(
+                    f"{name} is no parameter of its layer any more, as pruning and parametrizations leave it: undo "
+                    "that first (torch.nn.utils.prune.remove, torch.nn.utils.parametrize.remove_parametrizations)."
+                )
+            parameters[name] = parameter
+        return parameters
 
     def check_whole(self) -> None:
         """Checks that the parameters hold what the extension has learnt, and nothing else, as a file must.
@@ -85,6 +98,16 @@ class Extension:
     def trains_linear_weights(self) -> bool:
         """True if the level adapts weights of the base's linear layers themselves."""
         return any(isinstance(module, nn.Linear) and at == "weight" for module, at in self._owners.values())
+
+    def not_added_beside_updates(self) -> list[str]:
+        """Names of layers with a low-rank update of ours around which peft has one that does more than add to them."""
+        return [
+            f"{at}.{name}"
+            for at, site in self.sites().items()
+            for name, layer in site.named_modules()
+            if adapters_on(layer) and not adds_to_weights(layer)
+            and any(isinstance(inner, LowRankLinear) for inner in layer.modules())
+        ]  # fmt: skip
 
     def originals_carry_adapters(self) -> bool:
         """True if adapters of peft are around layers of the base's temporal sites."""
@@ -133,9 +156,11 @@ class Extension:
         The model computes what the frozen base does. Does nothing if the extension is disabled already.
 
         Raises:
-            ValueError: something that was put in the extended modules meanwhile would go with them (adapters of peft,
-                other modules, hooks of offloading), or the model was moved to the meta device. Nothing was done then.
+            ValueError: the extension was taken off its model; something that was put in the extended modules meanwhile
+                would go with them (adapters of peft, other modules, hooks of offloading); or the model was moved to the
+                meta device. Nothing was done then.
         """
+        self._check_mounted()
         self._sites.put_originals()
         guard(self)
 
@@ -147,8 +172,7 @@ class Extension:
         Raises:
             ValueError: the extension was taken off its model; or as `disable`, of the base's own modules.
         """
-        if not self._is_mounted():
-            raise ValueError("This extension was taken off its model: mount one with extend or load_extension.")
+        self._check_mounted()
         self._sites.put_extended()
         guard(self)
 
@@ -166,6 +190,14 @@ class Extension:
     def warn_of_changes(self) -> None:
         """Warns if parameters that the base shares with the extended modules were changed in place."""
         self._sites.warn_of_changes()
+
+    def fused_copies(self) -> list[str]:
+        """Names of frozen weights in the extended modules that adapters were fused into for good."""
+        return self._sites.fused_copies()
+
+    def _check_mounted(self) -> None:
+        if not self._is_mounted():
+            raise ValueError("This extension was taken off its model: mount one with extend or load_extension.")
 
     def _is_mounted(self) -> bool:
         return extension_of(self.model) is self

@@ -23,6 +23,8 @@ REFUSED = {
     "freeze_unet2d_params": "would unfreeze the base's own motion weights, which no file of the extension holds: "
     "train extension.trainable_parameters(), for which all else is frozen.",
 }
+# They reach what the base shares with the extension that waits.
+_REFUSED_WHILE_DISABLED = ("load_motion_modules", "freeze_unet2d_params")
 _PLAIN_STARTS = ("gaussian", "orthogonal")
 _INJECTING = ("add_adapter", "load_lora_adapter", "load_attn_procs")
 
@@ -39,6 +41,7 @@ class Mounted(Protocol):
     def fused_into(self, *, possibly: bool = False) -> list[str]: ...
     def originals_carry_adapters(self) -> bool: ...
     def trains_linear_weights(self) -> bool: ...
+    def not_added_beside_updates(self) -> list[str]: ...
 
 
 def guard(extension: Mounted) -> None:
@@ -48,11 +51,15 @@ def guard(extension: Mounted) -> None:
     """
     model: Any = extension.model
     unguard(model)
-    guards: dict[str, _Guard] = {"fuse_lora": _Fusion(extension, "fuse_lora")}
+    guards: dict[str, _Guard] = {
+        "fuse_lora": _Fusion(extension, "fuse_lora"),
+        "set_attn_processor": _Processors(extension, "set_attn_processor"),
+    }
     if extension.is_enabled:
-        guards |= {name: _Refusal(name, why) for name, why in REFUSED.items()}
         guards |= {name: _Injection(extension, name) for name in _INJECTING}
-        guards["set_attn_processor"] = _Processors(extension, "set_attn_processor")
+    for name, why in REFUSED.items():
+        if extension.is_enabled or name in _REFUSED_WHILE_DISABLED:
+            guards[name] = _Refusal(name, why)
     for name, made in guards.items():
         if hasattr(type(model), name):
             setattr(model, name, made)
@@ -96,6 +103,11 @@ class _Injection(_Guarded):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for config in (*args, *kwargs.values()):
+            if getattr(config, "modules_to_save", None):
+                raise ValueError(
+                    f"modules_to_save={config.modules_to_save!r} trains copies of modules of the model, which "
+                    "diffusers does not take off again, and an extended model could not be restored: leave it out."
+                )
             start = getattr(config, "init_lora_weights", True)
             if isinstance(start, str) and start not in _PLAIN_STARTS and self.extension.trains_linear_weights():
                 raise ValueError(
@@ -127,6 +139,12 @@ class _Fusion(_Guarded):
             raise ValueError(
                 f"fuse_lora would add an adapter to {len(trained)} parameters that this extension trains and saves "
                 f"({trained[0]} is the first): leave it beside them, unfused, which computes the same."
+            )
+        multiplied = self.extension.not_added_beside_updates()
+        if multiplied:
+            raise ValueError(
+                "fuse_lora would scale or turn the weights below an adapter, but not the low-rank updates beside "
+                f"them ({multiplied[0]} is the first layer with one): leave it unfused; a plain LoRA can be fused."
             )
         return self.run(*args, **kwargs)
 

@@ -1,7 +1,7 @@
 """The two layers that ExVideo adds, a row per frame and a 3D convolution; and the base's linear layers, kept safe."""
 
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -83,39 +83,52 @@ class BorrowedLinear(nn.Linear):
     """A linear layer over parameters of the base's, each of which it copies as soon as anybody else reaches for it.
 
     Whoever changes a layer by its name, as peft does to merge an update (`layer.weight.data += ...`), changes a copy;
-    the base keeps its bits. Made by `exvideo_blocks.twins` alone.
+    the base keeps its bits. Parameters that somebody trains are no longer copied. Made by `exvideo_blocks.twins` alone.
 
     Attributes:
         borrowed: names of the parameters that are the base's still.
+        copied: names of those that were, and are copies now.
     """
 
     borrowed: set[str]
+    copied: set[str]
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, *self._own())
 
     def _own(self) -> tuple[Tensor, Tensor | None]:
         """Weight and bias, for its own use, which copies nothing."""
-        weight = self._parameters["weight"]
-        assert weight is not None
-        return weight, self._parameters["bias"]
+        weight = self._parameters.get("weight")
+        if weight is None:  # parametrized, pruned, or a replica's: what stands in its place is found by its name
+            return self.weight, self.bias
+        return weight, self._parameters.get("bias")
 
     @property
-    def weight(self) -> nn.Parameter:  # type: ignore[override] # an annotation there, found by its name all the same
-        parameter = self._reach("weight")
-        assert parameter is not None
-        return parameter
+    def weight(self) -> Any:
+        return self._reach("weight")
+
+    @weight.setter
+    def weight(self, value: Any) -> None:  # of a plain tensor: modules register parameters by themselves
+        self.__dict__["weight"] = value
 
     @property
-    def bias(self) -> nn.Parameter | None:  # type: ignore[override] # as above
+    def bias(self) -> Any:
         return self._reach("bias")
 
-    def _reach(self, name: str) -> nn.Parameter | None:
+    @bias.setter
+    def bias(self, value: Any) -> None:
+        self.__dict__["bias"] = value
+
+    def _reach(self, name: str) -> Any:
+        if name not in self._parameters:
+            if name not in self.__dict__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return self.__dict__[name]
         parameter = self._parameters[name]
-        if parameter is not None and name in self.borrowed:
-            parameter = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
-            self._parameters[name] = parameter
-        self.borrowed.discard(name)
+        if parameter is not None and name in self.borrowed and not parameter.requires_grad:
+            self.borrowed.discard(name)
+            self.copied.add(name)
+            parameter = self._parameters[name] = nn.Parameter(parameter.detach().clone(), requires_grad=False)
         return parameter
 
 

@@ -43,6 +43,12 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
         raise ValueError(
             f"num_frames={num_frames} does not lengthen an extension of {known} frames: ask for more than {known}."
         )
+    fused = shorter.fused_copies()
+    if fused:
+        raise ValueError(
+            f"Adapters were fused into {len(fused)} frozen weights of this extension ({fused[0]} is the first), which "
+            "a longer one would not have: save the extension, restore the model, fuse them into it, and load it again."
+        )
     was_enabled, trained = shorter.is_enabled, shorter.named_parameters()
     tables = {
         f"{site_name}.{name}.weight"
@@ -53,7 +59,7 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
     shorter.enable()  # it goes to where the model is now
     restore(model)
     try:
-        return _extend_from(model, config, trained, tables)
+        longer = _extend_from(model, config, trained, tables)
     except BaseException:
         if extension_of(model) is not None:
             restore(model)
@@ -61,6 +67,10 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
         if not was_enabled:
             shorter.disable()
         raise
+    for name, parameter in model.named_parameters():  # adapters of others that came since, and train
+        if longer.required_grad.get(name) and name not in shorter.required_grad:
+            parameter.requires_grad_(True)
+    return longer
 
 
 def _extend_from(

@@ -37,7 +37,7 @@ def extend(model: Any, config: ExtensionConfig) -> Extension:
     check_extends(model, config)
     family = family_of(model)
     known = config.base_frames or family.base_frames(model)
-    trained_before = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    required_grad = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     originals = family.find_sites(model)
     extended = {name: family.extended_site(site, config, known) for name, site in originals.items()}
     owners = {
@@ -45,20 +45,26 @@ def extend(model: Any, config: ExtensionConfig) -> Extension:
         for at, site in extended.items()
         for name in family.adapted_names(site, config.level)
     }
-    model.requires_grad_(False)
-    extension = Extension(
-        model=model, config=config, family=family, base_frames=known, sites=Sites(model, originals, extended),
-        owners=owners, trained_before=trained_before,
-    )  # fmt: skip
-    for site in extended.values():
-        site.requires_grad_(False)
-    parameters = extension.named_parameters()
-    start_lora(parameters)
-    for parameter in parameters.values():
-        parameter.requires_grad_(True)
-    _carry_checkpointing(model, extended)
-    setattr(model, ATTRIBUTE, extension)
-    guard(extension)
+    start_lora({name: module.get_parameter(attribute) for name, (module, attribute) in owners.items()})
+    sites = Sites(model, originals, extended)
+    try:
+        extension = Extension(
+            model=model, config=config, family=family, base_frames=known, sites=sites, owners=owners,
+            required_grad=required_grad,
+        )  # fmt: skip
+        for module in (model, *extended.values()):
+            module.requires_grad_(False)
+        for parameter in extension.named_parameters().values():
+            parameter.requires_grad_(True)
+        _carry_checkpointing(model, extended)
+        setattr(model, ATTRIBUTE, extension)
+        guard(extension)
+    except BaseException:
+        sites.put_originals()
+        unguard(model)
+        _require_grad(model, required_grad)
+        vars(model).pop(ATTRIBUTE, None)
+        raise
     return extension
 
 
@@ -123,20 +129,26 @@ def restore(model: Any) -> None:
     Raises:
         ValueError: the model is not extended; or as `Extension.disable`, the extension is then mounted still.
     """
-    model = network_of(model)
     extension = extension_of(model)
     if extension is None:
         raise ValueError(f"This {type(model).__name__} is not extended: there is nothing to restore.")
     extension.disable()
-    extension.warn_of_changes()
+    model = extension.model  # it may be in a wrapper
     unguard(model)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in extension.trained_before)
+    _require_grad(model, extension.required_grad)
     delattr(model, ATTRIBUTE)
+    extension.warn_of_changes()
+
+
+def _require_grad(model: nn.Module, required: dict[str, bool]) -> None:
+    """Sets the flag of the parameters that are named; others, of adapters say, keep theirs."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(required.get(name, parameter.requires_grad))
 
 
 def remount(extension: Extension) -> None:
     """Puts an extension that `restore` took off back on its model, as it was."""
-    extension.model.requires_grad_(False)  # the extended sites are not in it, and what trains there still does
+    # The extended sites are not in it, and what trains there still does.
+    _require_grad(extension.model, dict.fromkeys(extension.required_grad, False))
     setattr(extension.model, ATTRIBUTE, extension)
     extension.enable()

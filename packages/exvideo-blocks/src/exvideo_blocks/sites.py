@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from exvideo_blocks.layers import BorrowedLinear
 from exvideo_blocks.twins import adapters_on, has_own_forward
 
 Modules = dict[str, nn.Module]
@@ -26,12 +27,9 @@ class Sites:
         self._aside: Modules = {}  # the extended sites, while they wait
         # Where the model was at each site (device and dtype) when one of the two was last exchanged for the other.
         self._was_at = {name: _place(originals[name], site) for name, site in extended.items()}
-        # What each set has for itself, and what both have: frozen parameters, with the count of changes made in place.
+        # What each set has for itself; and the bits of what is the base's.
         self._own = [_own_modules(originals, extended), _own_modules(extended, originals)]
-        self._shared = [
-            (f"{at}.{name}", parameter, id(parameter), _changes(parameter)) for at in originals
-            for name, parameter in _shared_parameters(originals[at], extended[at]).items()
-        ]  # fmt: skip
+        self._bits = self._base_bits()
         for name, site in extended.items():
             _put(model, name, site)
             _rest(originals[name], extended[name])
@@ -83,33 +81,71 @@ class Sites:
         Raises:
             ValueError: a module of theirs was replaced, carries adapters of peft, or runs through hooks of a library.
         """
-        sites = self.extended() if self.are_extended else self.originals
+        sites = {name: self._model.get_submodule(name) for name in self.originals}
         found = {f"{at}:{name}": module for at, site in sites.items() for name, module in site.named_modules()}
         for path, own in self._own[self.are_extended].items():
             _check_module(path.replace(":", ".").rstrip("."), own, found.get(path), adapters)
 
     def warn_of_changes(self) -> None:
-        """Warns if parameters that both sets share were changed in place, as then the base's own values are lost."""
-        # A copy of the model has parameters of other identities, and counts of their own.
-        changed = [name for name, p, identity, before in self._shared if id(p) == identity and _changes(p) != before]
+        """Warns if values of the base's temporal sites are others than when the model was extended.
+
+        Values of another type than then, as the model was cast since, are not compared.
+        """
+        now = self._base_bits()
+        changed = [
+            name for name, (dtype, bits) in self._bits.items()
+            if name in now and now[name][0] == dtype and None not in (bits, now[name][1]) and now[name][1] != bits
+        ]  # fmt: skip
         if changed:
             warnings.warn(
-                f"{len(changed)} frozen parameters of the base's temporal sites were written to in place while the "
-                f"model was extended ({changed[0]} is the first), and stay as they are now: load the base anew if it "
-                "is to be what it was.",
+                f"{len(changed)} tensors of the base's temporal sites were changed while the model was extended "
+                f"({changed[0]} is the first): frozen weights that somebody wrote to, replaced, or cast to a narrower "
+                "type and back. They stay as they are: load the base anew if it is to be what it was.",
                 stacklevel=3,
             )
+
+    def fused_copies(self) -> list[str]:
+        """Names of frozen weights of the extended sites that are no longer the base's, as updates were fused in."""
+        base, changed = self._own[False], []
+        for path, module in self._own[True].items():
+            for name in sorted(module.copied) if isinstance(module, BorrowedLinear) else ():
+                parameter = module._parameters.get(name)
+                original = base[path]._parameters.get(name) if path in base else None
+                if parameter is not None and original is not None:
+                    before = original.detach().to(parameter)
+                    rounding = 8 * torch.finfo(parameter.dtype).eps * before.norm()  # of fusing and unfusing
+                    if (parameter.detach() - before).norm() > rounding:
+                        changed.append(f"{path.replace(':', '.')}.{name}")
+        return changed
+
+    def _base_bits(self) -> dict[str, tuple[torch.dtype, int | None]]:
+        """Type and sum of the bits of each tensor of the base's temporal modules, by name."""
+        modules = dict(self._own[False])
+        for at, site in self.originals.items():  # norms and mixers, which both sets have
+            modules |= {f"{at}:{name}": child for name, child in site.named_children() if not list(child.children())}
+        return {
+            f"{path.replace(':', '.')}.{name}": (tensor.dtype, _bits(tensor))
+            for path, module in modules.items()
+            for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+        }
 
     def _swap_all(self, outgoing: Modules, incoming: Modules) -> None:
         places = {name: _place(outgoing[name], incoming[name]) for name in self.originals}
         for name, (device, _) in places.items():
-            if device.type == "meta" and any(not p.is_meta for p in incoming[name].parameters()):
+            on_meta = {parameter.is_meta for parameter in incoming[name].parameters()}
+            if device.type == "meta" and False in on_meta:
                 raise ValueError(
                     "The model was moved to the meta device, where the modules that take its place would lose their "
                     "values: move it to a device that holds values (to_empty, then load_state_dict) first."
                 )
-        for name, place in places.items():
+            if device.type != "meta" and True in on_meta:
+                raise ValueError(
+                    "The modules that would be put in the model have no values: it was extended on the meta device, "
+                    "and weights came only after. Load the base's weights first, and extend it then."
+                )
+        for name, place in places.items():  # this may fail, where memory is short; what follows does not
             self._follow(name, incoming[name], place)
+        for name in places:
             _swap(self._model, name, outgoing[name], incoming[name])
 
     def _follow(self, name: str, incoming: nn.Module, place: tuple[torch.device, torch.dtype]) -> None:
@@ -162,14 +198,12 @@ def _own_modules(sites: Modules, twins: Modules) -> Modules:
     }
 
 
-def _shared_parameters(site: nn.Module, twin: nn.Module) -> dict[str, nn.Parameter]:
-    others = {id(parameter) for parameter in twin.parameters()}
-    return {name: parameter for name, parameter in site.named_parameters() if id(parameter) in others}
-
-
-def _changes(parameter: nn.Parameter) -> int:
-    """The count that PyTorch keeps of changes in place; it keeps none of an inference tensor."""
-    return 0 if parameter.is_inference() else parameter._version
+def _bits(tensor: torch.Tensor) -> int | None:
+    """The sum of a tensor's bits as whole numbers, which any change of its values changes; None if it has none."""
+    if tensor.is_meta or type(tensor) not in (torch.Tensor, nn.Parameter):
+        return None
+    kind = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
+    return int(tensor.detach().contiguous().flatten().view(kind).sum(dtype=torch.int64))
 
 
 def _check_module(name: str, own: nn.Module, found: nn.Module | None, adapters_allowed: bool) -> None:

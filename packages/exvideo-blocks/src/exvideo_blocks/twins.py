@@ -33,7 +33,7 @@ def twin_of(module: nn.Module, cls: type[nn.Module]) -> Any:
     twin.__dict__ = {key: copy(value) if isinstance(value, dict | set) else value for key, value in values.items()}
     twin._compiled_call_impl = None
     if isinstance(twin, BorrowedLinear) and not isinstance(module, BorrowedLinear):
-        twin.borrowed = set(twin._parameters)
+        twin.borrowed, twin.copied = set(twin._parameters), set()
     return twin
 
 
@@ -74,6 +74,12 @@ def adapters_on(module: nn.Module) -> list[str] | None:
     return None if names is None else sorted(names())
 
 
+def adds_to_weights(layer: nn.Module) -> bool:
+    """True if the adapters of a layer of peft's do no more than add to its weights: LoRA, LoHa, LoKr, but not DoRA."""
+    kind = type(layer).__module__.removeprefix("peft.tuners.").partition(".")[0]
+    return kind in ("lora", "loha", "lokr") and not getattr(layer, "lora_variant", None)
+
+
 def _check_plain(module: nn.Module) -> None:
     cls = type(module)
     adapters = adapters_on(module)
@@ -88,6 +94,12 @@ def _check_plain(module: nn.Module) -> None:
             f"A {cls.__name__} of this model has a forward of its own in place of its class's, as hooks of "
             "accelerate and diffusers set, and it would bypass an extension: take the hooks off "
             "(accelerate.hooks.remove_hook_from_module(model, recurse=True)), extend, and put them on again."
+        )
+    if hasattr(module, "parametrizations") or (isinstance(module, nn.Linear) and "weight" not in module._parameters):
+        raise ValueError(
+            f"A {cls.__name__} in the temporal sites of this model is pruned or parametrized, and an extension shares "
+            "and copies plain weights: make it permanent (torch.nn.utils.prune.remove, "
+            "torch.nn.utils.parametrize.remove_parametrizations) before extending the model."
         )
     for name, parameter in module._parameters.items():
         if parameter is not None and (type(parameter) is not nn.Parameter or parameter.dtype not in _PLAIN):

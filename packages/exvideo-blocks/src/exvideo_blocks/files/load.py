@@ -46,7 +46,7 @@ def load_extension(model: Any, path: str | Path, *, revision: str | None = None)
     extension = extend(model, header.config)
     try:
         assign(extension.named_parameters(), tensors, str(file))
-    except ValueError:
+    except BaseException:
         restore(model)
         raise
     return extension

@@ -16,8 +16,17 @@ from diffusers.models.transformers.transformer_temporal import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from exvideo_blocks.families.family import check_processor
 from exvideo_blocks.kernels.temporal_attention.op import temporal_attention
 from exvideo_blocks.kernels.temporal_attention.reference import join_heads, split_heads
+
+
+class PlainAttention(Attention):
+    """A temporal attention of diffusers', which its block computes itself: processors of other kinds are refused."""
+
+    def set_processor(self, processor: Any) -> None:
+        check_processor(processor)
+        super().set_processor(processor)
 
 
 class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):

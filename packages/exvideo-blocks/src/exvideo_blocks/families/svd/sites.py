@@ -95,8 +95,9 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
 
 def _extended_block(block: Any, level: Level, lora_rank: int) -> nn.Module:
     from diffusers.models.attention import TemporalBasicTransformerBlock
+    from diffusers.models.attention_processor import Attention
 
-    from exvideo_blocks.families.svd.block import TokenMajorTemporalBlock
+    from exvideo_blocks.families.svd.block import PlainAttention, TokenMajorTemporalBlock
 
     check_class(block, TemporalBasicTransformerBlock)
     for attention in (block.attn1, block.attn2):
@@ -105,6 +106,10 @@ def _extended_block(block: Any, level: Level, lora_rank: int) -> nn.Module:
             check_processor(attention.processor)
     own = twin_with_own(block, lambda name: level.trains_in_block(name, _SELF_ATTENTIONS))
     extended = twin_of(own, TokenMajorTemporalBlock)
+    for name in ("attn1", "attn2"):
+        if getattr(block, name) is not None:
+            check_class(getattr(block, name), Attention)
+            extended.register_module(name, twin_of(getattr(own, name), PlainAttention))
     if level.lora:
         add_updates(extended, _LORA_TARGETS, lora_rank)
     return extended
