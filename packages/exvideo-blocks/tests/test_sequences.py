@@ -1,6 +1,7 @@
 """Random sequences of what people do to an extended model: each step works or is refused, none changes it unsaid."""
 
 import copy
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,11 @@ class Person:
             extension_of(self.model).enable()
 
     def _restore(self, _: str) -> None:
-        restore(self.model)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            restore(self.model)
+        said = [warning for warning in caught if "were changed while the model was extended" in str(warning.message)]
+        assert not said or torch.bfloat16 in self.casts
         self.learnt = None
 
 

@@ -34,11 +34,12 @@ def test_wrong_folders(make_config: MakeConfig, tmp_path: Path, capsys: pytest.C
 def test_a_base_of_another_family(
     make_config: MakeConfig, tiny_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    base = tmp_path / "animatediff"
+    base = tmp_path / "images"
     shutil.copytree(tiny_base_dir, base)
     index = json.loads((base / "model_index.json").read_text())
-    (base / "model_index.json").write_text(json.dumps(index | {"_class_name": "AnimateDiffPipeline"}))
-    message = f"{base} is of AnimateDiffPipeline: give a base of StableVideoDiffusionPipeline."
+    (base / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableDiffusionPipeline"}))
+    known = "StableVideoDiffusionPipeline, AnimateDiffPipeline"
+    message = f"{base} is of StableDiffusionPipeline: give a base of {known}."
     assert refused(make_config(base=str(base)), capsys) == message
 
 

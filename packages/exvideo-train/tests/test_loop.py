@@ -260,7 +260,7 @@ def test_an_animatediff_at_every_level_leaves_a_loadable_extension(
 def test_an_animatediff_killed_resumes_to_the_same_bits(config_of: MakeConfig, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"optimizer.steps": 6, "checkpoint.every": 2}
     unbroken, broken = config_of("unbroken", **changes), config_of("broken", **changes)
-    assert main(["--config", str(unbroken)]) == 0
+    subprocess.run([*COMMAND, str(unbroken)], check=True, env=fresh_environment())
     run = subprocess.Popen([*COMMAND, str(broken)], env=fresh_environment())
     metrics = tmp_path / "broken" / "metrics.jsonl"
     while not metrics.is_file() or len(metrics.read_text().splitlines()) < 3:
