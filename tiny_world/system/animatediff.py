@@ -88,6 +88,17 @@ def build_vae(embedded: Any) -> Any:
     return vae.requires_grad_(False)
 
 
+def build_text_encoder(embedded: Any) -> Any:
+    """The embedded text encoder as a `CLIPTextModel`, whose first output is the last hidden state, as pipelines ask."""
+    from transformers import CLIPTextModel
+
+    encoder = CLIPTextModel(embedded.config)
+    found = encoder.state_dict()
+    theirs = {name.removeprefix("text_model."): value for name, value in embedded.state_dict().items()}
+    encoder.load_state_dict({name: theirs[name.removeprefix("text_model.")] for name in found})
+    return encoder.eval()
+
+
 def build_unet(image: Any) -> Any:
     """A motion model over a text-to-image UNet, with motion modules that start as nothing."""
     from diffusers import MotionAdapter, UNetMotionModel
@@ -196,7 +207,7 @@ def make_base(output: Path, runs: Path, seed: int = 0) -> None:
         motion_max_seq_length=ROWS,
     )  # fmt: skip
     AnimateDiffPipeline(
-        vae=vae, text_encoder=base.text_encoder, tokenizer=base.tokenizer, unet=unet, motion_adapter=adapter,
+        vae=vae, text_encoder=build_text_encoder(base.text_encoder), tokenizer=base.tokenizer, unet=unet, motion_adapter=adapter,
         scheduler=build_scheduler(),
     ).save_pretrained(output)  # fmt: skip
 
