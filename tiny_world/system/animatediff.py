@@ -207,7 +207,8 @@ def make_base(output: Path, runs: Path, seed: int = 0) -> None:
         motion_max_seq_length=ROWS,
     )  # fmt: skip
     AnimateDiffPipeline(
-        vae=vae, text_encoder=build_text_encoder(base.text_encoder), tokenizer=base.tokenizer, unet=unet, motion_adapter=adapter,
+        vae=vae, text_encoder=build_text_encoder(base.text_encoder), tokenizer=base.tokenizer, unet=unet,
+        motion_adapter=adapter,
         scheduler=build_scheduler(),
     ).save_pretrained(output)  # fmt: skip
 
