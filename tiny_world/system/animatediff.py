@@ -28,6 +28,7 @@ from exvideo_blocks.families import animatediff
 from exvideo_infer import Conditions, load_base, read_clip
 from exvideo_infer.encoders import embed_text
 from exvideo_infer.stock import TextRequest, generate, load_stock
+from exvideo_train.step import Batch, Task
 from torch import Tensor
 
 from tiny_world.programs import post_tune
@@ -99,19 +100,24 @@ def build_text_encoder(embedded: Any) -> Any:
     return encoder.eval()
 
 
-def build_unet(image: Any) -> Any:
-    """A motion model over a text-to-image UNet, with motion modules that start as nothing."""
-    from diffusers import MotionAdapter, UNetMotionModel
+def build_motion_adapter(config: Any) -> Any:
+    """Untrained motion modules for a UNet of this configuration, text to image or video."""
+    from diffusers import MotionAdapter
 
-    config = image.config
-    adapter = MotionAdapter(
+    return MotionAdapter(
         block_out_channels=config.block_out_channels,
         motion_layers_per_block=config.layers_per_block,
         motion_num_attention_heads=2,
         motion_norm_num_groups=32,
         motion_max_seq_length=ROWS,
     )
-    unet = UNetMotionModel.from_unet2d(image, adapter)
+
+
+def build_unet(image: Any) -> Any:
+    """A motion model over a text-to-image UNet, with motion modules that start as nothing."""
+    from diffusers import UNetMotionModel
+
+    unet = UNetMotionModel.from_unet2d(image, build_motion_adapter(image.config))
     for site in animatediff.find_sites(unet).values():
         for parameter in site.get_submodule("proj_out").parameters():
             torch.nn.init.zeros_(parameter)
@@ -145,27 +151,19 @@ def train_unet(folder: Path, unet: Any, latents: Tensor, words: Callable[[list[s
         latents: (clips, frames, channels, height, width), scaled.
         words: captions -> (captions, tokens, dimension).
     """
-    objective = animatediff.objective(build_scheduler())
+    task = Task(animatediff, animatediff.objective(build_scheduler()))
 
     def part_of_step(step: int, part: int, parts: int) -> Callable[[], Tensor]:
         random, generator = generators(seed, "animatediff", step, part)
         numbers = random.integers(len(latents), size=UNET.batch_size // parts)
         clean = latents[numbers].float()
         noise = torch.randn(clean.shape, generator=generator)
-        level = torch.stack([objective.draw(generator, clean[0].numel()) for _ in numbers])
+        level = torch.stack([task.objective.draw(generator, clean[0].numel()) for _ in numbers])
         conditions = Conditions(words([reworded(number, random, WITHOUT_WORDS) for number in numbers]))
-        return partial(noise_loss, unet, objective, clean, noise, level, conditions)
+        batch = Batch(clean, noise, level, conditions)
+        return lambda: task.loss(unet, batch, unet.dtype).mean()
 
     train(unet, part_of_step, UNET, folder)
-
-
-def noise_loss(
-    unet: Any, objective: Any, clean: Tensor, noise: Tensor, level: Tensor, conditions: Conditions
-) -> Tensor:
-    """The family's own loss, as exvideo-train has it."""
-    given, time = objective.precondition(clean, noise, level)
-    loss: Tensor = objective.loss(animatediff.call(unet, given, time, conditions), given, clean, noise, level)
-    return loss.mean()
 
 
 def encoded(path: Path, vae: Any) -> tuple[Tensor, Tensor]:
@@ -189,7 +187,7 @@ def _encode(vae: Any, first: int) -> tuple[Tensor, Tensor]:
 
 def make_base(output: Path, runs: Path, seed: int = 0) -> None:
     """Trains what is not trained yet in `runs`, and saves an `AnimateDiffPipeline` to `output`."""
-    from diffusers import AnimateDiffPipeline, MotionAdapter, UNet2DConditionModel
+    from diffusers import AnimateDiffPipeline, UNet2DConditionModel
 
     torch.manual_seed(seed)
     base: Any = load_base("embedded")
@@ -202,15 +200,16 @@ def make_base(output: Path, runs: Path, seed: int = 0) -> None:
     )
     words = partial(embed_text, base.text_encoder, base.tokenizer)
     train_unet(runs / "unet", unet, latents * vae.config.scaling_factor, words, seed)
-    adapter = MotionAdapter(
-        block_out_channels=unet.config.block_out_channels, motion_layers_per_block=1, motion_num_attention_heads=2,
-        motion_max_seq_length=ROWS,
-    )  # fmt: skip
+    adapter = build_motion_adapter(unet.config)
+    adapter.load_state_dict({name: value for name, value in unet.state_dict().items() if "motion_modules" in name})
     AnimateDiffPipeline(
-        vae=vae, text_encoder=build_text_encoder(base.text_encoder), tokenizer=base.tokenizer, unet=unet,
+        vae=vae,
+        text_encoder=build_text_encoder(base.text_encoder),
+        tokenizer=base.tokenizer,
+        unet=unet,
         motion_adapter=adapter,
         scheduler=build_scheduler(),
-    ).save_pretrained(output)  # fmt: skip
+    ).save_pretrained(output)
 
 
 def post_tune_base(base: Path, output: Path) -> dict[str, float]:

@@ -780,11 +780,9 @@ def test_a_wrapped_model_is_restored_whole(extended: Extended, wrapper: str) -> 
     if wrapper == "compile":
         restore(torch.compile(model, backend="eager"))
     else:
-        config = peft.LoraConfig(r=2, target_modules=r".*transformer_blocks\.0\.attn2\.to_k(?<!motion)")
-        wrapped = peft.get_peft_model(model, config)
-        spatial = [name for name, module in model.named_modules() if isinstance(module, peft.tuners.lora.Linear)]
-        if any("motion" in name for name in spatial):
-            wrapped.unload()
+        spatial = peft.LoraConfig(r=2, target_modules=r".*attentions\.\d+\.transformer_blocks\.0\.attn2\.to_k")
+        wrapped = peft.get_peft_model(model, spatial)
+        assert layers_of_peft(model)
         restore(wrapped)
         unload(model)
     assert not set(vars(model)) & {*REFUSED, "fuse_lora", "_exvideo_extension"}

@@ -104,7 +104,7 @@ class Person:
     def _mounted(self, extension: Any) -> None:
         self.config = extension.config
         self.learnt = {name: parameter.detach().clone() for name, parameter in extension.named_parameters().items()}
-        # What the base's weights hold is in the extended ones, but for those that the level copied... alike.
+        # A style that was fused into the base is in the extended sites, be they shares or copies of its weights.
         self.in_extended = self.in_base
 
     def _style(self, where: str) -> None:

@@ -11,6 +11,7 @@ from exvideo_blocks import ExtensionConfig, extend, extension_of, load_extension
 from exvideo_infer import BaseModelError, ExVideoPipeline, denoise, load_base, probe
 from exvideo_infer.cli import main
 from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 LONG = 20  # frames; the base knows 16
 CALL = {"prompt": "a red circle", "num_inference_steps": 2, "height": 32, "width": 32, "guidance_scale": 2.0}
@@ -177,5 +178,13 @@ def test_what_is_wrong_with_a_folder_is_said(tiny_animatediff_dir: Path, tmp_pat
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(BaseModelError, match="cannot be loaded, its files are damaged or missing"):
         load_base(broken)
+    projecting = tmp_path / "projecting"
+    shutil.copytree(tiny_animatediff_dir, projecting)
+    config = CLIPTextConfig.from_pretrained(projecting / "text_encoder")
+    CLIPTextModelWithProjection(config).save_pretrained(projecting / "text_encoder")
+    index = (projecting / "model_index.json").read_text()
+    (projecting / "model_index.json").write_text(index.replace("CLIPTextModel", "CLIPTextModelWithProjection"))
+    with pytest.raises(BaseModelError, match=r"is a CLIPTextModelWithProjection.*save it as a CLIPTextModel"):
+        load_base(projecting)
     with pytest.raises(BaseModelError, match="is no Stable Video Diffusion"):
         ExVideoPipeline.from_pretrained(tiny_animatediff_dir)

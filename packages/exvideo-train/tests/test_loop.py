@@ -115,7 +115,7 @@ def test_a_run_at_level_lora_leaves_a_loadable_extension(make_config: MakeConfig
     assert sum(".lora_B." in name for name in ema) == 4 * len(loaded.sites())
 
 
-def test_killed_in_mid_run_it_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
+def assert_a_killed_run_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"optimizer.steps": 7, "checkpoint.every": 3}
     unbroken, broken = make_config("unbroken", **changes), make_config("broken", **changes)
     subprocess.run([*COMMAND, str(unbroken)], check=True, env=fresh_environment())
@@ -142,6 +142,10 @@ def test_killed_in_mid_run_it_resumes_to_the_same_bits(make_config: MakeConfig, 
     assert unbroken_file[1] == broken_file[1]
     assert_same_bits({"file": unbroken_file[0]}, {"file": broken_file[0]})
     assert lines(tmp_path / "broken", "loss") == lines(tmp_path / "unbroken", "loss")
+
+
+def test_killed_in_mid_run_it_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
+    assert_a_killed_run_resumes_to_the_same_bits(make_config, tmp_path)
 
 
 def test_one_and_two_processes_give_the_same_curve(make_config: MakeConfig, tmp_path: Path) -> None:
@@ -258,20 +262,7 @@ def test_an_animatediff_at_every_level_leaves_a_loadable_extension(
 
 
 def test_an_animatediff_killed_resumes_to_the_same_bits(config_of: MakeConfig, tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"optimizer.steps": 6, "checkpoint.every": 2}
-    unbroken, broken = config_of("unbroken", **changes), config_of("broken", **changes)
-    subprocess.run([*COMMAND, str(unbroken)], check=True, env=fresh_environment())
-    run = subprocess.Popen([*COMMAND, str(broken)], env=fresh_environment())
-    metrics = tmp_path / "broken" / "metrics.jsonl"
-    while not metrics.is_file() or len(metrics.read_text().splitlines()) < 3:
-        assert run.poll() is None, "ended before it could be killed"
-    run.kill()
-    run.wait()
-    assert not (tmp_path / "broken" / "extension.safetensors").exists()
-    subprocess.run([*COMMAND, str(broken)], check=True, env=fresh_environment())
-    assert_same_bits(checkpoint_tensors(tmp_path / "unbroken", 6), checkpoint_tensors(tmp_path / "broken", 6))
-    files = [read_safetensors(tmp_path / name / "extension.safetensors")[0] for name in ("unbroken", "broken")]
-    assert_same_bits({"file": files[0]}, {"file": files[1]})
+    assert_a_killed_run_resumes_to_the_same_bits(config_of, tmp_path)
 
 
 def test_an_animatediff_on_one_and_two_processes_gives_the_same_curve(config_of: MakeConfig, tmp_path: Path) -> None:

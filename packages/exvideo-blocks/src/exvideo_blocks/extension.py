@@ -188,7 +188,7 @@ class Extension:
                 self.enable()
 
     def warn_of_changes(self) -> None:
-        """Warns if parameters that the base shares with the extended modules were changed in place."""
+        """Warns if tensors of the base's temporal sites have other values than when the model was extended."""
         self._sites.warn_of_changes()
 
     def fused_copies(self) -> list[str]:

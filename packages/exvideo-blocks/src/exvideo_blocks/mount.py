@@ -121,7 +121,7 @@ def restore(model: Any) -> None:
     """Takes the extension off: the original modules and weights are back, bit for bit, on the model's present device.
 
     What stands outside of the temporal sites is as it is: the extension never touched it. A warning names weights of
-    the base that somebody wrote to in place meanwhile, by an optimizer or `load_state_dict`.
+    the base that somebody changed meanwhile, by an optimizer, `load_state_dict`, or a cast that rounded them.
 
     Args:
         model: the model, or a pipeline with it.

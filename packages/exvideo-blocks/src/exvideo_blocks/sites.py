@@ -208,15 +208,13 @@ def _bits(tensor: torch.Tensor) -> int | None:
 
 def _check_module(name: str, own: nn.Module, found: nn.Module | None, adapters_allowed: bool) -> None:
     adapters = None if found is None else adapters_on(found)
-    if adapters is not None and found is not own:
-        inner = dict(found.named_modules()) if found is not None else {}
-        if adapters and not adapters_allowed:
-            raise ValueError(
-                f"{name} carries the adapters of peft {adapters}, put there since it is in the model, and they would "
-                f"go with it: take them off first (unload_lora, or delete_adapters({adapters}))."
-            )
-        found = next((module for module in inner.values() if module is own), None)
-    if found is not own:
+    if adapters and not adapters_allowed:
+        raise ValueError(
+            f"{name} carries the adapters of peft {adapters}, put there since it is in the model, and they would "
+            f"go with it: take them off first (unload_lora, or delete_adapters({adapters}))."
+        )
+    within = found is not None and adapters is not None and any(module is own for module in found.modules())
+    if found is not own and not within:
         what = "gone" if found is None else f"a {type(found).__name__} in the place of its {type(own).__name__}"
         raise ValueError(
             f"{name} is {what}, put there since the model was extended or its extension disabled: put the module that "

@@ -23,7 +23,7 @@ def twin_of(module: nn.Module, cls: type[nn.Module]) -> Any:
 
     Raises:
         ValueError: the module has a `forward` of its own, beside its class's, and the twin would run the module through
-            it; it carries adapters of peft, or is quantised.
+            it; it carries adapters of peft, or is quantised, pruned or parametrized.
     """
     _check_plain(module)
     values = dict(vars(module))

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from exvideo_blocks import extension_of, family_of
+from exvideo_blocks import extension_of, family_of, load_extension
 from numpy.typing import NDArray
 
+from exvideo_infer.bases import load_base
 from exvideo_infer.bases.animatediff import AnimateDiffBase
 from exvideo_infer.decode import to_uint8
 from exvideo_infer.prompts import warn_of_unread_words
@@ -77,10 +78,6 @@ def load_stock(base: str | Path, extension: str | Path | None, torch_dtype: torc
     Raises:
         ValueError: as `load_base` and `exvideo_blocks.load_extension`.
     """
-    from exvideo_blocks import load_extension
-
-    from exvideo_infer.bases import load_base
-
     loaded = load_base(base, torch_dtype)
     assert isinstance(loaded, AnimateDiffBase)
     if extension is not None:

@@ -43,11 +43,10 @@ def load_base(directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None =
         BaseModelError: if the folder is missing, is of a pipeline that is not known, its files or the hub cannot be
             read, or its scheduler samples otherwise than its network was trained.
     """
-    name = _find(directory_or_hub_id)
-    pipeline_class = _pipeline_class(name, **kwargs)
-    if pipeline_class not in _LOADERS:
-        raise BaseModelError(f"{name} is of {pipeline_class}: give a base of {', '.join(_LOADERS)}.")
-    base = _LOADERS[pipeline_class](name, torch_dtype or torch.float32, **kwargs)
+    name, kind = _find(directory_or_hub_id), pipeline_class(directory_or_hub_id, **kwargs)
+    if kind not in _LOADERS:
+        raise BaseModelError(f"{name} is of {kind}: give a base of {', '.join(_LOADERS)}.")
+    base = _LOADERS[kind](name, torch_dtype or torch.float32, **kwargs)
     try:
         family_of(base.network).objective(base.scheduler)
     except (TypeError, ValueError) as error:
@@ -61,7 +60,14 @@ def pipeline_class(directory_or_hub_id: str | Path, **kwargs: Any) -> str | None
     Raises:
         BaseModelError: as `load_base`, if it is missing or cannot be read.
     """
-    return _pipeline_class(_find(directory_or_hub_id), **kwargs)
+    name = _find(directory_or_hub_id)
+    if Path(name).exists() and not (Path(name) / INDEX).is_file():
+        raise BaseModelError(f"{name} holds no {INDEX}: give the folder of a base model saved by diffusers.")
+    from diffusers import DiffusionPipeline
+
+    with loading(name):
+        found: str | None = DiffusionPipeline.load_config(name, **kwargs).get("_class_name")
+    return found
 
 
 def _find(directory_or_hub_id: str | Path) -> str:
@@ -75,16 +81,6 @@ def _find(directory_or_hub_id: str | Path) -> str:
             )
     check_is_folder_or_hub_id(name)
     return name
-
-
-def _pipeline_class(name: str, **kwargs: Any) -> str | None:
-    if Path(name).exists() and not (Path(name) / INDEX).is_file():
-        raise BaseModelError(f"{name} holds no {INDEX}: give the folder of a base model saved by diffusers.")
-    from diffusers import DiffusionPipeline
-
-    with loading(name):
-        found: str | None = DiffusionPipeline.load_config(name, **kwargs).get("_class_name")
-    return found
 
 
 register_base("StableVideoDiffusionPipeline", svd.load)

@@ -12,8 +12,8 @@ from exvideo_infer.conditions import TextConditions
 from exvideo_infer.encoders import embed_text, encode_clip
 
 if TYPE_CHECKING:
-    from diffusers import AnimateDiffPipeline, AutoencoderKL, UNetMotionModel
-    from transformers import CLIPTextModel, PreTrainedTokenizerFast
+    from diffusers import AnimateDiffPipeline, UNetMotionModel
+    from transformers import PreTrainedTokenizerFast
 
 PIPELINE = "AnimateDiffPipeline"
 
@@ -29,11 +29,6 @@ class AnimateDiffBase:
     pipeline: "AnimateDiffPipeline"
 
     @property
-    def vae(self) -> "AutoencoderKL":
-        """Stable Diffusion's autoencoder, for which a clip is its frames."""
-        return self.pipeline.vae
-
-    @property
     def network(self) -> "UNetMotionModel":
         """The UNet with the motion modules in it."""
         return self.pipeline.unet
@@ -44,25 +39,24 @@ class AnimateDiffBase:
         return self.pipeline.scheduler
 
     @property
-    def text_encoder(self) -> "CLIPTextModel":
-        """Stable Diffusion's."""
-        return self.pipeline.text_encoder
-
-    @property
     def tokenizer(self) -> "PreTrainedTokenizerFast":
-        """The text encoder's."""
+        """The tokenizer of the text encoder."""
         return self.pipeline.tokenizer
 
     @property
     def encoders(self) -> list[nn.Module]:
-        """Autoencoder and text encoder."""
-        return [self.vae, self.text_encoder]
+        """Stable Diffusion's autoencoder, for which a clip is its frames, and its text encoder."""
+        return [self.pipeline.vae, self.pipeline.text_encoder]
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """`latents` (frames, channels, height, width), `embedding` of the caption and `unconditional` of the empty one,
         (tokens, dimension), of a clip (frames, 3, height, width) in [-1, 1]."""
-        words, nothing = embed_text(self.text_encoder, self.tokenizer, [caption, ""])
-        return {"latents": encode_clip(self.vae, frames[None])[0], "embedding": words, "unconditional": nothing}
+        words, nothing = embed_text(self.pipeline.text_encoder, self.tokenizer, [caption, ""])
+        return {
+            "latents": encode_clip(self.pipeline.vae, frames[None])[0],
+            "embedding": words,
+            "unconditional": nothing,
+        }
 
     @staticmethod
     def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> TextConditions:
@@ -79,13 +73,19 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> AnimateDiffBase:
         **kwargs: for diffusers' `from_pretrained`.
 
     Raises:
-        BaseModelError: files are damaged, or the text encoder does not fit the UNet.
+        BaseModelError: files are damaged, or the text encoder does not fit the UNet or the pipeline.
     """
     from diffusers import AnimateDiffPipeline
 
     with loading(name):
         base = AnimateDiffBase(AnimateDiffPipeline.from_pretrained(name, dtype=torch_dtype, **kwargs))
-    width, expected = base.text_encoder.config.hidden_size, base.network.config.cross_attention_dim
+    text_encoder = base.pipeline.text_encoder
+    if hasattr(text_encoder, "text_projection"):
+        raise BaseModelError(
+            f"The text encoder of {name} is a {type(text_encoder).__name__}, of which diffusers' pipeline would take "
+            "the pooled text in place of its tokens: save it as a CLIPTextModel."
+        )
+    width, expected = text_encoder.config.hidden_size, base.network.config.cross_attention_dim
     if width != expected:
         raise BaseModelError(
             f"The text encoder of {name} has width {width}, its UNet's cross-attention {expected}: give a base whose "
