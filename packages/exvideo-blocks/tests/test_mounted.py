@@ -1,4 +1,4 @@
-"""What diffusers and peft offer on a model, done to an extended one: it works, or is refused by name; docs/mounted.md.
+"""All that diffusers and peft offer on a model, done to an extended one: it works or is refused; see docs/mounted.md.
 
 Their public methods are enumerated, so that a new one fails here until it is judged.
 """
@@ -97,7 +97,7 @@ def style(model: nn.Module, where: str = "everywhere") -> dict[str, Tensor]:
 
 @torch.no_grad()
 def with_style(model: Any, tensors: dict[str, Tensor]) -> Tensor:
-    """What a model gives with a LoRA: computed on this model, whose weights it is added to; to be thrown away."""
+    """The output of a model with a LoRA: computed on this model, whose weights it is added to; to be thrown away."""
     for key in tensors:
         if ".lora_A." in key:
             name = key.removesuffix(".lora_A.weight")

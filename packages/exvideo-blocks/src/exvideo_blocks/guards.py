@@ -30,7 +30,7 @@ _INJECTING = ("add_adapter", "load_lora_adapter", "load_attn_procs")
 
 
 class Mounted(Protocol):
-    """What the guards ask an extension."""
+    """The questions that the guards ask an extension."""
 
     model: nn.Module
 
@@ -73,7 +73,7 @@ def unguard(model: Any) -> None:
 
 @dataclass(eq=False)
 class _Guard:
-    """What stands in the place of a method."""
+    """A stand-in for a method."""
 
 
 @dataclass(eq=False)
