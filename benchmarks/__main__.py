@@ -10,7 +10,7 @@ from benchmarks.command_line import add_options, as_ratios, conditions_of
 from benchmarks.conditions import ConditionsError
 
 RESULTS = {  # kind: its files
-    "kernels": ("temporal_attention.json", "attention_neighbours.json"),
+    "kernels": ("temporal_attention.json",),
     "unet": ("unet_forward.json",),
     "training": ("training_step.json",),
     "generation": ("generation_clip.json",),

@@ -21,6 +21,8 @@ def run(
     rounds: int,
     arguments: Sequence[str] | None = None,
     draw: Callable[[Result, Path], None] | None = None,
+    more: tuple[Callable[[argparse.ArgumentParser], None], Callable[[Conditions, argparse.Namespace], Result]]
+    | None = None,
 ) -> int:
     """Parses the command line, measures, writes OUTPUT/<file_name>.json and prints its table; the exit status.
 
@@ -30,18 +32,21 @@ def run(
         rounds: by default.
         arguments: of the command line; those of this process if None.
         draw: makes a picture of the result, OUTPUT/<file_name>.png.
+        more: adds options of the benchmark's own; and the benchmark as these say.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m {measure.__module__.rpartition('.')[0]}",
         description=(sys.modules[measure.__module__].__doc__ or "").partition("\n")[0],
     )
     add_options(parser)
+    if more is not None:
+        more[0](parser)
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     try:
         conditions = conditions_of(options, rounds)
         conditions.apply()
-        result = measure(conditions)
+        result = measure(conditions) if more is None else more[1](conditions, options)
     except ConditionsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,11 +1,11 @@
-"""python -m benchmarks.kernels [temporal_attention | neighbours] [options]: both if neither is named."""
+"""python -m benchmarks.kernels [temporal_attention] [options]"""
 
 import sys
 from collections.abc import Sequence
 
-from benchmarks.kernels import neighbours, temporal_attention
+from benchmarks.kernels import temporal_attention
 
-MEASUREMENTS = {"temporal_attention": temporal_attention.main, "neighbours": neighbours.main}
+MEASUREMENTS = {"temporal_attention": temporal_attention.main}
 
 
 def main(arguments: Sequence[str]) -> int:

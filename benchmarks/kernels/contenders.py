@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +36,10 @@ def with_permutes(backend: str) -> str:
     return f"SDPA {backend} with diffusers' permutes"
 
 
+def token_major(backend: str) -> str:
+    return f"SDPA {backend} on token-major views"
+
+
 def permuted(backend: str) -> str:
     return f"SDPA {backend} on permuted inputs"
 
@@ -43,6 +48,7 @@ WHAT_THEY_ARE = {
     OURS: "q, k, v and o as (batch * frames, positions, channels)",
     with_permutes("..."): "one activation permuted in and one out, as its temporal block does once for all its layers",
     permuted("..."): "q, k, v and o as contiguous (batch * positions, heads, frames, head_dim); permutes not timed",
+    token_major("..."): "positions among the heads, on the memory that ours reads; 'default' is our backend sdpa",
     XFORMERS: "its memory_efficient_attention, positions among the heads, on the memory that ours reads",
     COMPILED: "softmax(q k^T) v written out, positions among the heads, by torch.compile; on a GPU only",
 }
@@ -115,6 +121,8 @@ def programs(case: Case, device: torch.device, dtype: torch.dtype) -> dict[str, 
         found[with_permutes(name)] = Program(_diffusers(case, backend), rows, do)
     for name, backend in SDPA.items():
         found[permuted(name)] = Program(_sdpa(case, backend), by_heads, do_by_heads, from_heads)
+    for name, choice in {"default": None, **SDPA}.items():
+        found[token_major(name)] = Program(_token_major(case, choice), (q, k, v), do)
     found[XFORMERS] = Program(_xformers(case), (q, k, v), do)
     if device.type == "cuda":
         found[COMPILED] = Program(_compiled(case), (q, k, v), do)
@@ -171,6 +179,20 @@ def _xformers(case: Case) -> Attend:
         return temporal_attention(
             q, k, v, num_frames=case.num_frames, num_heads=case.num_heads, backend="xformers"
         ).contiguous()
+
+    return attend
+
+
+def _token_major(case: Case, backend: SDPBackend | None) -> Attend:
+    """Our backend sdpa, with the kernel that PyTorch takes by itself if none is given."""
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if backend is SDPBackend.MATH:
+            _refuse_large_scores(case, q.itemsize)
+        with nullcontext() if backend is None else sdpa_kernel(backend):
+            return temporal_attention(
+                q, k, v, num_frames=case.num_frames, num_heads=case.num_heads, backend="sdpa"
+            ).contiguous()
 
     return attend
 

@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 
 
 def draw(result: Result, path: Path) -> None:
-    """Writes the curves of a result as PNG, to a temporary name first; ours are thick, the floor is 1."""
+    """Writes the curves of a result, if any, as PNG, to a temporary name first; ours are thick, the floor is 1."""
     names = list(dict.fromkeys(curve.name for curve in result.curves))
+    if not names:
+        return
     series = list(dict.fromkeys(curve.series for curve in result.curves))
     columns = min(3, len(names))
     rows = -(-len(names) // columns)

@@ -1,25 +1,36 @@
 """Temporal attention, forward and backward: ours on token-major activations, its peers, and the floor.
 
-python -m benchmarks.kernels temporal_attention
+python -m benchmarks.kernels temporal_attention [--frames 25 128]
+
+Beside its result it writes attention_table.json, by which the backend `auto` chooses where EXVIDEO_ATTENTION_TABLE
+names it.
 """
 
+import argparse
+import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
+from exvideo_blocks.kernels.choose import TABLE_FORMAT, device_class
 from exvideo_eval import Curve, Metric, Result
 
 from benchmarks.agreement import agree
 from benchmarks.command_line import run
-from benchmarks.conditions import Conditions
-from benchmarks.kernels.ceilings import Ceilings, ceilings
+from benchmarks.conditions import DTYPES, Conditions, ConditionsError
+from benchmarks.kernels.ceilings import Ceilings
 from benchmarks.kernels.contenders import (
     OURS,
     WHAT_THEY_ARE,
     WORK,
+    XFORMERS,
     Case,
     Program,
     programs,
     runnable,
+    token_major,
 )
 from benchmarks.kernels.plot import draw
 from benchmarks.medians import Medians, median_metric, memory_metrics, timing_metrics
@@ -35,13 +46,14 @@ CASES = {
     "cpu": (Case(8, 2048), Case(25, 655), Case(40, 410), Case(128, 128), Case(40, 205, batch=2)),
     "cuda": (*(Case(t, s, channels=c, num_heads=h) for c, h, s in LEVELS for t in LENGTHS), Case(40, 4096, batch=2)),
 }
-FLOOR = "max(bytes / copy bandwidth, FLOPs / matmul rate), both timed in the rounds of the kernel"
+FLOOR = "max(a copy of the same bytes, FLOPs / matmul rate), both timed in the rounds of the kernel"
+BACKENDS = {"triton": OURS, "sdpa": token_major("default"), "xformers": XFORMERS}  # of the operator, by name
 
 
 def measure(conditions: Conditions, cases: Sequence[Case] | None = None) -> Result:
     """Times every case in both directions; the sizes are the device's own if none are given."""
     cases = CASES[conditions.device] if cases is None else cases
-    limits = ceilings(conditions.torch_device, conditions.torch_dtype)
+    limits = Ceilings(conditions.torch_device, conditions.torch_dtype)
     metrics: list[Metric] = []
     absences: dict[str, dict[str, str]] = {}
     for case in cases:
@@ -54,9 +66,9 @@ def measure(conditions: Conditions, cases: Sequence[Case] | None = None) -> Resu
         "contenders": WHAT_THEY_ARE,
         "floor": FLOOR,
         "work": {name: list(work) for name, work in WORK.items()},
-        "copied_bytes": limits.copied_bytes,
         "matmul_flops": limits.flops,
-        "clock": "events, cache emptied before each call" if conditions.device == "cuda" else "wall clock",
+        "clock": "events, host hidden, cache emptied before each call" if conditions.device == "cuda" else "wall clock",
+        "device_class": device_class(conditions.torch_device) if conditions.device == "cuda" else "cpu",
         "inputs": "standard normal, seed 0, drawn on the device",
     }
     return Result.measured_here(
@@ -124,16 +136,16 @@ def _measure_direction(
 ) -> list[Metric]:
     what = f"{direction} {case.title}"
     peers = [name for name in contenders if name != OURS]
+    moved_bytes, flops = case.work(direction, conditions.torch_dtype.itemsize)
     times: Times = alternate(
-        contenders | limits.contenders,
+        contenders | limits.contenders(moved_bytes),
         kernel_clock(conditions.torch_device),
         rounds=conditions.rounds,
         warmup=conditions.warmup,
     )
-    work = case.work(direction, conditions.torch_dtype.itemsize)
 
     def floor(seconds: Medians) -> float:
-        return limits.floor(seconds, *work)
+        return limits.floor(seconds, flops)
 
     return [
         *timing_metrics({name: times[name] for name in contenders}, peers, unit="ms", what=what),
@@ -145,5 +157,66 @@ def _measure_direction(
     ]
 
 
+def table(result: Result) -> dict[str, Any]:
+    """The medians of the backends that a user can choose, as `exvideo_blocks.kernels.choose` reads them.
+
+    "training" is forward and backward.
+    """
+    values = {metric.name: metric.value for metric in result.metrics}
+    rows = []
+    for case in (Case(**given) for given in result.protocol["cases"]):
+        times = {
+            backend: [values.get(f"{direction} {case.title}: {name}") for direction in ("forward", "backward")]
+            for backend, name in BACKENDS.items()
+        }
+        measured = {backend: (one, other) for backend, (one, other) in times.items() if one and other}
+        shape = {
+            "device": result.protocol["device_class"],
+            "dtype": str(DTYPES[result.protocol["dtype"]]).removeprefix("torch."),
+            "head_dim": case.channels // case.num_heads,
+            "frames": case.num_frames,
+        }
+        forward = {backend: one for backend, (one, _) in measured.items()}
+        training = {backend: one + other for backend, (one, other) in measured.items()}
+        rows.append(shape | {"direction": "forward", "milliseconds": forward})
+        rows.append(shape | {"direction": "training", "milliseconds": training})
+    return {"format": TABLE_FORMAT, "rows": rows}
+
+
+def write_beside(result: Result, picture: Path) -> None:
+    """The picture, and the table as attention_table.json in its folder, each to a temporary name first."""
+    draw(result, picture)
+    path = picture.with_name("attention_table.json")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(table(result), indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def add_frames(parser: argparse.ArgumentParser) -> None:
+    """The option for some lengths alone."""
+    parser.add_argument("--frames", type=int, nargs="+", metavar="T", help="lengths to measure; default: all")
+
+
+def of_lengths(cases: Sequence[Case], lengths: Sequence[int] | None) -> list[Case]:
+    """The cases of these lengths: those that are there, or the last one of a batch of one at each length.
+
+    Raises:
+        ConditionsError: a length is not positive.
+    """
+    if lengths is None:
+        return list(cases)
+    if min(lengths) < 1:
+        raise ConditionsError(f"--frames has {min(lengths)}: give lengths of at least 1.")
+    found = []
+    for frames in lengths:
+        widths = {(case.channels, case.num_heads): case for case in cases if case.batch == 1}.values()
+        found += [replace(case, num_frames=frames) for case in widths]
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    return run(measure, "temporal_attention", rounds=15, arguments=arguments, draw=draw)
+    def chosen(conditions: Conditions, options: argparse.Namespace) -> Result:
+        return measure(conditions, of_lengths(CASES[conditions.device], options.frames))
+
+    more = add_frames, chosen
+    return run(measure, "temporal_attention", rounds=15, arguments=arguments, draw=write_beside, more=more)

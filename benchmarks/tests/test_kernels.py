@@ -6,14 +6,26 @@ from typing import Any
 
 import pytest
 import torch
+from exvideo_blocks.kernels import choose
+from exvideo_blocks.kernels.choose import TABLE_VARIABLE
 from exvideo_eval import Result
 
-from benchmarks.conditions import Conditions
+from benchmarks.conditions import Conditions, ConditionsError
 from benchmarks.kernels import contenders, temporal_attention
 from benchmarks.kernels.ceilings import COPY, MATMUL, Ceilings
-from benchmarks.kernels.contenders import OURS, XFORMERS, Case, permuted, programs, runnable, to_rows, with_permutes
+from benchmarks.kernels.contenders import (
+    OURS,
+    XFORMERS,
+    Case,
+    permuted,
+    programs,
+    runnable,
+    to_rows,
+    token_major,
+    with_permutes,
+)
 from benchmarks.kernels.plot import draw
-from benchmarks.kernels.temporal_attention import CASES, measure
+from benchmarks.kernels.temporal_attention import CASES, measure, of_lengths
 
 ON_A_CPU = ("flash", "math")  # of PyTorch's backends
 NOT_ON_A_CPU = ("cuDNN", "mem-efficient")
@@ -34,11 +46,12 @@ def per_head(tokens: torch.Tensor) -> torch.Tensor:
 
 def test_all_programs_compute_attention_and_its_gradients() -> None:
     by_name, absent = runnable(programs(CASE, torch.device("cpu"), torch.float32))
-    assert absent.keys() == {XFORMERS, *(make(name) for make in (permuted, with_permutes) for name in NOT_ON_A_CPU)}
+    layouts_of_sdpa = (permuted, with_permutes, token_major)
+    assert absent.keys() == {XFORMERS, *(make(name) for make in layouts_of_sdpa for name in NOT_ON_A_CPU)}
     inputs = [tensor.double().requires_grad_() for tensor in by_name[OURS].inputs]
     expected = exact_attention((inputs[0], inputs[1], inputs[2]))
     gradients = torch.autograd.grad(expected, inputs, by_name[OURS].gradient.double())
-    layouts = {OURS: (lambda x: x, lambda x: x)}
+    layouts = {name: (lambda x: x, lambda x: x) for name in (OURS, *map(token_major, ("default", *ON_A_CPU)))}
     for backend in ON_A_CPU:
         layouts[with_permutes(backend)] = (lambda x: x, lambda x: to_rows(x, CASE.num_frames))
         layouts[permuted(backend)] = (per_head, per_head)
@@ -55,10 +68,15 @@ def test_all_programs_compute_attention_and_its_gradients() -> None:
 
 
 def test_the_floor_is_the_larger_of_its_two_limits() -> None:
-    limits = Ceilings({}, copied_bytes=100, flops=1000)
+    limits = Ceilings(torch.device("cpu"), torch.float32)
     seconds = {COPY: 2.0, MATMUL: 5.0}
-    assert limits.floor(seconds, moved_bytes=50, flops=0) == pytest.approx(1.0)
-    assert limits.floor(seconds, moved_bytes=50, flops=400) == pytest.approx(2.0)
+    assert limits.floor(seconds, flops=0) == pytest.approx(2.0)
+    assert limits.floor(seconds, flops=limits.flops // 2) == pytest.approx(2.5)
+
+
+def test_the_copy_moves_the_bytes_of_the_program() -> None:
+    copied = Ceilings(torch.device("cpu"), torch.float32).contenders(1024)[COPY]()
+    assert copied.nbytes == 512  # read, and as many written
 
 
 def test_the_floor_counts_what_targets_for_an_h100_count() -> None:
@@ -71,7 +89,6 @@ def test_the_floor_counts_what_targets_for_an_h100_count() -> None:
 
 
 def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.kernels.ceilings.COPIED_BYTES", {"cpu": 2**16})
     monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
     result = measure(Conditions("cpu", "fp32", threads=1, rounds=3, warmup=1), [CASE])
     result.save(tmp_path / "result.json")
@@ -94,7 +111,6 @@ def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_time_over_floor_is_drawn_against_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.kernels.ceilings.COPIED_BYTES", {"cpu": 2**16})
     monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
     cases = [Case(frames, 2, channels=32, num_heads=2) for frames in (5, 3)]
     result = measure(Conditions("cpu", "fp32", threads=1, rounds=1, warmup=0), cases)
@@ -111,6 +127,32 @@ def test_time_over_floor_is_drawn_against_frames(tmp_path: Path, monkeypatch: py
     )
     draw(result, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_ranks_the_backends_that_a_user_can_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
+    result = measure(Conditions("cpu", "fp32", threads=1, rounds=1, warmup=0), [CASE])
+    temporal_attention.write_beside(result, tmp_path / "picture.png")
+    monkeypatch.setenv(TABLE_VARIABLE, str(tmp_path / "attention_table.json"))
+    monkeypatch.setattr(choose, "device_class", lambda device: "cpu")
+    times = {
+        direction: [result.metric(f"{direction} {CASE.title}: {name}") for name in (OURS, token_major("default"))]
+        for direction in ("forward", "backward")
+    }
+    for training in (False, True):
+        ranked = choose.ranking(choose.Case(torch.device("cpu"), torch.float32, 32, 16, training))
+        forward, backward = ([metric.value for metric in times[d] if metric] for d in ("forward", "backward"))
+        ours, sdpa = (a + b for a, b in zip(forward, backward, strict=True)) if training else forward
+        assert ranked == (["triton", "sdpa"] if ours < sdpa else ["sdpa", "triton"])
+
+
+def test_some_lengths_alone() -> None:
+    chosen = of_lengths(CASES["cuda"], [25, 100])
+    expected = {(t, c) for t in (25, 100) for c in (320, 640, 1280)}
+    assert {(case.num_frames, case.channels) for case in chosen} == expected
+    assert of_lengths(CASES["cuda"], None) == list(CASES["cuda"])
+    with pytest.raises(ConditionsError, match="--frames has 0: give lengths of at least 1"):
+        of_lengths(CASES["cuda"], [0])
 
 
 def test_what_writes_its_scores_out_is_left_out_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,3 +164,16 @@ def test_bad_options_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_runs_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "exvideo_infer", "--help"], capture_output=True, text=True, check=True)
     assert "--extension" in done.stdout
+
+
+def test_the_backend_of_attention_can_be_chosen(
+    tiny_base_dir: Path, first_frame: Path, extension_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    arguments = command(tiny_base_dir, first_frame, out, "--num-frames", 3)
+    with_extension = [*arguments, "--extension", str(extension_file)]
+    assert main([*with_extension, "--attention-backend", "sdpa"]) == 0
+    assert main([*with_extension, "--attention-backend", "triton"]) == 2
+    assert "--attention-backend: The backend triton cannot run temporal attention on cpu" in capsys.readouterr().err
+    assert main([*arguments, "--attention-backend", "sdpa"]) == 2
+    assert "--attention-backend sdpa is of an extension's attention: give --extension, too" in capsys.readouterr().err

@@ -165,6 +165,7 @@ def test_a_checkpoint_does_not_depend_on_the_stage(
     changes: dict[str, Any] = {"engine.precision": precision, "data.cache": str(tmp_path / "cache")}
     assert main(["--config", str(make_config("whole", **changes, **{"optimizer.steps": 4}))]) == 0
     assert main(["--config", str(make_config("mixed", **changes, **{"optimizer.steps": 2}))]) == 0
+    changes |= {"engine.attention_backend": "sdpa"}  # it is no part of a run's identity either
     other = make_config("mixed", **changes, **{"optimizer.steps": 4, "engine.zero_stage": stage})
     assert main(["--config", str(other)]) == 0
     whole, mixed = (checkpoint_tensors(tmp_path / name, 4) for name in ("whole", "mixed"))
@@ -173,6 +174,15 @@ def test_a_checkpoint_does_not_depend_on_the_stage(
     assert any(not torch.equal(a, b) for a, b in zip(
         checkpoint_tensors(tmp_path / "mixed", 2)["master"].values(), mixed["master"].values(), strict=True
     ))  # fmt: skip
+
+
+def test_a_backend_that_cannot_run_is_refused_before_the_first_step(
+    make_config: MakeConfig, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--config", str(make_config(**{"engine.attention_backend": "triton"}))]) == 2
+    refusal = "engine.attention_backend: The backend triton cannot run temporal attention on cpu"
+    assert refusal in capsys.readouterr().err
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_held_out_loss_is_reported_for_the_base_and_the_extension(

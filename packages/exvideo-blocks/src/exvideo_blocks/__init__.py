@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from exvideo_blocks.files.save import save_pretrained as save_pretrained
     from exvideo_blocks.files.weights import read_safetensors as read_safetensors
     from exvideo_blocks.files.weights import write_safetensors as write_safetensors
+    from exvideo_blocks.kernels.choose import BackendError as BackendError
     from exvideo_blocks.lengthening import lengthen as lengthen
     from exvideo_blocks.levels import LEVELS as LEVELS
     from exvideo_blocks.mount import check_extends as check_extends
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "BackendError": "kernels.choose",
     "Extension": "extension",
     "ExtensionConfig": "config",
     "Family": "families.family",

@@ -10,6 +10,7 @@ from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.families import FAMILIES, network_of
 from exvideo_blocks.families.family import Family
 from exvideo_blocks.guards import guard
+from exvideo_blocks.kernels.choose import check_backend
 from exvideo_blocks.lora import LowRankLinear
 from exvideo_blocks.sites import Sites
 from exvideo_blocks.twins import adapters_on, adds_to_weights
@@ -142,6 +143,31 @@ class Extension:
     def dead_names(self, context_tokens: int | None = None) -> list[str]:
         """Names of adapted parameters that cannot learn when the model is conditioned on so many tokens."""
         return self.family.dead_names(self.names, context_tokens)
+
+    def set_attention_backend(self, backend: str) -> None:
+        """Chooses by what temporal self-attention is computed, from the next call on; no file keeps it.
+
+        Args:
+            backend: `auto` (as a new extension has it: the fastest that runs, on a CPU always PyTorch's), `triton`,
+                `sdpa` or `xformers`; docs/kernels.md has what each can do.
+
+        Raises:
+            ValueError: there is no such backend; or the family's attention is computed by diffusers' processors, so
+                that there is nothing to choose here. Nothing was changed then.
+            BackendError: it cannot run on the device and in the dtype that the model has now. Nothing was changed.
+        """
+        check_backend(backend)
+        modules = (module for site in self.sites().values() for module in site.modules())
+        blocks: list[Any] = [module for module in modules if hasattr(module, "attention_backend")]
+        if not blocks and backend != "auto":
+            raise ValueError(
+                f"backend={backend!r} cannot be chosen: the temporal attention of {self.family_name} models is run by "
+                "diffusers' own processors. Use what diffusers has for them, model.set_attention_backend(...)."
+            )
+        for block in blocks:
+            block.check_attention_backend(backend, self.config.num_frames)
+        for block in blocks:
+            block.attention_backend = backend
 
     # --- on and off ----------------------------------------------------------------------------------------------
 

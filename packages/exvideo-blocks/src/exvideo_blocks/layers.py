@@ -1,6 +1,7 @@
 """The two layers that ExVideo adds, a row per frame and a 3D convolution; and the base's linear layers, kept safe."""
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any, Self
 
 import torch
@@ -37,7 +38,8 @@ class IdentityConv3d(nn.Conv3d):
     """3x3x3 convolution over (batch, channels, frames, height, width) that starts as the identity, bit for bit.
 
     Edges are reflected. An axis of length 1 has no neighbour to reflect: its own value stands in, so a single frame
-    or a one-row latent passes.
+    or a one-row latent passes. Memory is channels last inside and out, (batch, frames, height, width, channels), and
+    no step is left to chance on a GPU: the gradient of a reflection is a few slices added up, not atomics.
 
     Args:
         channels: channels in and out.
@@ -65,8 +67,19 @@ class IdentityConv3d(nn.Conv3d):
             centre = torch.eye(outputs) if inputs == outputs else torch.ones(outputs, 1)
             self.weight[:, :, 1, 1, 1] = centre.to(self.weight.device)
 
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(_pad_by_reflection(input))
+    def forward(self, input: Tensor, added: Tensor | None = None) -> Tensor:
+        """The convolution of input, or of input + added without a pass of its own for the sum.
+
+        Args:
+            input: (batch, channels, frames, height, width), best a view of memory that has channels last.
+            added: (batch, channels, frames, 1, 1), positions.
+
+        Returns:
+            of input's shape, a view of memory that has channels last where the convolution keeps that.
+        """
+        last = None if added is None else added.permute(_LAST)
+        padded: Tensor = _WithHalo.apply(input.permute(_LAST), last)
+        return super().forward(padded.permute(_FIRST))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # `model.to(memory_format=torch.channels_last)` converts tensors of 4 and of 5 axes, and fails on those of 5: a
@@ -136,23 +149,71 @@ class FrozenLinear(BorrowedLinear):
     """A frozen linear layer with a bias that rounds as it did before it was frozen.
 
     PyTorch multiplies a strided view of images as one matrix where the weight requires a gradient, and image by image
-    where it does not. The two round differently, and freezing a model must not change what it computes.
+    where it does not. The two round differently, and freezing a model must not change what it computes. (Bits are
+    promised on a CPU; elsewhere a bias added after the product would cost a pass of its own.)
     """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.is_contiguous():
             return super().forward(input)
         weight, bias = self._own()
+        if input.device.type != "cpu":
+            return F.linear(input.flatten(0, -2), weight, bias).unflatten(0, input.shape[:-1])
         assert bias is not None
         rows = F.linear(input.flatten(0, -2), weight)
         return (rows + bias.to(rows.dtype)).unflatten(0, input.shape[:-1])
 
 
-def _pad_by_reflection(x: Tensor) -> Tensor:
-    if min(x.shape[2:]) >= 2:
-        return F.pad(x, (1, 1, 1, 1, 1, 1), mode="reflect")
-    for axis in (2, 3, 4):
-        length = x.shape[axis]
-        before, after = min(1, length - 1), max(length - 2, 0)
-        x = torch.cat([x.narrow(axis, before, 1), x, x.narrow(axis, after, 1)], dim=axis)
-    return x
+_LAST, _FIRST = (0, 2, 3, 4, 1), (0, 4, 1, 2, 3)  # where channels go
+_AXES = (1, 2, 3)  # of a video that has its channels last
+
+
+class _WithHalo(torch.autograd.Function):
+    """(batch, frames, height, width, channels) -> with one more row on either side of the middle axes, reflected."""
+
+    @staticmethod
+    def forward(ctx: Any, video: Tensor, added: Tensor | None) -> Tensor:
+        batch, *lengths, channels = video.shape
+        padded = video.new_empty(batch, *(length + 2 for length in lengths), channels)
+        inside = padded[:, 1:-1, 1:-1, 1:-1]
+        if added is None:
+            inside.copy_(video)
+        elif torch.compiler.is_compiling():  # which fuses the two, and has no `out`
+            inside.copy_(video + added)
+        else:
+            torch.add(video, added, out=inside)
+        for axis in reversed(_AXES):
+            within = padded
+            for other in _AXES[: axis - 1]:
+                within = within.narrow(other, 1, lengths[other - 1])
+            for halo, source in _reflected(lengths[axis - 1]):
+                within.select(axis, halo).copy_(within.select(axis, source))
+        ctx.lengths, ctx.adds = lengths, added is not None
+        return padded
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        by_video = gradient.new_zeros(gradient.shape[0], *ctx.lengths, gradient.shape[-1])
+        # In the order in which PyTorch's own backward adds on a CPU: by rising places in what was padded.
+        for places in product(*map(_places, ctx.lengths)):
+            padded, inside = zip(*places, strict=True)
+            by_video[:, *inside] += gradient[:, *padded]
+        by_added = None
+        if ctx.adds and ctx.needs_input_grad[1]:
+            by_added = by_video.flatten(2, 3).sum(2)[:, :, None, None]
+        return by_video, by_added
+
+
+def _reflected(length: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The two rows around `length` of them, by their places in a padded axis, and those that they repeat."""
+    return (0, min(2, length)), (length + 1, max(length - 1, 1))
+
+
+def _places(length: int) -> list[tuple[slice, slice]]:
+    """Parts of a padded axis, and of the axis itself, to which they belong."""
+    (first, source_of_first), (last, source_of_last) = _reflected(length)
+    return [
+        (slice(first, first + 1), slice(source_of_first - 1, source_of_first)),
+        (slice(1, length + 1), slice(0, length)),
+        (slice(last, last + 1), slice(source_of_last - 1, source_of_last)),
+    ]

@@ -1,11 +1,10 @@
-"""Shared by the tests of all kernels: the bound on errors, tensors that begin as NaN, the interpreter, the compiler."""
+"""Shared by the tests of all kernels: the bound on errors, tensors that begin as NaN, the interpreter."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -65,39 +64,3 @@ def run_interpreted() -> Callable[[Path], None]:
         assert "skipped" not in done.stdout
 
     return run
-
-
-@pytest.fixture
-def compile_for_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Compiles a kernel for a GPU that need not be there, as a launch on tensors of usual alignment would.
-
-    Its arguments are the kernel, the compute capability, constants, types of the other arguments (pointers are taken to
-    be aligned to 16 bytes, and strides, which end in _row or _position, to be multiples of 16), and options.
-    """
-    pytest.importorskip("triton", reason="the Triton kernels need the extra exvideo-blocks[triton]")
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        pytest.skip("kernels are being interpreted")
-    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-
-    def compile_kernel(
-        kernel: Any, capability: int, constants: Mapping[str, int], types: Mapping[str, str], **options: int
-    ) -> Any:
-        import triton
-        from triton.backends.compiler import GPUTarget
-        from triton.compiler import ASTSource
-
-        constants = {name: value for name, value in constants.items() if name in kernel.arg_names}
-        signature = {}
-        for name in kernel.arg_names:
-            stride = name.endswith(("_row", "_position"))
-            signature[name] = "constexpr" if name in constants else "i32" if stride else types[name]
-        aligned = [n for n, kind in signature.items() if kind.startswith("*") or n.endswith(("_row", "_position"))]
-        source = ASTSource(
-            fn=kernel,
-            signature=signature,
-            constexprs=constants,
-            attrs={(kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in aligned},
-        )
-        return triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)
-
-    return compile_kernel

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from exvideo_infer.video_file import VideoInfo
 
 BAD_INPUT = 2  # exit code, argparse's own
+BACKENDS = ("auto", "triton", "sdpa", "xformers")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
@@ -82,6 +83,7 @@ def _prepare(options: argparse.Namespace) -> "Callable[[], VideoInfo]":
     pipeline.check_conditions(options.prompt, image)
     cover = None if image is None else _cover(image, height, width)
     pipeline.to(device)
+    _choose_backend(pipeline, options.attention_backend)
     source = "the prompt" if image is None else options.image
     _say(f"{width}x{height} from {source}, on {pipeline.device} in {pipeline.dtype}.")
     return lambda: _generate(pipeline, cover, height, width, options)
@@ -106,9 +108,24 @@ def _prepare_stock(
     )  # fmt: skip
     size = request.filled(base)
     base.pipeline.to(device)
+    _choose_backend(base.pipeline, options.attention_backend)
     base.pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     _say(f"{size['width']}x{size['height']}, {size['num_frames']} frames from the prompt, on {device} in {dtype}.")
     return lambda: write_video(options.output, generate(base, request), options.fps or FPS)
+
+
+def _choose_backend(pipeline: Any, backend: str | None) -> None:
+    from exvideo_blocks import BackendError, extension_of
+
+    if backend is None:
+        return
+    extension = extension_of(pipeline)
+    if extension is None:
+        raise ValueError(f"--attention-backend {backend} is of an extension's attention: give --extension, too.")
+    try:
+        extension.set_attention_backend(backend)
+    except BackendError as error:
+        raise ValueError(f"--attention-backend: {error}") from error
 
 
 def _generate(
@@ -234,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--height", type=_at_least(1, int), help="pixels (default: what the base was made for)")
     add("--width", type=_at_least(1, int), help="pixels (default: what the base was made for)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
+    add("--attention-backend", choices=BACKENDS, help="of the extension's temporal attention; default: auto")
     add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
     add("-o", "--output", required=True, type=Path, metavar="OUT.mp4", help="MP4 file to write")
     add("--version", action="version", version=f"%(prog)s {version('exvideo-infer')}")

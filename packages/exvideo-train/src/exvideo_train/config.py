@@ -105,6 +105,7 @@ class EngineSection(_Section):
     precision: Literal["bf16", "fp32"] = "bf16"
     zero_stage: Literal[1, 2, 3] = 2
     gradient_checkpointing: bool = True
+    attention_backend: Literal["auto", "triton", "sdpa", "xformers"] = "auto"
 
 
 class ValidationSection(_Section):

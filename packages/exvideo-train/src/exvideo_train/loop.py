@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks import Extension, check_extends, extend, family_of, save_extension
+from exvideo_blocks import BackendError, Extension, check_extends, extend, family_of, save_extension
 from exvideo_infer import load_base
 
 from exvideo_train.checkpoint import find_checkpoint, identity_of, read_state_json, read_tensors, save_checkpoint
@@ -166,6 +166,10 @@ def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[
 def _engine(network: Any, extension: Extension, config: TrainConfig, data: Data, processes: Processes) -> Engine:
     tokens = data.cache.read(data.training[0]).conditions.tokens.shape[1]
     parameters = extension.trainable_parameters(context_tokens=tokens)
+    try:
+        extension.set_attention_backend(config.engine.attention_backend)
+    except (ValueError, BackendError) as error:
+        raise UserError(f"engine.attention_backend: {error}") from error
     if config.engine.gradient_checkpointing:
         network.enable_gradient_checkpointing()
     return Engine(network, parameters, config, processes)

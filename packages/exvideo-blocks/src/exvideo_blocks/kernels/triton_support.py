@@ -46,9 +46,18 @@ def with_adjacent_channels(tensor: Tensor) -> Tensor:
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
-def row_strides(*tensors: Tensor) -> tuple[int, ...]:
-    """Strides of the first two axes of each."""
-    return tuple(stride for tensor in tensors for stride in tensor.stride()[:2])
+@cache
+def has_warpgroups(device: torch.device) -> bool:
+    """True for GPUs that multiply by warpgroups or better (sm_90, sm_100), and where Triton interprets them."""
+    if device.type != "cuda" or not torch.cuda.is_available():
+        return True
+    return torch.cuda.get_device_capability(device)[0] in (9, 10)
+
+
+@cache
+def multiprocessors(device: torch.device) -> int:
+    """Of a GPU; three for an interpreter, which goes from unit to unit then as a GPU would."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 3
 
 
 def on(device: torch.device) -> AbstractContextManager[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from exvideo_blocks.kernels.temporal_attention import reference, temporal_attention, temporal_attention_packed
+from exvideo_blocks.kernels.temporal_attention import reference, temporal_attention
 from torch import Tensor
 
 pytestmark = [
@@ -39,17 +39,6 @@ def test_as_exact_as_pytorch(
     theirs = attended("sdpa", tensors, num_frames, 3, dtype)
     ours = attended("triton", tensors, num_frames, 3, dtype)
     assert_as_exact(("out", "dq", "dk", "dv"), true, theirs, ours, slack=1e-9)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("num_frames", [7, 25, 128, 256, 300])
-def test_packed_it_is_the_bits_of_three_tensors(num_frames: int, dtype: torch.dtype) -> None:
-    q, k, v, gradient = random_tensors(num_frames, 7, 192, dtype)
-    out, *by_parts = attended("triton", [q, k, v, gradient], num_frames, 3, dtype)
-    qkv = torch.cat([q, k, v], dim=-1).requires_grad_()
-    packed = temporal_attention_packed(qkv, num_frames=num_frames, num_heads=3, backend="triton")
-    assert torch.equal(packed, out)
-    assert torch.equal(torch.autograd.grad(packed, qkv, gradient)[0], torch.cat(by_parts, dim=-1))
 
 
 @pytest.mark.parametrize(("num_frames", "positions"), [(3, 70_001), (40, 35_003), (300, 7_001)])

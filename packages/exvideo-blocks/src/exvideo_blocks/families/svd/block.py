@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from exvideo_blocks.families.family import check_processor
-from exvideo_blocks.kernels.temporal_attention.op import temporal_attention
+from exvideo_blocks.kernels.choose import Backend
+from exvideo_blocks.kernels.temporal_attention.op import check_runs, temporal_attention
 from exvideo_blocks.kernels.temporal_attention.reference import join_heads, split_heads
 
 
@@ -33,6 +34,12 @@ class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
     """diffusers' temporal block on tokens (batch * frames, positions, channels); it never permutes them."""
 
     ignores_processors = True  # of its attentions, which it computes itself
+    attention_backend: Backend = "auto"
+
+    def check_attention_backend(self, backend: Backend, num_frames: int) -> None:
+        """Raises BackendError if a backend cannot compute self-attention where the block is now."""
+        weight = self.attn1.to_out[0].weight
+        check_runs(backend, weight.device, weight.dtype, num_frames, self.attn1.inner_dim // self.attn1.heads)
 
     def forward(self, hidden_states: Tensor, num_frames: int, encoder_hidden_states: Tensor | None = None) -> Tensor:
         """Args:
@@ -58,7 +65,10 @@ class TokenMajorTemporalBlock(TemporalBasicTransformerBlock):
     def _attend(self, tokens: Tensor, num_frames: int) -> Tensor:
         attn = self.attn1
         query, key, value = attn.to_q(tokens), attn.to_k(tokens), attn.to_v(tokens)
-        return _project_out(attn, temporal_attention(query, key, value, num_frames=num_frames, num_heads=attn.heads))
+        attended = temporal_attention(
+            query, key, value, num_frames=num_frames, num_heads=attn.heads, backend=self.attention_backend
+        )
+        return _project_out(attn, attended)
 
     def _cross_attend(self, hidden_states: Tensor, context: Tensor | None, num_frames: int) -> Tensor:
         if context is None:
@@ -93,7 +103,7 @@ def attend_to_one_token(
     """
     if not as_base_rounds:
         token = _project_out(attn, attn.to_v(context))
-        return token[:, None].expand(-1, num_frames, positions, -1).flatten(0, 1)
+        return token.repeat_interleave(num_frames, dim=0).expand(-1, positions, -1)
     value = attn.to_v(_a_row_per_position(context, positions)).expand(-1, num_frames, -1).contiguous()
     rows = _project_out(attn, value)  # in the base's order too: in fp64 a row's place among the others matters
     return rows.unflatten(0, (-1, positions)).transpose(1, 2).flatten(0, 1)
@@ -155,10 +165,22 @@ class ExtendedTransformerSpatioTemporalModel(TransformerSpatioTemporalModel):
             mixed = self._maybe_checkpoint(
                 self._temporal_branch, tokens, embedding, context, index, (batch, num_frames, height, width)
             )
-            tokens = self.time_mixer(x_spatial=tokens, x_temporal=mixed, image_only_indicator=image_only_indicator)
+            tokens = self._blend(tokens, mixed, image_only_indicator)
         tokens = self.proj_out(tokens)
-        output = tokens.unflatten(1, (height, width)).permute(0, 3, 1, 2).contiguous() + hidden_states
+        images = tokens.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+        if images.device.type == "cpu":  # which adds faster what lies alike
+            images = images.contiguous()
+        output = hidden_states + images
         return TransformerTemporalModelOutput(sample=output) if return_dict else (output,)
+
+    def _blend(self, spatial: Tensor, temporal: Tensor, image_only_indicator: Tensor) -> Tensor:
+        mixer = self.time_mixer
+        if spatial.device.type == "cpu" or spatial.dtype != temporal.dtype:  # as the base rounds
+            return mixer(x_spatial=spatial, x_temporal=temporal, image_only_indicator=image_only_indicator)
+        share = mixer.get_alpha(image_only_indicator, spatial.ndim).to(spatial.dtype)  # of the spatial one, in one pass
+        if mixer.switch_spatial_to_temporal_mix:
+            share = 1.0 - share
+        return torch.lerp(temporal, spatial, share)
 
     def _embed_frames(self, num_frames: int, batch: int, dtype: torch.dtype) -> Tensor:
         # batch * frames rows, as many as the base embeds: fewer would round differently on some processors.
@@ -169,10 +191,12 @@ class ExtendedTransformerSpatioTemporalModel(TransformerSpatioTemporalModel):
         self, tokens: Tensor, embedding: Tensor, context: Tensor, index: int, shape: tuple[int, int, int, int]
     ) -> Tensor:
         batch, num_frames, height, width = shape
-        tokens = tokens + embedding
-        if self.identity_convs is not None:
+        if self.identity_convs is None:
+            tokens = tokens + embedding
+        else:
             video = tokens.view(batch, num_frames, height, width, -1).permute(0, 4, 1, 2, 3)
-            tokens = self.identity_convs[index](video).permute(0, 2, 3, 4, 1).reshape(tokens.shape)
+            added = embedding.view(batch, num_frames, 1, 1, -1).permute(0, 4, 1, 2, 3)
+            tokens = self.identity_convs[index](video, added).permute(0, 2, 3, 4, 1).reshape(tokens.shape)
         return self.temporal_transformer_blocks[index](tokens, num_frames=num_frames, encoder_hidden_states=context)
 
     def _maybe_checkpoint(self, function: Any, *args: Any) -> Tensor:

@@ -1,12 +1,26 @@
 """Attention along frames, on the layout that the rest of the network uses: nobody outside this folder permutes."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
+from exvideo_blocks.kernels.choose import (
+    Backend,
+    BackendError,
+    Case,
+    Operator,
+    choose,
+    refuse_difference,
+)
 from exvideo_blocks.kernels.temporal_attention import reference
-from exvideo_blocks.kernels.temporal_attention.backends import ATTEND, Backend, choose
-from exvideo_blocks.kernels.temporal_attention.packed_library import temporal_attention_packed_op, unpack
 from exvideo_blocks.kernels.temporal_attention.plan import probed_length
+from exvideo_blocks.kernels.temporal_attention.register import temporal_attention_op
+from exvideo_blocks.kernels.triton_support import obstacle_to_triton
+
+HEAD_DIMS = (16, 128)
+MAX_XFORMERS_HEADS = 65_535  # its kernels put heads on a grid axis that ends there
+PROBED_POSITIONS, PROBED_HEADS = 16, 2  # so that strides are the multiples that a model's are, and kernels the same
 
 
 def temporal_attention(
@@ -26,55 +40,93 @@ def temporal_attention(
         (batch * num_frames, positions, channels). Under autocast, in its dtype, as PyTorch's attention.
 
     Raises:
-        ValueError: shapes or dtypes do not fit together, or there is no such backend.
+        ValueError: shapes, dtypes or devices do not fit together, or there is no such backend.
         BackendError: the backend that was asked for cannot run here.
     """
     _check(query, key, value, num_frames, num_heads)
     if backend == "auto" and not query.is_cuda:
         return reference.attend(query, key, value, num_frames, num_heads)
     query, key, value = _as_autocast(query, key, value)
-    chosen = _choose(backend, query.device, query.dtype, probed_length(num_frames), query.shape[2] // num_heads)
-    return ATTEND[chosen](query, key, value, num_frames, num_heads)
+    training = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad)
+    head_dim = query.shape[2] // num_heads
+    chosen = _choose(backend, query.device, query.dtype, probed_length(num_frames), head_dim, training)
+    return OPERATOR.backends[chosen](query, key, value, num_frames, num_heads)
 
 
-def temporal_attention_packed(qkv: Tensor, *, num_frames: int, num_heads: int, backend: Backend = "auto") -> Tensor:
-    """`temporal_attention` of one projection's output, whose gradient comes back as one tensor where triton runs.
+def check_runs(backend: Backend, device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: int) -> None:
+    """Raises BackendError if a backend that is asked for by name cannot compute such clips; says why."""
+    if backend != "auto" and device.type != "meta":
+        choose(OPERATOR, backend, Case(device, dtype, probed_length(num_frames), head_dim, training=False))
 
-    Args:
-        qkv: (batch * num_frames, positions, 3 * channels), query, key and value one after the other along the last
-            axis, as `project_packed` gives them.
-        num_frames, num_heads, backend: as in `temporal_attention`; the backends other than triton get three slices.
 
-    Returns:
-        (batch * num_frames, positions, channels). Under autocast, in its dtype.
+def attend_by_triton(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> Tensor:
+    return temporal_attention_op(query, key, value, num_frames, num_heads)[0]
 
-    Raises:
-        ValueError: shapes do not fit together, or there is no such backend.
-        BackendError: the backend that was asked for cannot run here.
-    """
-    if qkv.dim() != 3 or qkv.shape[2] % 3:
-        raise ValueError(
-            f"qkv is of shape {tuple(qkv.shape)}: give (batch * frames, positions, 3 * channels), "
-            "query, key and value along the last axis."
+
+def attend_by_xformers(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> Tensor:
+    from xformers.ops import memory_efficient_attention
+
+    heads = query.shape[1] * num_heads
+    if heads > MAX_XFORMERS_HEADS:
+        raise BackendError(
+            f"{heads} heads and positions a clip are more than the {MAX_XFORMERS_HEADS} that xformers can do: "
+            "choose the backend triton or sdpa."
         )
-    query, key, value = unpack(qkv)
-    if backend == "auto" and not qkv.is_cuda:
-        return temporal_attention(query, key, value, num_frames=num_frames, num_heads=num_heads)
-    _check(query, key, value, num_frames, num_heads)
-    (qkv,) = _as_autocast(qkv)
-    chosen = _choose(backend, qkv.device, qkv.dtype, probed_length(num_frames), query.shape[2] // num_heads)
-    if chosen == "triton":
-        return temporal_attention_packed_op(qkv, num_frames, num_heads)[0]
-    return ATTEND[chosen](*unpack(qkv), num_frames, num_heads)
+    shape = (-1, num_frames, heads, query.shape[2] // num_heads)
+    return memory_efficient_attention(query.reshape(shape), key.reshape(shape), value.reshape(shape)).view(query.shape)
 
 
 # While compiling, the choice is made once, outside the graph. (`torch.compiler.assume_constant_result` sets this mark,
 # and imports the compiler, which not every user of these layers needs.)
-def _choose(backend: Backend, device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: int) -> str:
-    return choose(backend, device, dtype, num_frames, head_dim)
+def _choose(
+    backend: Backend, device: torch.device, dtype: torch.dtype, num_frames: int, head_dim: int, training: bool
+) -> str:
+    return choose(OPERATOR, backend, Case(device, dtype, num_frames, head_dim, training))
 
 
 _choose._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def _obstacle(backend: str, case: Case) -> str | None:
+    if backend != "triton":
+        return None
+    known = obstacle_to_triton(case.device, case.dtype)
+    if known is None and not HEAD_DIMS[0] <= case.head_dim <= HEAD_DIMS[1]:
+        return f"its kernels take a head_dim from {HEAD_DIMS[0]} to {HEAD_DIMS[1]}"
+    return known
+
+
+def _expected(case: Case) -> str:
+    """triton in half precision to 256 frames; in float32 it multiplies without matrix units (docs/kernels.md)."""
+    return "triton" if case.dtype.itemsize == 2 and case.num_frames <= 256 else "sdpa"
+
+
+def _probe(attend: Callable[..., Tensor], case: Case) -> None:
+    """Runs a backend forward and backward, and compares it with PyTorch's.
+
+    Raises:
+        RuntimeError: its error is larger than PyTorch's by more than rounding.
+    """
+    generator = torch.Generator().manual_seed(0)
+    shape = (case.num_frames, PROBED_POSITIONS, PROBED_HEADS * case.head_dim)
+    drawn = [torch.randn(shape, generator=generator).to(case.device, case.dtype) for _ in range(4)]
+    results: list[list[Tensor]] = []
+    for run, dtype in ((reference.attend, torch.float64), (reference.attend, case.dtype), (attend, case.dtype)):
+        *inputs, gradient = (tensor.to(dtype) for tensor in drawn)
+        inputs = [tensor.detach().requires_grad_() for tensor in inputs]
+        query, key, value = inputs
+        out = run(query, key, value, case.num_frames, PROBED_HEADS)
+        results.append([out, *torch.autograd.grad(out, inputs, gradient)])
+    refuse_difference(*results)
+
+
+OPERATOR = Operator(
+    "temporal attention",
+    {"triton": attend_by_triton, "sdpa": reference.attend, "xformers": attend_by_xformers},
+    _obstacle,
+    _probe,
+    _expected,
+)
 
 
 def _check(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> None:
@@ -83,6 +135,8 @@ def _check(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads
         raise ValueError(
             f"query, key and value are of shapes {shapes}: give three of (batch * frames, positions, channels)."
         )
+    if not query.device == key.device == value.device:
+        raise ValueError(f"query, key and value are on {query.device}, {key.device} and {value.device}: give one.")
     if not query.dtype == key.dtype == value.dtype and not torch.is_autocast_enabled(query.device.type):
         raise ValueError(
             f"query, key and value are {query.dtype}, {key.dtype} and {value.dtype}: "

@@ -11,13 +11,14 @@ MAX_HEADS_ON_CUDA = 65_535  # PyTorch's kernels put heads on a grid axis that en
 
 def attend(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> Tensor:
     """softmax(Q K^T / sqrt(head_dim)) V by scaled_dot_product_attention; shapes as in `temporal_attention`."""
-    if query.is_cuda and query.shape[1] * num_heads > MAX_HEADS_ON_CUDA:
-        query_rows, key_rows, value_rows = (split_heads(t, num_frames, num_heads) for t in (query, key, value))
-        attended = F.scaled_dot_product_attention(query_rows, key_rows, value_rows)
-        return join_heads(attended, positions=query.shape[1])
     # A position is attended to by itself, as a head is: with positions among the heads, nothing has to be copied.
-    heads, key_heads, value_heads = (positions_as_heads(t, num_frames, num_heads) for t in (query, key, value))
-    return F.scaled_dot_product_attention(heads, key_heads, value_heads).transpose(1, 2).reshape(query.shape)
+    q, k, v = (positions_as_heads(tensor, num_frames, num_heads) for tensor in (query, key, value))
+    if query.is_cuda and q.shape[1] > MAX_HEADS_ON_CUDA:
+        parts = zip(*(heads.split(MAX_HEADS_ON_CUDA, dim=1) for heads in (q, k, v)), strict=True)
+        attended = torch.cat([F.scaled_dot_product_attention(q, k, v) for q, k, v in parts], dim=1)
+    else:
+        attended = F.scaled_dot_product_attention(q, k, v)
+    return attended.transpose(1, 2).reshape(query.shape)
 
 
 def attend_backward(

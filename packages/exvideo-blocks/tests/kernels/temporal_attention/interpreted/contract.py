@@ -3,8 +3,9 @@
 import pytest
 import torch
 from exvideo_blocks.kernels.temporal_attention import temporal_attention
-from exvideo_blocks.kernels.temporal_attention.library import temporal_attention_backward_op, temporal_attention_op
+from exvideo_blocks.kernels.temporal_attention.register import temporal_attention_backward_op, temporal_attention_op
 from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils.checkpoint import checkpoint
 
 LENGTHS = (5, 40)  # in float32: several positions in a program; more than one program can hold
@@ -42,6 +43,20 @@ def test_compiled_without_a_break(num_frames: int) -> None:
     assert torch.equal(found, expected)
     for a, b in zip(gradients(found, inputs), gradients(expected, inputs), strict=True):
         assert torch.equal(a, b)
+
+
+def test_lengths_of_a_kind_share_a_graph() -> None:
+    """As the number of frames changes: one graph for the first, one for all others on that side of the comparison."""
+    graphs = CompileCounterWithBackend("aot_eager")
+
+    @torch.compile(fullgraph=True, backend=graphs)
+    def compiled(q: Tensor, k: Tensor, v: Tensor, num_frames: int) -> Tensor:
+        return attend(q, k, v, num_frames)
+
+    for num_frames in range(20, 27):
+        x = torch.randn(num_frames, 3, 32, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(compiled(x, x, x, num_frames), attend(x, x, x, num_frames))
+    assert graphs.frame_count <= 2
 
 
 @pytest.mark.parametrize("num_frames", LENGTHS)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import torch
 from exvideo_blocks.kernels.temporal_attention import reference
-from exvideo_blocks.kernels.temporal_attention.library import temporal_attention_op
 from exvideo_blocks.kernels.temporal_attention.plan import plan_for
-from exvideo_blocks.kernels.triton_support import runs_triton
+from exvideo_blocks.kernels.temporal_attention.register import temporal_attention_op
+from exvideo_blocks.kernels.triton_support import multiprocessors, runs_triton
 from torch import Tensor
 
 Tensors = tuple[Tensor, ...]
@@ -70,9 +70,32 @@ def test_as_exact_as_pytorch_beyond_one_program(
     assert_as_exact_as_pytorch(random_inputs(300, 1, 32, dtype), 300, num_heads=2)
 
 
-def test_as_exact_as_pytorch_in_the_longest_whole_row(assert_as_exact_as_pytorch: Callable[..., None]) -> None:
-    assert plan_for(200, 16, torch.float16).whole_row
-    assert_as_exact_as_pytorch(random_inputs(200, 1, 16, torch.float16), 200, num_heads=1)
+@pytest.mark.parametrize("num_frames", [129, 200, 256])
+def test_as_exact_as_pytorch_in_the_longest_whole_row(
+    assert_as_exact_as_pytorch: Callable[..., None], num_frames: int
+) -> None:
+    plan = plan_for(num_frames, 16, torch.float16)
+    assert plan.whole_row
+    assert plan.turned
+    assert plan.forward.block_m < plan.forward.block_n  # a unit is computed by two tiles of queries
+    assert_as_exact_as_pytorch(random_inputs(num_frames, 1, 16, torch.float16), num_frames, num_heads=1)
+
+
+@pytest.mark.parametrize(("num_frames", "head_dim"), [(7, 16), (50, 16), (100, 16), (128, 16), (140, 16), (70, 80)])
+def test_as_exact_as_pytorch_with_the_tiles_of_gpus_without_warpgroups(
+    assert_as_exact_as_pytorch: Callable[..., None], num_frames: int, head_dim: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("triton", "register"):
+        name = f"exvideo_blocks.kernels.temporal_attention.{module}.has_warpgroups"
+        monkeypatch.setattr(name, lambda device: False)
+    assert_as_exact_as_pytorch(random_inputs(num_frames, 3, head_dim, torch.float16), num_frames, num_heads=1)
+
+
+@pytest.mark.parametrize("num_frames", [25, 64, 128])
+def test_programs_go_on_from_unit_to_unit(assert_as_exact_as_pytorch: Callable[..., None], num_frames: int) -> None:
+    assert plan_for(num_frames, 16, torch.float16).forward.programs * multiprocessors(torch.device("cpu")) < 20
+    positions = 45 if num_frames == 25 else 22
+    assert_as_exact_as_pytorch(random_inputs(num_frames, positions, 16, torch.float16), num_frames, num_heads=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])

@@ -2,7 +2,7 @@
 
 `exvideo_blocks::temporal_attention` runs the Triton kernels on a GPU, and on a CPU where Triton interprets them
 (TRITON_INTERPRET=1). Elsewhere, and in float64, it runs the reference: the same mathematics, and the same gradients, on
-any machine. `op.temporal_attention` is what callers use; `packed_library` has the same on packed projections.
+any machine. `op.temporal_attention` is what callers use.
 """
 
 from typing import Any
@@ -12,26 +12,27 @@ from torch import Tensor
 
 from exvideo_blocks.kernels.temporal_attention import reference
 from exvideo_blocks.kernels.temporal_attention.plan import statistics_shape
-from exvideo_blocks.kernels.triton_support import runs_triton
+from exvideo_blocks.kernels.triton_support import has_warpgroups, runs_triton
 
 
 @torch.library.custom_op("exvideo_blocks::temporal_attention", mutates_args=())
 def temporal_attention_op(
     query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int
 ) -> tuple[Tensor, Tensor]:
-    """Attention, and what its backward wants of it: statistics of each row (`launch.forward`), or no numbers."""
+    """Attention, and what its backward wants of it: statistics of each row (`triton.forward`), or no numbers."""
     if runs_triton(query):
-        from exvideo_blocks.kernels.temporal_attention import launch
+        from exvideo_blocks.kernels.temporal_attention import triton
 
-        return launch.forward(query, key, value, num_frames, num_heads)
+        return triton.forward(query, key, value, num_frames, num_heads)
     out = reference.attend(query, key, value, num_frames, num_heads)
     return out.contiguous(), query.new_empty(0, dtype=torch.float32)
 
 
 @temporal_attention_op.register_fake
-def fake_outputs(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
-    """Both outputs of the forward, of the right shapes and with nothing in them."""
-    shape = statistics_shape(query.shape, num_frames, num_heads, query.dtype) if runs_triton(query) else (0,)
+def _(query: Tensor, key: Tensor, value: Tensor, num_frames: int, num_heads: int) -> tuple[Tensor, Tensor]:
+    shape: tuple[int, ...] = (0,)
+    if runs_triton(query):
+        shape = statistics_shape(query.shape, num_frames, num_heads, query.dtype, has_warpgroups(query.device))
     return query.new_empty(query.shape), query.new_empty(shape, dtype=torch.float32)
 
 
@@ -49,11 +50,9 @@ def temporal_attention_backward_op(
     """Gradients by query, key and value; out and statistics where the forward gave them, else None."""
     if not runs_triton(query):
         return reference.attend_backward(gradient, query, key, value, num_frames, num_heads)
-    from exvideo_blocks.kernels.temporal_attention import launch
+    from exvideo_blocks.kernels.temporal_attention import triton
 
-    written = query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
-    launch.backward(gradient, query, key, value, out, statistics, num_frames, num_heads, written)
-    return written
+    return triton.backward(gradient, query, key, value, out, statistics, num_frames, num_heads)
 
 
 @temporal_attention_backward_op.register_fake
@@ -70,7 +69,7 @@ def _(
     return query.new_empty(query.shape), query.new_empty(query.shape), query.new_empty(query.shape)
 
 
-def save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     """Keeps tensors and numbers for a backward: what was attended to, and out and statistics where there are any."""
     *tensors, ctx.num_frames, ctx.num_heads = inputs
     ctx.mark_non_differentiable(output[1])
@@ -84,4 +83,4 @@ def _differentiate(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor | None, .
     return *by_inputs, None, None
 
 
-temporal_attention_op.register_autograd(_differentiate, setup_context=save)
+temporal_attention_op.register_autograd(_differentiate, setup_context=_save)
