@@ -35,6 +35,7 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
         ({"extension.positions": "learnt"}, r"extension\.positions: 'learnt' is refused, choose one of reflected"),
         ({"optimizer.learning_rate_schedule": "step"}, r"optimizer\.learning_rate_schedule: 'step' is refused"),
         ({"engine.zero_stage": 0}, r"engine\.zero_stage: 0 is refused"),
+        ({"engine.compile_blocks": True, "engine.zero_stage": 3}, "compile_blocks=true does not go with zero_stage=3"),
         ({"engine.attention_backend": "flash"}, r"engine\.attention_backend: 'flash' is refused, input should be"),
         ({"optimizer.micro_batch_size": 4}, "batch_size=2 must be a multiple of micro_batch_size=4"),
         ({"data.size": [64]}, r"data\.size"),

@@ -185,6 +185,19 @@ def test_a_backend_that_cannot_run_is_refused_before_the_first_step(
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_compiled_blocks_train_the_same(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, compiled in (("eager", False), ("compiled", True)):
+        path = make_config(name, **{"optimizer.steps": 4, "engine.compile_blocks": compiled})
+        assert main(["--config", str(path)]) == 0
+    assert "blocks compiled, " in capsys.readouterr().err
+    eager, compiled = (lines(tmp_path / name, "loss") for name in ("eager", "compiled"))
+    torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-5)
+
+
 def test_held_out_loss_is_reported_for_the_base_and_the_extension(
     make_config: MakeConfig, footage: Path, tmp_path: Path
 ) -> None:

@@ -28,9 +28,9 @@ def test_its_parts_are_the_embedded_model_s() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(3600)
-def test_post_tuned_to_32_frames_it_has_three_quarters_of_the_loss_of_the_base_run_directly(tmp_path: Path) -> None:
+@pytest.mark.timeout(14_400)
+def test_post_tuned_to_32_frames_it_has_half_of_the_loss_of_the_base_run_directly(tmp_path: Path) -> None:
     assert main(["--output", str(tmp_path)]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["extended"] <= 0.75 * figures["base"]  # half is aimed at: docs/animatediff.md
+    assert figures["extended"] <= 0.5 * figures["base"]
     assert (tmp_path / "contact_sheet.png").is_file()

@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from exvideo_blocks.compiling import CompiledBlocks as CompiledBlocks
+    from exvideo_blocks.compiling import compile_blocks as compile_blocks
     from exvideo_blocks.config import ExtensionConfig as ExtensionConfig
     from exvideo_blocks.extension import Extension as Extension
     from exvideo_blocks.extension import extension_of as extension_of
@@ -43,6 +45,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BackendError": "kernels.choose",
+    "CompiledBlocks": "compiling",
     "Extension": "extension",
     "ExtensionConfig": "config",
     "Family": "families.family",
@@ -50,6 +53,7 @@ _HOMES = {
     "Objective": "families.objective",
     "POSITIONS": "positions",
     "check_extends": "mount",
+    "compile_blocks": "compiling",
     "export_published": "files.published",
     "extend": "mount",
     "extension_of": "extension",

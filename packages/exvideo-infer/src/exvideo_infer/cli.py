@@ -84,6 +84,7 @@ def _prepare(options: argparse.Namespace) -> "Callable[[], VideoInfo]":
     cover = None if image is None else _cover(image, height, width)
     pipeline.to(device)
     _choose_backend(pipeline, options.attention_backend)
+    _compile(pipeline, options.compile_blocks)
     source = "the prompt" if image is None else options.image
     _say(f"{width}x{height} from {source}, on {pipeline.device} in {pipeline.dtype}.")
     return lambda: _generate(pipeline, cover, height, width, options)
@@ -109,6 +110,7 @@ def _prepare_stock(
     size = request.filled(base)
     base.pipeline.to(device)
     _choose_backend(base.pipeline, options.attention_backend)
+    _compile(base.pipeline, options.compile_blocks)
     base.pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     _say(f"{size['width']}x{size['height']}, {size['num_frames']} frames from the prompt, on {device} in {dtype}.")
     return lambda: write_video(options.output, generate(base, request), options.fps or FPS)
@@ -126,6 +128,14 @@ def _choose_backend(pipeline: Any, backend: str | None) -> None:
         extension.set_attention_backend(backend)
     except BackendError as error:
         raise ValueError(f"--attention-backend: {error}") from error
+
+
+def _compile(pipeline: Any, wanted: bool) -> None:
+    from exvideo_blocks import compile_blocks
+
+    if wanted:
+        blocks = compile_blocks(pipeline)
+        _say(f"{len(blocks.names)} blocks are compiled when they are first called.")
 
 
 def _generate(
@@ -252,6 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--width", type=_at_least(1, int), help="pixels (default: what the base was made for)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
     add("--attention-backend", choices=BACKENDS, help="of the extension's temporal attention; default: auto")
+    add("--compile-blocks", action="store_true", help="compile the network's blocks: slow to start, faster on a GPU")
     add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
     add("-o", "--output", required=True, type=Path, metavar="OUT.mp4", help="MP4 file to write")
     add("--version", action="version", version=f"%(prog)s {version('exvideo-infer')}")

@@ -46,7 +46,7 @@ def identity_of(config: TrainConfig, objective: Objective, base: str, data: str)
         if free == "steps" and config.optimizer.learning_rate_schedule != "constant":
             continue  # a decay's rates follow from the number of steps
         del settings["optimizer"][free]
-    for free in ("zero_stage", "gradient_checkpointing", "attention_backend"):
+    for free in ("zero_stage", "gradient_checkpointing", "attention_backend", "compile_blocks"):
         del settings["engine"][free]
     if config.extension.level != "lora":
         del settings["extension"]["lora_rank"]  # decides nothing, and checkpoints of before it was a key lack it

@@ -106,6 +106,16 @@ class EngineSection(_Section):
     zero_stage: Literal[1, 2, 3] = 2
     gradient_checkpointing: bool = True
     attention_backend: Literal["auto", "triton", "sdpa", "xformers"] = "auto"
+    compile_blocks: bool = False
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        if self.compile_blocks and self.zero_stage == 3:
+            raise ValueError(
+                "compile_blocks=true does not go with zero_stage=3, whose hooks gather parameters inside the blocks: "
+                "choose stage 1 or 2, or leave the blocks as they are"
+            )
+        return self
 
 
 class ValidationSection(_Section):

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from exvideo_blocks import CompiledBlocks
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -62,6 +63,10 @@ class Display:
         """After an evaluation on held-out clips."""
         beaten = f"  (the base directly at this length: {base['validation_base/loss']:.4f})" if base else ""
         self.console.print(f"step {step}  held-out loss {figures['validation/loss']:.4f}{beaten}")
+
+    def compiled(self, blocks: CompiledBlocks) -> None:
+        """After the last step of a run whose blocks were compiled."""
+        self.console.print(f"{blocks}.")
 
     def stop(self) -> None:
         """After the last step."""

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks import BackendError, Extension, check_extends, extend, family_of, save_extension
+from exvideo_blocks import (
+    BackendError,
+    CompiledBlocks,
+    Extension,
+    check_extends,
+    compile_blocks,
+    extend,
+    family_of,
+    save_extension,
+)
 from exvideo_infer import load_base
 
 from exvideo_train.checkpoint import find_checkpoint, identity_of, read_state_json, read_tensors, save_checkpoint
@@ -64,12 +73,14 @@ def train(config: TrainConfig) -> Path:
     base_figures = _evaluate_base(config, network, validation, display)
     identity = identity_of(config, task.objective, fingerprint(network), data.content)
     extension = extend(network, config.extension.mounted)
-    engine = _engine(network, extension, config, data, processes)
+    engine, compiled = _engine(network, extension, config, data, processes)
     state = _resume(config, engine, identity, display)
     tracker = Tracker(config, state.step) if processes.is_main else None
     display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
     with engine.attention():
         _loop(Run(config, task, engine, data, state, identity, validation, base_figures, tracker, display))
+    if compiled is not None:
+        display.compiled(compiled)
     return _finish(config, engine, extension, tracker)
 
 
@@ -163,7 +174,9 @@ def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[
     return base.network.to(processes.device), task, data
 
 
-def _engine(network: Any, extension: Extension, config: TrainConfig, data: Data, processes: Processes) -> Engine:
+def _engine(
+    network: Any, extension: Extension, config: TrainConfig, data: Data, processes: Processes
+) -> tuple[Engine, CompiledBlocks | None]:
     tokens = data.cache.read(data.training[0]).conditions.tokens.shape[1]
     parameters = extension.trainable_parameters(context_tokens=tokens)
     try:
@@ -172,7 +185,8 @@ def _engine(network: Any, extension: Extension, config: TrainConfig, data: Data,
         raise UserError(f"engine.attention_backend: {error}") from error
     if config.engine.gradient_checkpointing:
         network.enable_gradient_checkpointing()
-    return Engine(network, parameters, config, processes)
+    compiled = compile_blocks(network) if config.engine.compile_blocks else None
+    return Engine(network, parameters, config, processes), compiled
 
 
 def _resume(config: TrainConfig, engine: Engine, identity: dict[str, Any], display: Display) -> TrainState:

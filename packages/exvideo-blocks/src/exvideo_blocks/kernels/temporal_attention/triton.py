@@ -33,7 +33,7 @@ NOT_SPECIALIZED = ["units", "positions", "num_frames", "pack"]  # else Triton co
 
 @triton.jit
 def locate(at, rows, units, positions, num_heads, num_frames, pack, head_dim: tl.constexpr, packed: tl.constexpr):
-    """Where these rows of a pack are: clip and frame, position, first channel; and which of them exist."""
+    """The places of these rows of a pack: clip and frame, position, first channel; and which of them exist."""
     if packed:
         unit = at + rows // num_frames
         frame = rows % num_frames
