@@ -4,7 +4,7 @@ HATCH := .hatch/bin/hatch
 VIDEOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench wheels clean
+.PHONY: help demo test test-long check bench gpu wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,6 +23,9 @@ check: $(HATCH) ## lint, format, types, import rules, workflows
 
 bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
 	$(HATCH) run python -m benchmarks
+
+gpu: $(HATCH) ## the first minutes on a GPU, to out/gpu: tests, attention, the UNet of true size, trainer, sampler
+	$(HATCH) run python -m benchmarks.gpu
 
 wheels: $(HATCH) ## all packages, to dist/
 	rm -rf dist
