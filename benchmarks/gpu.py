@@ -8,6 +8,7 @@ each step passed, and its seconds, of schema exvideo.result/1), and report.md, o
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -47,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a step: "passed", "failed", "stopped" at its limit, or "not started"."""
+    """The outcome of a step: "passed", "failed", "stopped" at its limit, or "not started"."""
 
     step: Step
     state: str
@@ -199,8 +200,6 @@ def _kill_after_a_checkpoint(command: list[str], checkpoints: Path) -> None:
 
 
 def _losses(path: Path) -> dict[int, float]:
-    import json
-
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     return {row["step"]: row["loss"] for row in rows if "loss" in row}
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from exvideo_blocks.kernels import choose
 from exvideo_blocks.kernels.choose import TABLE_VARIABLE
+from exvideo_blocks.kernels.temporal_attention.op import OPERATOR
 from exvideo_eval import Result
 
 from benchmarks.conditions import Conditions, ConditionsError
@@ -140,7 +141,7 @@ def test_the_table_ranks_the_backends_that_a_user_can_choose(tmp_path: Path, mon
         for direction in ("forward", "backward")
     }
     for training in (False, True):
-        ranked = choose.ranking(choose.Case(torch.device("cpu"), torch.float32, 32, 16, training))
+        ranked = choose.ranking(OPERATOR, choose.Case(torch.device("cpu"), torch.float32, 32, 16, training))
         forward, backward = ([metric.value for metric in times[d] if metric] for d in ("forward", "backward"))
         ours, sdpa = (a + b for a, b in zip(forward, backward, strict=True)) if training else forward
         assert ranked == (["triton", "sdpa"] if ours < sdpa else ["sdpa", "triton"])

@@ -31,13 +31,12 @@ class CompiledBlocks:
     """
 
     names: list[str]
+    _backend: Callable[..., Any] = field(repr=False)
     graphs: int = 0
     seconds: float = 0.0
-    _backend: Callable[..., Any] | None = field(default=None, repr=False)
 
     def __call__(self, graph: Any, inputs: Any, **options: Any) -> Any:
         """The backend of torch.compile, which counts."""
-        assert self._backend is not None
         started = time.perf_counter()
         compiled = self._backend(graph, inputs, **options)
         self.graphs += 1
@@ -49,7 +48,7 @@ class CompiledBlocks:
 
 
 def compile_blocks(model: Any, *, backend: str = "inductor") -> CompiledBlocks:
-    """Compiles the repeated blocks of a model in place: equal to eager but for rounding, and faster on a GPU.
+    """Compiles the repeated blocks of a model in place: equal to eager but for rounding. Meant for GPUs.
 
     Call it after the model was extended and moved, and its gradient checkpointing enabled. Each residual block, spatial
     transformer and temporal site is compiled by itself, or the blocks in them if they checkpoint these; blocks of the
@@ -72,7 +71,7 @@ def compile_blocks(model: Any, *, backend: str = "inductor") -> CompiledBlocks:
     blocks = _repeated(network)
     if not blocks:
         raise ValueError(f"{type(network).__name__} has no blocks that repeat: use torch.compile on the model itself.")
-    compiled = CompiledBlocks(list(blocks), _backend=torch._dynamo.lookup_backend(backend))
+    compiled = CompiledBlocks(list(blocks), torch._dynamo.lookup_backend(backend))
     options: dict[str, Any] = {"backend": compiled}
     if "recompile_limit" in inspect.signature(torch.compile).parameters:
         options["recompile_limit"] = RECOMPILE_LIMIT

@@ -12,6 +12,7 @@ from exvideo_blocks.kernels import choose as choosing
 from exvideo_blocks.kernels import triton_support
 from exvideo_blocks.kernels.choose import TABLE, TABLE_FORMAT, TABLE_VARIABLE, BackendError, Case, forget, ranking
 from exvideo_blocks.kernels.temporal_attention import op, reference, temporal_attention
+from exvideo_blocks.kernels.temporal_attention.plan import probed_length
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -40,7 +41,7 @@ def probed_on_cpu(monkeypatch: pytest.MonkeyPatch, backends: dict[str, Any]) -> 
     def probe(attend: Callable[..., Tensor], case: Case) -> None:
         op._probe(attend, Case(CPU, case.dtype, case.num_frames, case.head_dim, case.training))
 
-    probed = choosing.Operator("temporal attention", backends, op._obstacle, probe, op._expected)
+    probed = choosing.Operator("temporal attention", backends, op._obstacle, probe, op._expected, probed_length)
     monkeypatch.setattr(op, "OPERATOR", probed)
     monkeypatch.setattr(triton_support, "triton_is_installed", lambda: True)
     monkeypatch.setattr(choosing, "device_class", lambda device: "sm_90")
@@ -135,8 +136,22 @@ def test_auto_takes_what_was_fastest(
     monkeypatch.setenv(TABLE_VARIABLE, str(tmp_path / "table.json"))
     assert choose("auto", CUDA, torch.float16, 128, 64, training=True) == fastest
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
-    assert ranking(Case(CUDA, torch.float16, 256, 64, True)) == []
-    assert ranking(Case(CUDA, torch.float16, 32, 64, True)) == ["sdpa"]
+    assert ranking(op.OPERATOR, Case(CUDA, torch.float16, 256, 64, True)) == []
+    assert ranking(op.OPERATOR, Case(CUDA, torch.float16, 32, 64, True)) == ["sdpa"]
+
+
+@pytest.mark.usefixtures("probed_on_cpu")
+@pytest.mark.parametrize("frames", [1, 8, 32, 33, 256, 257, 512, 1000])
+def test_a_row_of_the_table_holds_for_all_lengths_of_its_class(
+    frames: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"device": "sm_90", "dtype": "float16", "head_dim": 64, "frames": frames, "direction": "forward"}
+    content = {"format": TABLE_FORMAT, "rows": [row | {"milliseconds": {"sdpa": 1.0}}]}
+    (tmp_path / "table.json").write_text(json.dumps(content))
+    monkeypatch.setenv(TABLE_VARIABLE, str(tmp_path / "table.json"))
+    for length in (32, 64, 128, 256, 512):
+        ranked = ranking(op.OPERATOR, Case(CUDA, torch.float16, length, 64, False))
+        assert ranked == (["sdpa"] if length == probed_length(frames) else [])
 
 
 @pytest.mark.usefixtures("probed_on_cpu")

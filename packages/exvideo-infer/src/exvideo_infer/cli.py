@@ -262,7 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--width", type=_at_least(1, int), help="pixels (default: what the base was made for)")
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
     add("--attention-backend", choices=BACKENDS, help="of the extension's temporal attention; default: auto")
-    add("--compile-blocks", action="store_true", help="compile the network's blocks: slow to start, faster on a GPU")
+    add("--compile-blocks", action="store_true", help="compile the network's blocks, which takes minutes: for GPUs")
     add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
     add("-o", "--output", required=True, type=Path, metavar="OUT.mp4", help="MP4 file to write")
     add("--version", action="version", version=f"%(prog)s {version('exvideo-infer')}")

@@ -68,6 +68,7 @@ class Operator:
         obstacle: (backend, case) -> the reason why it cannot run, as far as known without running it, or None.
         probe: (backend's function, case) -> nothing; raises what goes wrong when it runs.
         expected: case -> the backend that should be fastest where nobody has measured.
+        length_class: frames -> the longest of the class of lengths that the same kernels compute.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Operator:
     obstacle: Callable[[str, Case], str | None]
     probe: Callable[[Callable[..., Tensor], Case], None]
     expected: Callable[[Case], str]
+    length_class: Callable[[int], int]
 
 
 _chosen: dict[tuple[Operator, str, Case], str] = {}
@@ -129,7 +131,7 @@ def check_backend(backend: str) -> None:
 
 
 def _best(operator: Operator, case: Case) -> str:
-    ranked = ranking(case)
+    ranked = ranking(operator, case)
     if not ranked:
         expected = operator.expected(case)
         ranked = [expected, *(name for name in ("triton", "sdpa") if name != expected)]
@@ -152,10 +154,10 @@ def _say_once(message: str) -> None:
     logger.warning("%s", message)
 
 
-def ranking(case: Case) -> list[str]:
+def ranking(operator: Operator, case: Case) -> list[str]:
     """Backends by the time that they took for such a case, fastest first; none if nobody has measured it."""
     times: dict[str, float] = {}
-    rows = [row for row in _table(os.environ.get(TABLE_VARIABLE)) if _is_of(row, case)]
+    rows = [row for row in _table(os.environ.get(TABLE_VARIABLE)) if _is_of(row, operator, case)]
     for row in rows:
         for name, milliseconds in row["milliseconds"].items():
             times[name] = times.get(name, 0.0) + milliseconds
@@ -163,12 +165,12 @@ def ranking(case: Case) -> list[str]:
     return sorted(everywhere, key=times.__getitem__)
 
 
-def _is_of(row: Mapping[str, Any], case: Case) -> bool:
+def _is_of(row: Mapping[str, Any], operator: Operator, case: Case) -> bool:
     return (
         row["device"] == device_class(case.device)
         and row["dtype"] == str(case.dtype).removeprefix("torch.")
         and row["head_dim"] == case.head_dim
-        and case.num_frames // 2 < max(row["frames"], 17) <= case.num_frames
+        and operator.length_class(row["frames"]) == case.num_frames
         and row["direction"] == ("training" if case.training else "forward")
     )
 

@@ -126,6 +126,7 @@ OPERATOR = Operator(
     _obstacle,
     _probe,
     _expected,
+    probed_length,
 )
 
 
