@@ -114,9 +114,9 @@ WHOLE_ROWS = {
 # Forward, pass for queries and pass for keys and values by: warpgroups, more than 64 channels a head.
 TILED = {
     (True, False): (Tiles(64, 64, 4, 2), Tiles(64, 64, 4, 2), Tiles(64, 64, 4, 2)),
-    (True, True): (Tiles(64, 64, 4, 2), Tiles(64, 64, 4, 2), Tiles(32, 64, 4, 2)),
+    (True, True): (Tiles(64, 64, 4, 2), Tiles(64, 64, 4, 2), Tiles(32, 64, 4, 1)),
     (False, False): (Tiles(64, 64, 4, 2), Tiles(64, 64, 4, 2), Tiles(32, 64, 4, 2)),
-    (False, True): (Tiles(64, 32, 4, 2), Tiles(64, 64, 4, 2), Tiles(32, 64, 8, 2)),
+    (False, True): (Tiles(64, 32, 4, 2), Tiles(64, 64, 4, 2), Tiles(64, 64, 8, 1)),
 }
 
 
