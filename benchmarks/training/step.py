@@ -20,8 +20,9 @@ from exvideo_infer import write_video
 from exvideo_infer.bases.svd import SVDBase
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data, encode_data
-from exvideo_train.engine import Engine, Processes
+from exvideo_train.engine import Engine
 from exvideo_train.loop import train_step
+from exvideo_train.processes import Processes
 from exvideo_train.state import TrainState
 from exvideo_train.step import Batch, Task, collate
 from exvideo_train.tracking import Tracker
@@ -96,7 +97,7 @@ class Contest:
 
     def ours(self) -> dict[str, float]:
         """One step of exvideo_train."""
-        return train_step(self.config, self.task, self.engine, self.data, self.state)
+        return train_step(self.config, self.task, self.engine, self.data, self.state).figures
 
     def recorded(self) -> None:
         """One step of exvideo_train with what its loop does after it."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from exvideo_infer import Conditions, probe, read_clip
 from exvideo_infer.encoders import added_time_ids, embed_image, encode_clip
-from exvideo_train.motion import motion_bucket, motion_score
+from exvideo_train.data.motion import motion_bucket, motion_score
 from torch import Tensor
 
 from tiny_world.system.side_by_side import PARTS

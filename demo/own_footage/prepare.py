@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from exvideo_infer.video_file import probe, read_clip
-from exvideo_train.motion import motion_bucket, motion_score
+from exvideo_train.data.motion import motion_bucket, motion_score
 
 from demo.job import FRAME_SIZE, NUM_FRAMES, Job
 from demo.own_footage import base

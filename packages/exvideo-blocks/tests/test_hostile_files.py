@@ -1,6 +1,8 @@
 """Files that are damaged, of another kind, or made to do harm: one sentence each, and the model stays as it was."""
 
+import errno
 import json
+import resource
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -212,3 +214,15 @@ def test_other_models_than_a_base(tiny_unet: MakeUnet, good: Path) -> None:
 def test_a_header_is_read_without_a_model(good: Path) -> None:
     assert read_extension_header(good).config == ExtensionConfig(num_frames=12, level="position")
     assert read_extension_header(str(good)) == read_extension_header(good)
+
+
+def test_a_disk_that_takes_no_more_is_the_system_s_error_and_leaves_nothing(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_safetensors(tmp_path / "x.safetensors", {"x": torch.zeros(10_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []

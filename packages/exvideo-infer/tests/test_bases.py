@@ -25,6 +25,31 @@ def test_dtype_is_that_asked_for(tiny_base_dir: Path) -> None:
     assert {base.unet.dtype, base.vae.dtype, base.image_encoder.dtype} == {torch.bfloat16}
 
 
+@pytest.mark.parametrize("kind", ["image", "text", "animatediff"])
+def test_encoding_settings_are_those_of_all_parts_that_encode_wherever_they_lie(
+    kind: str, tiny_base_dir: Path, tiny_animatediff_dir: Path, tmp_path: Path
+) -> None:
+    here = {"image": tiny_base_dir, "text": embedded.directory(), "animatediff": tiny_animatediff_dir}[kind]
+    parts = {
+        "image": {"vae", "image_encoder", "feature_extractor"},
+        "text": {"vae", "image_encoder", "feature_extractor", "text_encoder"},
+        "animatediff": {"vae", "text_encoder"},
+    }[kind]
+    shutil.copytree(here, tmp_path / "elsewhere")
+    config = tmp_path / "elsewhere" / "vae" / "config.json"
+    values = json.loads(config.read_text())
+    del values["force_upcast"]  # a default, and listed as one by diffusers
+    config.write_text(json.dumps(values | {"_diffusers_version": "0.1"}))
+    settings, elsewhere = load_base(here).encoding_settings, load_base(tmp_path / "elsewhere").encoding_settings
+    assert set(settings) == parts
+    assert settings["vae"]["scaling_factor"] == values["scaling_factor"]
+    if "feature_extractor" in parts:
+        assert {"image_mean", "image_std", "size", "resample"} < set(settings["feature_extractor"])
+    elsewhere["vae"]["force_upcast"] = settings["vae"]["force_upcast"]
+    assert json.dumps(settings, sort_keys=True) == json.dumps(elsewhere, sort_keys=True)
+    assert str(here) not in json.dumps(settings)
+
+
 @pytest.mark.parametrize("name", ["missing", "./missing/base", "/missing/base", "a/b/c", "missing/"])
 def test_a_missing_folder_is_not_sought_on_the_hub(name: str) -> None:
     assert "no folder" in refusal(name)

@@ -1,6 +1,11 @@
 """A run small enough to make in seconds: a random base, moving noise as footage."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from exvideo_blocks import read_safetensors
 from exvideo_infer.video_file import write_video
 
 
@@ -37,8 +43,18 @@ def clip_writer() -> Callable[..., Path]:
     return write_clip
 
 
+@pytest.fixture(scope="session")
+def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database that is there already: MLflow takes ten seconds to make one, as every run of its own would."""
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+    MlflowClient(uri).create_experiment("exvideo", artifact_location=tmp_path_factory.mktemp("artifacts").as_uri())
+    return uri
+
+
 @pytest.fixture
-def make_config(tiny_base_dir: Path, footage: Path, tmp_path: Path) -> Callable[..., Path]:
+def make_config(tiny_base_dir: Path, footage: Path, tmp_path: Path, mlflow_uri: str) -> Callable[..., Path]:
     """Writes a YAML: make_config(output="run", **{"optimizer.steps": 3}); the run takes place in tmp_path."""
 
     def make(output: str = "run", **changes: Any) -> Path:
@@ -50,6 +66,7 @@ def make_config(tiny_base_dir: Path, footage: Path, tmp_path: Path) -> Callable[
             "optimizer": {"steps": 4, "batch_size": 2, "learning_rate": "1e-3"},
             "engine": {"precision": "fp32"},
             "checkpoint": {"every": 2},
+            "tracking": {"uri": mlflow_uri},
         }
         for key, value in changes.items():
             section, _, name = key.rpartition(".")
@@ -59,6 +76,79 @@ def make_config(tiny_base_dir: Path, footage: Path, tmp_path: Path) -> Callable[
         return path
 
     return make
+
+
+class Runs:
+    """Runs of the command line as processes of their own, and what they leave behind in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def command(self, config: Path, *arguments: str, processes: int = 1, module: str = "exvideo_train") -> list[str]:
+        """The command of a run; `module` may be a script that runs it with something put in its way."""
+        start = [sys.executable]
+        if processes > 1:
+            start += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        start += [module] if module.endswith(".py") else ["-m", module]
+        return [*start, "--config", str(config), *arguments]
+
+    def start(self, config: Path, *arguments: str, processes: int = 1, **options: Any) -> "subprocess.Popen[str]":
+        command = self.command(config, *arguments, processes=processes, module=options.pop("module", "exvideo_train"))
+        return subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True, **options)
+
+    def finish(
+        self, config: Path, *arguments: str, processes: int = 1, module: str = "exvideo_train"
+    ) -> tuple[int, str]:
+        """The exit status of a run, and what it has said."""
+        command = self.command(config, *arguments, processes=processes, module=module)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Without what a run in this process has set for itself."""
+        own = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+        return {name: value for name, value in os.environ.items() if name not in own}
+
+    def records(self, output: str) -> list[dict[str, Any]]:
+        path = self.folder / output / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    def figures(self, output: str, key: str) -> list[float]:
+        return [record[key] for record in self.records(output) if key in record]
+
+    def wait_for(self, run: "subprocess.Popen[str]", ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 300
+        while not ready():
+            assert run.poll() is None, f"ended before: {run.communicate()[1]}"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def tensors(self, output: str, step: int) -> dict[str, torch.Tensor]:
+        """All of a checkpoint's tensors: "master/NAME" ..."""
+        folder = self.folder / output / "checkpoints" / f"step-{step:08d}"
+        found: dict[str, torch.Tensor] = {}
+        for part in sorted(folder.glob("part-*.safetensors")):
+            found |= read_safetensors(part)[0]
+        return found
+
+    def assert_same_end(self, one: str, other: str, step: int) -> None:
+        """Compares two runs, bit for bit."""
+        first, second = self.tensors(one, step), self.tensors(other, step)
+        assert first.keys() == second.keys() != set()
+        assert [name for name, value in first.items() if not torch.equal(value, second[name])] == []
+        assert self.figures(one, "loss") == self.figures(other, "loss")
+        (ours, header), (theirs, other_header) = (
+            read_safetensors(self.folder / name / "extension.safetensors") for name in (one, other)
+        )
+        assert header == other_header
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)
 
 
 WORDS = ("a", "red", "blue", "circle", "moves", "left")

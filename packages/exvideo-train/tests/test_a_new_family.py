@@ -20,9 +20,10 @@ BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", GUIDE, flags=re.DO
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which the guide's files lie, beside videos, after the last of them has run."""
     folder = tmp_path_factory.mktemp("guide")
-    (folder / "videos").mkdir()
-    for seed in range(4):
-        write_clip(folder / "videos" / f"{seed}.mp4", frames=28, seed=seed)
+    for part, seeds in (("videos", range(4)), ("held_out", range(4, 6))):
+        (folder / part).mkdir()
+        for seed in seeds:
+            write_clip(folder / part / f"{seed}.mp4", frames=28, seed=seed)
     for name, code in BLOCKS.items():
         (folder / name).write_text(code)
     assert list(BLOCKS) == ["small_video.py", "small_video_base.py", "run.py"]

@@ -87,9 +87,6 @@ def test_a_checkpoint_of_another_run_is_refused(
     write_safetensors(another / "unet" / UNET_WEIGHTS, {k: v * 0.5 for k, v in weights.items()}, metadata)
     assert main(["--config", str(make_config(base=str(another)))]) == 2
     assert "belongs to another run (base.weights was" in capsys.readouterr().err
-    (tmp_path / "run" / "checkpoints" / "step-00000004" / "ema.safetensors").write_bytes(b"cut")
-    assert main(["--config", str(make_config())]) == 2
-    assert "ema.safetensors is truncated" in capsys.readouterr().err
 
 
 def test_a_decay_that_has_begun_keeps_its_length(
@@ -110,7 +107,7 @@ def test_a_diverging_run_stops_before_the_weights_are_touched(
     real = Task.loss
     monkeypatch.setattr(Task, "loss", lambda *args: real(*args) * float("inf"))
     assert main(["--config", str(make_config())]) == 1
-    assert "The loss is inf at step 1, with a learning rate of 0.001: lower it" in capsys.readouterr().err
+    assert "The loss is inf at step 1, from " in capsys.readouterr().err
     assert not (tmp_path / "run" / "extension.safetensors").exists()
 
 

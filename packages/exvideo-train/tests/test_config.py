@@ -34,7 +34,7 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
         ({"extension.base_frames": 1}, r"extension\.base_frames: 1 is refused, input should be greater than or equal"),
         ({"extension.positions": "learnt"}, r"extension\.positions: 'learnt' is refused, choose one of reflected"),
         ({"optimizer.learning_rate_schedule": "step"}, r"optimizer\.learning_rate_schedule: 'step' is refused"),
-        ({"engine.zero_stage": 0}, r"engine\.zero_stage: 0 is refused"),
+        ({"engine.zero_stage": 4}, r"engine\.zero_stage: 4 is refused"),
         ({"engine.compile_blocks": True, "engine.zero_stage": 3}, "compile_blocks=true does not go with zero_stage=3"),
         ({"engine.attention_backend": "flash"}, r"engine\.attention_backend: 'flash' is refused, input should be"),
         ({"optimizer.micro_batch_size": 4}, "batch_size=2 must be a multiple of micro_batch_size=4"),
@@ -71,6 +71,41 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str, message: str
         load_config(tmp_path / "x.yaml")
     with pytest.raises(UserError, match=r"absent\.yaml cannot be read"):
         load_config(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed: 1\n", "seed: 1\nseed: 2\n", "the key seed stands on line 3 and again on line 4, and one value"),
+        ("  steps: 5\n", "  steps: 5\n  steps: 6\n", "the key steps stands on line 7 and again on line 8"),
+        ("  steps: 5\n", '  steps: 5\n  "steps": 5\n', "the key steps stands on line 7 and again on line 8"),
+        ("{num_frames: 9}", "{num_frames: 9, num_frames: 10}", "num_frames stands on line 4 and again on line 4"),
+        ("seed: 1\n", "seed: 1\noptimizer: {steps: 2}\n", "the key optimizer stands on line 4 and again on line 7"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = (
+        "base: x\noutput: y\nseed: 1\nextension: {num_frames: 9}\ndata: {videos: v, size: [8, 8]}\n"
+        "optimizer:\n  steps: 5\n"
+    )
+    (tmp_path / "x.yaml").write_text(text)
+    load_config(tmp_path / "x.yaml")
+    assert old in text
+    (tmp_path / "x.yaml").write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=rf"x\.yaml: .*{message}"):
+        load_config(tmp_path / "x.yaml")
+
+
+def test_a_section_can_be_merged_from_another_and_override_it(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(
+        "base: x\noutput: y\nextension: {num_frames: 9}\n"
+        "data: &clips {videos: v, size: [8, 8], clip_stride: 4}\n"
+        "optimizer: {steps: 5}\n"
+        "validation:\n  <<: {videos: u, clip_stride: 4, every: 7}\n  every: 9\n"
+    )
+    validation = load_config(tmp_path / "x.yaml").validation
+    assert validation is not None
+    assert (str(validation.videos), validation.clip_stride, validation.every) == ("u", 4, 9)
 
 
 @pytest.mark.parametrize(

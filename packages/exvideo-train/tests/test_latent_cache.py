@@ -1,13 +1,20 @@
+import errno
+import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from exvideo_infer import Base, load_base, read_clip
 from exvideo_infer.bases.svd import SVDBase
 from exvideo_infer.encoders import added_time_ids, embed_image, encode_clip, encode_first_frame
-from exvideo_train.dataset import Clip
-from exvideo_train.latent_cache import LatentCache, fingerprint
-from exvideo_train.motion import motion_bucket, motion_score
+from exvideo_train.data import Data, latent_cache
+from exvideo_train.data.dataset import Clip
+from exvideo_train.data.latent_cache import LatentCache, fingerprint
+from exvideo_train.data.motion import motion_bucket, motion_score
+from exvideo_train.errors import UserError
 
 
 def test_a_cached_clip_is_what_the_sampler_conditions_on(footage: Path, tiny_base_dir: Path, tmp_path: Path) -> None:
@@ -45,6 +52,99 @@ def test_the_name_depends_on_everything_that_the_contents_do(
     moved = tmp_path / "moved.mp4"
     moved.write_bytes(clip0.read_bytes())
     assert name(moved) == name(clip0)
+
+
+@pytest.mark.parametrize(
+    ("part", "file", "change"),
+    [
+        ("vae", "config.json", {"scaling_factor": 0.25}),
+        ("vae", "config.json", {"force_upcast": False}),
+        ("image_encoder", "config.json", {"layer_norm_eps": 1e-3}),
+        ("text_encoder", "config.json", {"hidden_act": "gelu"}),
+        ("feature_extractor", "preprocessor_config.json", {"image_mean": [0.5, 0.5, 0.5]}),
+        ("feature_extractor", "preprocessor_config.json", {"image_std": [0.5, 0.5, 0.5]}),
+        ("feature_extractor", "preprocessor_config.json", {"size": {"shortest_edge": 200}}),
+    ],
+)
+def test_the_name_sees_each_setting_of_what_encodes(
+    part: str, file: str, change: dict[str, Any], footage: Path, text_base_dir: Path, tmp_path: Path
+) -> None:
+    clip = Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0)
+    shutil.copytree(text_base_dir, tmp_path / "base")
+
+    def cached(base: Path) -> LatentCache:
+        return LatentCache(tmp_path / "cache", (32, 32), load_base(base))
+
+    before, copied = cached(text_base_dir), cached(tmp_path / "base")
+    assert copied.path_of(clip) == before.path_of(clip)  # it may lie elsewhere
+    config = tmp_path / "base" / part / file
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    changed = cached(tmp_path / "base")
+    assert changed.path_of(clip) != before.path_of(clip)
+    assert changed.content_of(clip) == before.content_of(clip)
+
+
+def test_what_a_checkpoint_knows_the_clips_by_stays_what_it_was(tmp_path: Path) -> None:
+    network = torch.nn.Linear(2, 2)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        network.bias.copy_(torch.tensor([5.0, 6.0]))
+    base: Any = SimpleNamespace(encoders=[network], tokenizer=None, conditions=None, encoding_settings={"any": 1})
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.mp4").write_bytes(b"one")
+    (tmp_path / "sub" / "b.mp4").write_bytes(b"two")
+    clips = [
+        Clip(tmp_path / "a.mp4", 0, 10, 8.0),
+        Clip(tmp_path / "a.mp4", 2, 10, 8.0, "a red circle"),
+        Clip(tmp_path / "sub" / "b.mp4", 0, 10, 7.5),
+    ]
+    data = Data(LatentCache(tmp_path / "cache", (32, 64), base), clips, [], tmp_path)
+    assert data.clips_by_name == {
+        "a.mp4@0": "72c55f877096e40a39af286ddd24efab",
+        "a.mp4@2": "06a52d7685ddb81aa765d81e8b433d8d",
+        "sub/b.mp4@0": "f349710a8104264d159b792ea653aa9c",
+    }
+    assert data.content == "b1dd813d80934efde382437f41c725e5563cce307eb144b4848575277d9e366b"
+
+
+def test_a_damaged_cached_clip_is_told_and_encoded_again(
+    footage: Path, tiny_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = load_base(tiny_base_dir)
+    clip = Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0)
+    cache = LatentCache(tmp_path, (32, 32), base)
+    cache.encode(clip, base)
+    path, whole = cache.path_of(clip), cache.path_of(clip).read_bytes()
+    latents = cache.read(clip).latents
+    capsys.readouterr()
+    length = int.from_bytes(whole[:8], "little")
+    for damaged in (whole[:-1], whole[: length + 8], whole[:20], whole[:3], b"", bytes(100), whole + b"x"):
+        path.write_bytes(damaged)
+        cache.encode(clip, base)
+        assert torch.equal(cache.read(clip).latents, latents)
+        assert capsys.readouterr().err == f"The cached clip {path} is damaged: it is encoded again.\n"
+    cache.encode(clip, base)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.ENOSPC, r" is full: a clip needs 5,696 bytes, and [\d,]+ are free: make room, or name another folder"),
+        (errno.EACCES, r" cannot be written to \(Permission denied\): mend that, or name another folder"),
+    ],
+)
+def test_a_cache_that_cannot_be_written_to_is_one_sentence(
+    footage: Path, tiny_base_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, told: str
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(number, "No space left on device" if number == errno.ENOSPC else "Permission denied")
+
+    monkeypatch.setattr(latent_cache, "write_safetensors", full)
+    base = load_base(tiny_base_dir)
+    cache = LatentCache(tmp_path / "cache", (32, 32), base)
+    with pytest.raises(UserError, match=rf"The folder {tmp_path / 'cache'}{told} as data\.cache\.$"):
+        cache.encode(Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0), base)
 
 
 def test_the_fingerprint_sees_one_changed_weight() -> None:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from exvideo_train.motion import motion_bucket, motion_score
+from exvideo_train.data.motion import motion_bucket, motion_score
 
 
 def test_a_still_clip_does_not_move() -> None:

@@ -8,8 +8,8 @@ import torch
 from exvideo_blocks.families.svd import SigmaObjective
 from exvideo_infer import Conditions
 from exvideo_train.config import load_config
-from exvideo_train.dataset import Clip
-from exvideo_train.latent_cache import EncodedClip
+from exvideo_train.data.dataset import Clip
+from exvideo_train.data.latent_cache import EncodedClip
 from exvideo_train.step import Batch, training_batch
 
 MakeConfig = Callable[..., Path]

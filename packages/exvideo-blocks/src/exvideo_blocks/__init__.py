@@ -58,6 +58,7 @@ _HOMES = {
     "extend": "mount",
     "extension_of": "extension",
     "family_of": "families",
+    "header_of": "files.header",
     "lengthen": "lengthening",
     "load_extension": "files.load",
     "load_published": "files.published",

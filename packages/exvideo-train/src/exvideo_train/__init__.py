@@ -13,18 +13,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exvideo_train.config import TrainConfig as TrainConfig
     from exvideo_train.config import load_config as load_config
+    from exvideo_train.errors import OtherProcessError as OtherProcessError
+    from exvideo_train.errors import OutputError as OutputError
     from exvideo_train.errors import TrainingDivergedError as TrainingDivergedError
+    from exvideo_train.errors import TrainingStoppedError as TrainingStoppedError
     from exvideo_train.errors import UserError as UserError
-    from exvideo_train.loop import train as train
+    from exvideo_train.run import train as train
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "OtherProcessError": "errors",
+    "OutputError": "errors",
     "TrainConfig": "config",
     "TrainingDivergedError": "errors",
+    "TrainingStoppedError": "errors",
     "UserError": "errors",
     "load_config": "config",
-    "train": "loop",
+    "train": "run",
 }
 __all__ = sorted(_HOMES)
 

@@ -2,41 +2,80 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exvideo_train.config import TrainConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit status: 0 done, 1 diverged, 2 bad input."""
-    parser = argparse.ArgumentParser(
-        prog="exvideo-train",
-        description="Post-tune an extended video diffusion model on long clips. Run the same command again to resume.",
-    )
-    parser.add_argument("--config", required=True, help="YAML file; configs/quickstart.yaml comments every key")
-    # The deepspeed launcher adds this to every process; the environment says the same.
-    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
+    """Runs the command line; returns the exit status: 0 done, 1 failed, 2 bad input, 75 stopped before the end."""
+    options = _parser().parse_args(arguments)
 
-    from exvideo_train.config import load_config
-    from exvideo_train.errors import TrainingDivergedError, UserError
+    from exvideo_train.config import load_config, parse_changes
+    from exvideo_train.errors import OtherProcessError, UserError, exit_status
 
     try:
-        config = load_config(options.config)
+        config = load_config(options.config, options.change)
+        if options.sync:
+            return _sync(config)
         from exvideo_infer import BaseModelError, silence_loading
 
-        from exvideo_train.loop import train
+        from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingStoppedError
+        from exvideo_train.run import train
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     silence_loading()
     try:
-        path = train(config)
-    except (UserError, BaseModelError) as error:
+        path = train(config, parse_changes(options.change))
+    except OtherProcessError as error:
+        return error.status  # that process has said why
+    except BaseModelError as error:
         print(error, file=sys.stderr)
         return 2
     except TrainingDivergedError as error:
-        print(error, file=sys.stderr)
+        command = f"exvideo-train --config {shlex.quote(options.config)}"
+        print(error, error.commands(command), sep="\n", file=sys.stderr)
         return 1
+    except (UserError, OutputError, TrainingStoppedError) as error:
+        print(error, file=sys.stderr)
+        return exit_status(error)
     if os.environ["RANK"] == "0":
         print(f"Wrote {path}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="exvideo-train",
+        description="Post-tune an extended video diffusion model on long clips. Run the same command again to resume.",
+    )
+    parser.add_argument("--config", required=True, help="YAML file; configs/quickstart.yaml comments every key")
+    parser.add_argument(
+        "--change",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="go on with another value than the file has, such as optimizer.learning_rate=1e-6; may be given again",
+    )
+    parser.add_argument(
+        "--sync", action="store_true", help="train nothing; send figures and files that MLflow did not get in time"
+    )
+    # The deepspeed launcher adds this to every process; the environment says the same.
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _sync(config: "TrainConfig") -> int:
+    from exvideo_train.tracking import sync
+
+    try:
+        print(sync(config))
+    except ConnectionError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0

@@ -1,5 +1,8 @@
 """The YAML that a person writes, checked whole before anything is loaded or written."""
 
+from collections.abc import Sequence
+from enum import Enum
+from importlib.util import find_spec
 from math import cos, pi
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -9,11 +12,19 @@ from exvideo_blocks import LEVELS, POSITIONS, ExtensionConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from exvideo_train.errors import UserError
+from exvideo_train.yaml_keys import DuplicateKeyError, load_yaml
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sigmas = Annotated[list[Positive], Field(min_length=1)]
+
+
+class Mark(Enum):
+    """The part of a setting in the identity of a run; a setting without a mark must stay what it was."""
+
+    FREE = "it decides no number of the run, beyond rounding"
+    CHANGEABLE = "it decides numbers, and `--change` may set it in mid-run"
 
 
 class _Section(BaseModel):
@@ -46,10 +57,10 @@ class ExtensionSection(_Section):
 class DataSection(_Section):
     """The clips that are trained on. Sizes in pixels, (height, width); strides in frames."""
 
-    videos: Path
+    videos: Annotated[Path, Mark.FREE]  # the clips' own bytes are compared
     size: tuple[PositiveInt, PositiveInt]
     clip_stride: PositiveInt = 16
-    cache: Path | None = None
+    cache: Annotated[Path | None, Mark.FREE] = None
 
 
 class NoiseSection(_Section):
@@ -58,9 +69,9 @@ class NoiseSection(_Section):
     `karras` as published, `lognormal` with ln(sigma) ~ N(mean, std), or `discrete` timesteps of the base's scheduler.
     """
 
-    distribution: Literal["karras", "lognormal", "discrete"] | None = None
-    mean: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    std: Positive | None = None
+    distribution: Annotated[Literal["karras", "lognormal", "discrete"] | None, Mark.CHANGEABLE] = None
+    mean: Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, Mark.CHANGEABLE] = None
+    std: Annotated[Positive | None, Mark.CHANGEABLE] = None
 
 
 class LossSection(_Section):
@@ -73,15 +84,15 @@ class LossSection(_Section):
 class OptimizerSection(_Section):
     """AdamW with a linear warm-up, then a constant rate or a decay. `batch_size` is that of all processes together."""
 
-    steps: PositiveInt
+    steps: Annotated[PositiveInt, Mark.CHANGEABLE]
     batch_size: PositiveInt = 1
-    micro_batch_size: PositiveInt = 1
-    learning_rate: Positive = 1e-5
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    learning_rate_schedule: Literal["constant", "linear", "cosine"] = "constant"
-    weight_decay: NonNegative = 0.01
-    max_grad_norm: Positive = 1.0
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    micro_batch_size: Annotated[PositiveInt, Mark.FREE] = 1
+    learning_rate: Annotated[Positive, Mark.CHANGEABLE] = 1e-5
+    warmup_steps: Annotated[int, Field(ge=0), Mark.CHANGEABLE] = 0
+    learning_rate_schedule: Annotated[Literal["constant", "linear", "cosine"], Mark.CHANGEABLE] = "constant"
+    weight_decay: Annotated[NonNegative, Mark.CHANGEABLE] = 0.01
+    max_grad_norm: Annotated[Positive, Mark.CHANGEABLE] = 1.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1), Mark.CHANGEABLE] = 0.999
 
     def learning_rate_at(self, step: int) -> float:
         """The rate of update `step`, from 0: it rises over `warmup_steps`, and a decay reaches 0 after the last one."""
@@ -100,20 +111,21 @@ class OptimizerSection(_Section):
 
 
 class EngineSection(_Section):
-    """The way it runs. ZeRO stage 0 is not offered: in bf16 its losses differ from a plain fp32-master loop's."""
+    """The way it runs. `zero_stage` 0 keeps all optimizer state in every process, without DeepSpeed."""
 
-    precision: Literal["bf16", "fp32"] = "bf16"
-    zero_stage: Literal[1, 2, 3] = 2
-    gradient_checkpointing: bool = True
-    attention_backend: Literal["auto", "triton", "sdpa", "xformers"] = "auto"
-    compile_blocks: bool = False
+    precision: Annotated[Literal["bf16", "fp32"], Mark.CHANGEABLE] = "bf16"
+    zero_stage: Annotated[Literal[0, 1, 2, 3], Mark.FREE] = 2
+    deterministic: Annotated[bool, Mark.FREE] = False
+    gradient_checkpointing: Annotated[bool, Mark.FREE] = True
+    attention_backend: Annotated[Literal["auto", "triton", "sdpa", "xformers"], Mark.FREE] = "auto"
+    compile_blocks: Annotated[bool, Mark.FREE] = False
 
     @model_validator(mode="after")
     def _compiles(self) -> Self:
         if self.compile_blocks and self.zero_stage == 3:
             raise ValueError(
                 "compile_blocks=true does not go with zero_stage=3, whose hooks gather parameters inside the blocks: "
-                "choose stage 1 or 2, or leave the blocks as they are"
+                "choose stage 0, 1 or 2, or leave the blocks as they are"
             )
         return self
 
@@ -129,35 +141,51 @@ class ValidationSection(_Section):
 
 
 class CheckpointSection(_Section):
-    """A resumable checkpoint every `every` steps; the newest `keep` stay."""
+    """A resumable checkpoint every `every` steps, and every `minutes`.
+
+    The newest `keep` stay, and those at multiples of `keep_every` steps. `asynchronous` ones are written beside the
+    steps that follow.
+    """
 
     every: PositiveInt = 100
+    minutes: Positive | None = None
     keep: PositiveInt = 2
+    keep_every: PositiveInt | None = None
+    asynchronous: bool = True
 
 
 class TrackingSection(_Section):
     """MLflow: a server's URI, or None for an SQLite file in the run's own folder."""
 
-    experiment: str = "exvideo"
+    experiment: Annotated[str, Field(min_length=1, max_length=500)] = "exvideo"
     uri: str | None = None
+    system_metrics: bool = False
+    registered_model: Annotated[str, Field(pattern=r"^[^/:.\s][^/:]*$")] | None = None
+
+    @field_validator("system_metrics")
+    @classmethod
+    def _can_measure(cls, value: bool) -> bool:
+        if value and find_spec("psutil") is None:
+            raise ValueError("it needs the package psutil: `pip install psutil`, or leave it false")
+        return value
 
 
 class TrainConfig(_Section):
     """One training run. `conditioning_dropout` is the share of samples without first frame and tokens, for guidance."""
 
-    base: str
-    output: Path
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    base: Annotated[str, Mark.FREE]  # its weights are compared
+    output: Annotated[Path, Mark.FREE]
+    seed: Annotated[int, Field(ge=0, lt=2**31), Mark.CHANGEABLE] = 0
     extension: ExtensionSection
     data: DataSection
     noise: NoiseSection = NoiseSection()
     loss: LossSection = LossSection()
-    conditioning_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    conditioning_dropout: Annotated[float, Field(ge=0, lt=1), Mark.CHANGEABLE] = 0.0
     optimizer: OptimizerSection
     engine: EngineSection = EngineSection()
-    validation: ValidationSection | None = None
-    checkpoint: CheckpointSection = CheckpointSection()
-    tracking: TrackingSection = TrackingSection()
+    validation: Annotated[ValidationSection | None, Mark.FREE] = None
+    checkpoint: Annotated[CheckpointSection, Mark.FREE] = CheckpointSection()
+    tracking: Annotated[TrackingSection, Mark.FREE] = TrackingSection()
 
     @property
     def objective_settings(self) -> dict[str, Any]:
@@ -170,12 +198,27 @@ class TrainConfig(_Section):
         return self.data.cache or self.output / "latents"
 
 
-def load_config(path: str | Path) -> TrainConfig:
+def marked(mark: Mark, model: type[BaseModel] = TrainConfig, prefix: str = "") -> set[str]:
+    """The settings that carry a mark, by dotted key; a marked section stands for all in it."""
+    keys = set()
+    for name, field in model.model_fields.items():
+        if mark in field.metadata:
+            keys.add(prefix + name)
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys |= marked(mark, field.annotation, f"{prefix}{name}.")
+    return keys
+
+
+def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
     """Reads and checks a YAML file.
 
+    Args:
+        path: of the file.
+        changes: "section.key=value" each, in place of what the file has; the value as YAML has it.
+
     Raises:
-        UserError: the file is missing or not YAML, or a key is unknown, missing or has a wrong value; one sentence
-            that names the file, each key, the value given and the rule.
+        UserError: the file is missing or not YAML, or a key is unknown, missing, given twice or has a wrong value; one
+            sentence that names the file, each key, the value given and the rule.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -183,15 +226,43 @@ def load_config(path: str | Path) -> TrainConfig:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UserError(f"{path} cannot be read ({reason}): give the path of a YAML file.") from error
     try:
-        values = yaml.safe_load(text)
+        values = load_yaml(text)
+    except DuplicateKeyError as error:
+        raise UserError(f"{path}: {error}.") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values such as `base: folder`: configs/quickstart.yaml shows all.")
+    for key, value in parse_changes(changes).items():
+        section, _, name = key.rpartition(".")
+        inner = values.setdefault(section, {}) if section else values
+        if isinstance(inner, dict):
+            inner[name] = value
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
         raise UserError(f"{path}: {'; '.join(_explain(item) for item in error.errors())}.") from error
+
+
+def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Keys and values of `--change`.
+
+    Raises:
+        UserError: one is no "key=value", or its key may not be changed in mid-run.
+    """
+    parsed, changeable = {}, marked(Mark.CHANGEABLE)
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or key not in changeable:
+            raise UserError(
+                f"--change {change}: give key=value, with a key that may change in mid-run: "
+                f"{', '.join(sorted(changeable))}."
+            )
+        try:
+            parsed[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UserError(f"--change {change}: {text!r} is no value in YAML: give a number or a word.") from error
+    return parsed
 
 
 def _explain(item: Any) -> str:

@@ -1,6 +1,7 @@
 """The terminal: a progress bar, or one dense line a step where there is no terminal."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,15 @@ class Display:
         """The base itself has no positions for the clips' length, so that there is nothing to compare with."""
         self.console.print(f"The base cannot run {num_frames} frames: held-out figures are the extension's alone.")
 
-    def resumed(self, checkpoint: Path) -> None:
-        """The run goes on from a checkpoint."""
+    def note(self, sentence: str) -> None:
+        """Something that a person should know."""
+        self.console.print(sentence)
+
+    def resumed(self, checkpoint: Path, changed: Mapping[str, list[Any]]) -> None:
+        """The run goes on from a checkpoint, perhaps with other settings: {key: [old, new]}."""
         self.console.print(f"Resumed from {checkpoint}.")
+        for key, (old, new) in changed.items():
+            self.console.print(f"From here on {key} is {new!r}; it was {old!r}.")
 
     def start(self, step: int, steps: int, clips: int, parameters: int) -> None:
         """Before the first step."""

@@ -1,90 +1,30 @@
-"""All that knows DeepSpeed: processes, mixed precision, ZeRO, and the fp32 state behind each parameter."""
+"""The trained weights and what they are updated by: AdamW on fp32 masters, their EMA, at any ZeRO stage."""
 
-import logging
-import os
-import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.errors import UserError
+from exvideo_train.processes import Processes
+from exvideo_train.replicated import Replicated
+from exvideo_train.zero import Zero
 
 # fp32 values that the engine keeps for every trained parameter. "ema" rides in the optimizer's state, so that it is
 # sharded as the moments are and updated without any communication.
 STATE_KINDS = ("master", "exp_avg", "exp_avg_sq", "ema")
 
 
-class Processes:
-    """The processes of this run: one without a launcher, else those of `deepspeed` or `torchrun`."""
-
-    def __init__(self) -> None:
-        if "RANK" not in os.environ:
-            _become_the_only_process()
-        if not torch.cuda.is_available():
-            os.environ.setdefault("DS_ACCELERATOR", "cpu")  # DeepSpeed would find out too, and warn
-        import deepspeed
-
-        deepspeed.utils.logger.setLevel(logging.WARNING)
-        # On a CPU DeepSpeed would compile its shared-memory all-reduce at start: half a minute, and a failure where
-        # there is no C++ compiler. gloo does without.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-        deepspeed.init_distributed(dist_backend=None if torch.cuda.is_available() else "gloo", verbose=False)
-        self.rank: int = deepspeed.comm.get_rank()
-        self.count: int = deepspeed.comm.get_world_size()
-        self.device = (
-            torch.device("cuda", int(os.environ["LOCAL_RANK"])) if torch.cuda.is_available() else torch.device("cpu")
-        )
-        self._comm = deepspeed.comm
-
-    @property
-    def is_main(self) -> bool:
-        """True in the one process that writes files and prints."""
-        return self.rank == 0
-
-    def share(self, items: list[Any]) -> list[Any]:
-        """This process's part of a list that all processes hold."""
-        return items[self.rank :: self.count]
-
-    def sum(self, value: Tensor) -> Tensor:
-        """The sum of a tensor over all processes; every process must call."""
-        total = value.detach().to(self.device, torch.float64 if self.device.type == "cpu" else torch.float32).clone()
-        self._comm.all_reduce(total)
-        return total.cpu()
-
-    def gather(self, value: Any) -> list[Any]:
-        """One small Python value of every process, in the order of ranks; every process must call."""
-        values: list[Any] = [None] * self.count
-        self._comm.all_gather_object(values, value)
-        return values
-
-    def wait(self) -> None:
-        """Returns when every process has called it."""
-        self._comm.barrier()
-
-
-def _become_the_only_process() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    os.environ |= {
-        "RANK": "0",
-        "LOCAL_RANK": "0",
-        "WORLD_SIZE": "1",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-
-
 class Engine:
-    """A model under DeepSpeed, with AdamW on fp32 masters and an EMA of them.
+    """A model with AdamW on fp32 masters and an EMA of them.
 
     Args:
-        model: the extended model; its trained parameters in fp32, whose values become the masters.
+        model: the extended model, on its device; its trained parameters in fp32, whose values become the masters.
         parameters: the trained parameters by name.
         config: the run.
         processes: those of the run.
@@ -96,26 +36,33 @@ class Engine:
     def __init__(
         self, model: nn.Module, parameters: dict[str, nn.Parameter], config: TrainConfig, processes: Processes
     ) -> None:
-        import deepspeed
-
         self.processes = processes
         self.parameters = parameters
-        self.zero_stage = config.engine.zero_stage
         self.dtype = torch.bfloat16 if config.engine.precision == "bf16" else torch.float32
         self.micro_batches = _micro_batches(config, processes.count)
         # Read before DeepSpeed partitions (stage 3) or casts them.
         self.shapes = {name: parameter.shape for name, parameter in parameters.items()}
-        masters = {name: parameter.detach().float().clone() for name, parameter in parameters.items()}
-        optimizer = torch.optim.AdamW(parameters.values(), lr=0.0, weight_decay=config.optimizer.weight_decay)
-        self._engine, *_ = deepspeed.initialize(
-            model=model, optimizer=optimizer, config=_deepspeed_config(config, self.micro_batches)
+        for parameter in parameters.values():  # they may have been drawn at random
+            dist.broadcast(parameter.data, src=0)
+        masters = {name: parameter.detach().float().cpu().clone() for name, parameter in parameters.items()}
+        self.gradients = GradientWatch(parameters.values(), processes.device)  # its hooks are before DeepSpeed's
+        self._optimizer = torch.optim.AdamW(
+            parameters.values(), lr=0.0, weight_decay=config.optimizer.weight_decay, fused=_is_fused(processes.device)
         )
+        self._backend = self._start(model, config)
         self._create_optimizer_state()
         for kind in ("master", "ema"):
             self.write_state(kind, masters)
 
+    def _start(self, model: nn.Module, config: TrainConfig) -> Replicated | Zero:
+        count, rank = self.processes.count, self.processes.rank
+        if config.engine.zero_stage > 0:
+            return Zero(model, self._optimizer, config, self.micro_batches, self.num_parameters, count, rank)
+        parameters, clip = self.parameters.values(), config.optimizer.max_grad_norm
+        return Replicated(model, self._optimizer, parameters, self.dtype, self.micro_batches, count, clip)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._engine(*args, **kwargs)
+        return self._backend(*args, **kwargs)
 
     def attention(self) -> AbstractContextManager[None]:
         """To be entered for forward and backward passes: chooses among PyTorch's implementations of attention.
@@ -126,25 +73,46 @@ class Engine:
             return sdpa_kernel(SDPBackend.MATH)
         return nullcontext()
 
-    def backward(self, loss: Tensor) -> None:
-        """Gradients of one micro-batch's mean loss."""
-        self._engine.backward(loss)
+    def backward(self, loss: Tensor, turn: int) -> None:
+        """Adds the gradients of micro-batch number `turn` of a step, from its mean loss; nothing is updated yet."""
+        if turn == 0:
+            self.gradients.start(self.micro_batches)
+        elif turn > 0:
+            self._backend.between()
+        self.gradients.turn = turn
+        self._backend.backward(loss)
 
-    def step(self) -> None:
-        """To be called after every `backward`; the last micro-batch's updates the weights."""
-        self._engine.step()
+    def gradient_square(self) -> float:
+        """This process's part of the squared norm of the step's gradient: the parts of all processes add up to it.
+
+        To be called after the last `backward`. Not finite where a number of the gradient is not.
+        """
+        norms = torch._foreach_norm(self._backend.gradients(), dtype=torch.float32)
+        square = torch.stack(norms).double().square().sum().item()
+        return square if self._backend.is_sharded else square / self.processes.count
+
+    def update(self, norm: float) -> bool:
+        """Clips the gradient and updates the weights.
+
+        Args:
+            norm: of the gradient over all processes.
+
+        Returns:
+            False if the update was left out, as DeepSpeed does with gradients that it cannot use.
+        """
+        return self._backend.update(norm)
+
+    def discard(self) -> None:
+        """Forgets the gradients of a step; weights, moments and EMA stay as they are."""
+        self._backend.discard()
 
     def set_learning_rate(self, learning_rate: float) -> None:
-        for group in self._engine.optimizer.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-
-    def gradient_norm(self) -> float:
-        """Norm of the last step's gradient over all trained parameters, before clipping."""
-        return float(self._engine.get_global_grad_norm())
 
     def update_ema(self, decay: float) -> None:
         """ema <- decay * ema + (1 - decay) * master."""
-        for flat, state in self._flat_state():
+        for flat, state in self._backend.flat_state():
             state["ema"].lerp_(flat.detach(), 1 - decay)
 
     @property
@@ -155,95 +123,87 @@ class Engine:
     @property
     def optimizer_step(self) -> int:
         """Updates made so far, as AdamW counts them for its bias correction."""
-        return int(next(state["step"].item() for _, state in self._flat_state()))
+        return int(next(state["step"].item() for _, state in self._backend.flat_state()))
 
     @optimizer_step.setter
     def optimizer_step(self, value: int) -> None:
-        for _, state in self._flat_state():
+        for _, state in self._backend.flat_state():
             state["step"].fill_(value)
 
-    def read_state(self, kind: str) -> dict[str, Tensor]:
-        """One of `STATE_KINDS` of every trained parameter, whole, fp32, on the CPU; every process must call."""
-        from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
+    def read_state(self, kind: str) -> Iterator[tuple[str, Tensor]]:
+        """One of `STATE_KINDS` of every trained parameter, by name: whole, fp32, on the device, one at a time.
 
-        values = {}
+        Every process must go through all of them. A tensor is good until the next one is asked for.
+        """
         for name, parameter in self.parameters.items():
+            yield name, self._backend.read(parameter, kind)
+
+    def write_state(self, kind: str, values: Mapping[str, Tensor]) -> None:
+        """The inverse of `read_state`; writing "master" also sets the weights that the model runs on.
+
+        Args:
+            values: whole tensors by name; each is looked up once, so that a mapping may read it from a file then.
+        """
+        for name, parameter in self.parameters.items():
+            value = values[name].to(self.processes.device, torch.float32)
+            self._backend.write(parameter, kind, value)
             if kind == "master":
-                value = safe_get_full_fp32_param(parameter)
-            else:
-                value = safe_get_full_optimizer_state(parameter, kind)
-            values[name] = value.detach().cpu().clone()
-        return values
-
-    def write_state(self, kind: str, values: dict[str, Tensor]) -> None:
-        """The inverse of `read_state`; writing "master" also sets the weights that the model runs on."""
-        for name, parameter in self.parameters.items():
-            self._write_one(parameter, kind, values[name].to(self.processes.device, torch.float32))
-        if kind == "master":
-            self._set_weights(values)
+                self._set_weight(parameter, value)
 
     @contextmanager
     def ema_weights(self) -> Iterator[None]:
         """Runs the model on the EMA inside; on the trained weights again outside. Every process must enter."""
-        self._set_weights(self.read_state("ema"))
+        self._set_weights("ema")
         try:
             yield
         finally:
-            self._set_weights(self.read_state("master"))
+            self._set_weights("master")
 
-    @contextmanager
-    def whole(self, parameters: Iterable[nn.Parameter]) -> Iterator[None]:
-        """Inside, parameters are whole in every process, whatever the stage. Every process must enter."""
-        import deepspeed
+    def _set_weights(self, kind: str) -> None:
+        for parameter in self.parameters.values():
+            self._set_weight(parameter, self._backend.read(parameter, kind))
 
-        with deepspeed.zero.GatheredParameters(list(parameters), enabled=self.zero_stage == 3):
-            yield
-
-    def _write_one(self, parameter: nn.Parameter, kind: str, value: Tensor) -> None:
-        from deepspeed import utils
-
-        key = () if kind == "master" else (kind,)
-        if self.zero_stage < 3:
-            setter = utils.safe_set_full_fp32_param if kind == "master" else utils.safe_set_full_optimizer_state
-            setter(parameter, value, *key)
-            return
-        # The full setters of stage 3 fail where a parameter does not divide by the number of processes.
-        partition = parameter.ds_tensor.ds_numel  # type: ignore[attr-defined] # set by DeepSpeed
-        padded = torch.zeros(partition * self.processes.count, device=value.device)
-        padded[: value.numel()] = value.flatten()
-        own = padded.narrow(0, partition * self.processes.rank, partition)
-        setter = utils.safe_set_local_fp32_param if kind == "master" else utils.safe_set_local_optimizer_state
-        setter(parameter, own, *key)
-
-    def _set_weights(self, values: dict[str, Tensor]) -> None:
-        import deepspeed
-
-        for name, parameter in self.parameters.items():
-            with (
-                deepspeed.zero.GatheredParameters(parameter, modifier_rank=0, enabled=self.zero_stage == 3),
-                torch.no_grad(),
-            ):
-                parameter.copy_(values[name])
-
-    def _flat_parameters(self) -> list[Tensor]:
-        optimizer = self._engine.optimizer
-        if self.zero_stage == 3:
-            return list(optimizer.fp32_partitioned_groups_flat)
-        return list(optimizer.single_partition_of_fp32_groups)
-
-    def _flat_state(self) -> list[tuple[Tensor, dict[str, Tensor]]]:
-        return [(flat, self._engine.optimizer.optimizer.state[flat]) for flat in self._flat_parameters()]
+    def _set_weight(self, parameter: nn.Parameter, value: Tensor) -> None:
+        with self._backend.whole([parameter], writes=True), torch.no_grad():
+            parameter.copy_(value)
 
     def _create_optimizer_state(self) -> None:
         """AdamW would make its state at the first step, too late to be written to from a checkpoint."""
-        optimizer = self._engine.optimizer
-        for flat in self._flat_parameters():
-            optimizer.optimizer.state[flat] = {
-                "step": torch.tensor(0.0),
-                **{kind: torch.zeros_like(flat.detach()) for kind in STATE_KINDS if kind != "master"},
-            }
-        if self.zero_stage < 3:
-            optimizer._lazy_init_hp_params_optimizer_state()
+        for flat, state in self._backend.flat_state():
+            state["step"] = torch.tensor(0.0, device=flat.device if _is_fused(flat.device) else "cpu")
+            state |= {kind: torch.zeros_like(flat.detach()) for kind in STATE_KINDS if kind != "master"}
+        self._backend.link_state()
+
+
+class GradientWatch:
+    """Finds the micro-batches of this process whose gradients are not finite, before they are mixed with others.
+
+    Args:
+        parameters: the trained ones.
+        device: theirs.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], device: torch.device) -> None:
+        self.turn = 0
+        self._bad = torch.zeros(1, dtype=torch.bool, device=device)
+        for parameter in parameters:
+            parameter.register_post_accumulate_grad_hook(self._look)
+
+    def start(self, micro_batches: int) -> None:
+        """Before the first backward pass of a step."""
+        self._bad = torch.zeros(micro_batches, dtype=torch.bool, device=self._bad.device)
+
+    def _look(self, parameter: Tensor) -> None:
+        if parameter.grad is not None:
+            self._bad[self.turn] |= ~parameter.grad.sum(dtype=torch.float32).isfinite()
+
+    def bad_turns(self) -> list[int]:
+        """Numbers of the micro-batches whose gradients are not finite, in this process."""
+        return [turn for turn, bad in enumerate(self._bad.tolist()) if bad]
+
+
+def _is_fused(device: torch.device) -> bool:
+    return device.type == "cuda"
 
 
 def _micro_batches(config: TrainConfig, processes: int) -> int:
@@ -254,15 +214,3 @@ def _micro_batches(config: TrainConfig, processes: int) -> int:
             f"make it a multiple of {micro * processes}."
         )
     return size // (micro * processes)
-
-
-def _deepspeed_config(config: TrainConfig, micro_batches: int) -> dict[str, Any]:
-    return {
-        "train_micro_batch_size_per_gpu": config.optimizer.micro_batch_size,
-        "gradient_accumulation_steps": micro_batches,
-        "gradient_clipping": config.optimizer.max_grad_norm,
-        "bf16": {"enabled": config.engine.precision == "bf16"},
-        "zero_optimization": {"stage": config.engine.zero_stage},
-        "zero_allow_untested_optimizer": True,  # torch's AdamW: DeepSpeed's own compiles a kernel on a CPU
-        "steps_per_print": 10**9,
-    }

@@ -5,37 +5,36 @@ deepspeed --num_gpus=4 --module exvideo_train --config x.yaml                   
 torchrun --nproc-per-node 2 -m exvideo_train --config x.yaml                     several, also on CPUs
 """
 
-import math
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from exvideo_blocks import (
-    BackendError,
-    CompiledBlocks,
-    Extension,
-    check_extends,
-    compile_blocks,
-    extend,
-    family_of,
-    save_extension,
-)
-from exvideo_infer import load_base
 
-from exvideo_train.checkpoint import find_checkpoint, identity_of, read_state_json, read_tensors, save_checkpoint
+from exvideo_train.checkpoints.writer import CheckpointWriter
 from exvideo_train.config import TrainConfig
-from exvideo_train.data import Data, encode_data, find_all_clips
+from exvideo_train.data import Data
 from exvideo_train.display import Display
 from exvideo_train.ema import ema_decay
-from exvideo_train.engine import STATE_KINDS, Engine, Processes
-from exvideo_train.errors import TrainingDivergedError, UserError
-from exvideo_train.latent_cache import fingerprint
+from exvideo_train.engine import Engine
+from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingStoppedError
+from exvideo_train.guard import History, Sample, Verdict, Word, agree, refuse_step
+from exvideo_train.memory import peak_gib, start_phase
+from exvideo_train.noise import clip_of_sample
 from exvideo_train.state import TrainState
-from exvideo_train.step import Task, training_batch
+from exvideo_train.step import Batch, Task, training_batch
+from exvideo_train.stop import Requests
 from exvideo_train.tracking import Tracker
 from exvideo_train.validation import Validation
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step that was made: its figures, and what the processes have said before it."""
+
+    figures: dict[str, float]
+    verdict: Verdict
 
 
 @dataclass
@@ -47,192 +46,196 @@ class Run:
     engine: Engine
     data: Data
     state: TrainState
-    identity: dict[str, Any]
+    writer: CheckpointWriter
     validation: Validation | None
     base_figures: dict[str, float]
     tracker: Tracker | None
     display: Display
+    requests: Requests
+    history: History = field(default_factory=History)
 
 
-def train(config: TrainConfig) -> Path:
-    """Post-tunes an extension as the configuration says, resuming from the run's newest checkpoint if there is one.
-
-    Returns:
-        The path of the extension: the EMA of the trained weights.
+def loop(run: Run) -> None:
+    """Trains to the last step, or until it is asked to stop.
 
     Raises:
-        UserError: something about the base, the videos, the output folder or the checkpoint is not as it must be.
-        TrainingDivergedError: the loss is not finite.
+        TrainingDivergedError: a loss or a gradient is not finite.
+        TrainingStoppedError: it was asked to stop, and has saved its state.
+        OutputError: a checkpoint cannot be written.
     """
-    find_all_clips(config)  # a wrong folder is told before anything slow is loaded
-    processes = Processes()
-    display = Display(processes.is_main)
-    network, task, data = _load(config, processes, display)
-    config.output.mkdir(parents=True, exist_ok=True)
-    validation = _validation(config, task, data, processes)
-    base_figures = _evaluate_base(config, network, validation, display)
-    identity = identity_of(config, task.objective, fingerprint(network), data.content)
-    extension = extend(network, config.extension.mounted)
-    engine, compiled = _engine(network, extension, config, data, processes)
-    state = _resume(config, engine, identity, display)
-    tracker = Tracker(config, state.step) if processes.is_main else None
-    display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
-    with engine.attention():
-        _loop(Run(config, task, engine, data, state, identity, validation, base_figures, tracker, display))
-    if compiled is not None:
-        display.compiled(compiled)
-    return _finish(config, engine, extension, tracker)
-
-
-def _loop(run: Run) -> None:
     config, state = run.config, run.state
-    if state.step == 0:
-        _validate(run)
-    while state.step < config.optimizer.steps:
-        figures = train_step(config, run.task, run.engine, run.data, state)
+    verdict: Verdict | None = None
+    while True:
+        stop = not _validate_if_due(run) or (verdict is not None and verdict.stop)
+        _save_if_due(run, stop, verdict)
+        if state.step >= config.optimizer.steps:
+            break
+        if stop:
+            _stop(run)
+        try:
+            step = train_step(config, run.task, run.engine, run.data, state, lambda: _word_of(run), run.history)
+        except TrainingDivergedError as error:
+            run.writer.finish()
+            error.saved = run.writer.last_step
+            raise
+        except OutputError:
+            run.writer.finish()  # which says why, and which process
+            raise
+        verdict = step.verdict
         if run.tracker is not None:
-            run.tracker.record(state.step, figures)
-            run.display.step(state.step, figures)
-        last = state.step == config.optimizer.steps
-        if config.validation is not None and (last or state.step % config.validation.every == 0):
-            _validate(run)
-        if last or state.step % config.checkpoint.every == 0:
-            save_checkpoint(config.output / "checkpoints", config.checkpoint.keep, run.engine, state, run.identity)
+            run.tracker.record(state.step, step.figures)
+            run.display.step(state.step, step.figures)
+    run.writer.finish()
     run.display.stop()
 
 
-def _validate(run: Run) -> None:
-    if run.validation is None:
-        return
+def _validate_if_due(run: Run) -> bool:
+    """Evaluates the EMA on held-out clips at the start, every so many steps and at the end; False if it was stopped."""
+    config, state = run.config, run.state
+    if run.validation is None or config.validation is None or state.validated == state.step:
+        return True
+    last = state.step == config.optimizer.steps
+    if state.step % config.validation.every and not last:
+        return True
+    device = run.engine.processes.device
+    start_phase(device)
     with run.engine.ema_weights():
         figures = run.validation(run.engine, run.engine.dtype)
+    if figures is None:
+        return False
+    state.validated = state.step
+    figures["peak_gib"] = max(run.engine.processes.gather(peak_gib(device)))
+    start_phase(device)
     figures = {f"validation/{name}": value for name, value in figures.items()}
     if run.tracker is not None:
-        run.tracker.record(run.state.step, figures | run.base_figures)
-        run.display.validation(run.state.step, figures, run.base_figures)
+        run.tracker.record(state.step, figures | run.base_figures)
+        run.display.validation(state.step, figures, run.base_figures)
+    return True
 
 
-def train_step(config: TrainConfig, task: Task, engine: Engine, data: Data, state: TrainState) -> dict[str, float]:
+def _save_if_due(run: Run, stop: bool, verdict: Verdict | None) -> None:
+    section, state = run.config.checkpoint, run.state
+    asked = verdict is not None and verdict.save
+    due = stop or asked or state.step % section.every == 0 or state.step == run.config.optimizer.steps
+    if due and state.step > 0 and run.writer.last_step != state.step:
+        run.writer.save(state)
+    if asked and run.engine.processes.is_main:
+        run.requests.fulfilled()
+
+
+def _stop(run: Run) -> None:
+    run.writer.finish()
+    run.display.stop()
+    saved = f"saved at step {run.state.step}" if run.state.step else "before the first step"
+    raise TrainingStoppedError(f"Stopped ({run.requests.reason}), {saved}: the same command goes on from there.")
+
+
+def _word_of(run: Run) -> dict[str, Any]:
+    minutes = run.config.checkpoint.minutes
+    is_main = run.engine.processes.is_main  # by whose clock all go
+    late = minutes is not None and is_main and time.monotonic() - run.writer.last_time > 60 * minutes
+    return {"stop": run.requests.stop, "save": late or run.requests.save, "writer_failed": run.writer.failed}
+
+
+def nothing_asked() -> dict[str, Any]:
+    """The word of a process that nobody has asked anything."""
+    return {"stop": False, "save": False, "writer_failed": False}
+
+
+def train_step(
+    config: TrainConfig,
+    task: Task,
+    engine: Engine,
+    data: Data,
+    state: TrainState,
+    asked: Callable[[], dict[str, Any]] = nothing_asked,
+    history: History | None = None,
+) -> Step:
     """One update of the weights and of their EMA; advances `state`. Every process must call.
 
-    Returns:
-        Figures of the step: loss, gradient norm before clipping, learning rate, seconds, peak memory in GiB.
+    Args:
+        asked: `stop`, `save` and `writer_failed` of `guard.Word`, as this process has them now.
+        history: of the steps before, for the report of a divergence.
 
     Raises:
-        TrainingDivergedError: the loss is not finite; the weights are as they were.
+        TrainingDivergedError: a loss or a gradient is not finite, in any process; nothing was changed in any of them.
+        OutputError: a process could not write its part of a checkpoint.
     """
     started, waited = time.perf_counter(), 0.0
     learning_rate = config.optimizer.learning_rate_at(state.step)
     engine.set_learning_rate(learning_rate)
     own = engine.processes.share(list(range(config.optimizer.batch_size)))
-    total = torch.zeros(())
+    size = config.optimizer.micro_batch_size
+    made: list[tuple[list[int], Batch, torch.Tensor]] = []
     for turn in range(engine.micro_batches):
-        asked = time.perf_counter()
-        samples = own[turn * config.optimizer.micro_batch_size :][: config.optimizer.micro_batch_size]
+        clock = time.perf_counter()
+        samples = own[turn * size :][:size]
         batch = training_batch(config, task.objective, data.cache, data.training, state.step, samples)
-        batch = batch.to(engine.processes.device)
-        waited += time.perf_counter() - asked
-        losses = task.loss(engine, batch, engine.dtype)
-        total = total + losses.detach().sum().cpu()
-        if turn == engine.micro_batches - 1:
-            mean = engine.processes.sum(total).item() / config.optimizer.batch_size
-            _check_finite(mean, state.step + 1, learning_rate)  # before it reaches the weights
-        engine.backward(losses.mean())
-        engine.step()
+        waited += time.perf_counter() - clock
+        losses = task.loss(engine, batch.to(engine.processes.device), engine.dtype)
+        engine.backward(losses.mean(), turn)
+        made.append((samples, batch, losses.detach()))
+    total = torch.cat([losses for _, _, losses in made]).double().sum().item()
+    peak = peak_gib(engine.processes.device)
+    verdict = agree(engine.processes, Word(total, engine.gradient_square(), peak_gib=peak, **asked()))
+    loss = verdict.loss / config.optimizer.batch_size
+    if verdict.writer_failed:
+        raise OutputError(f"A checkpoint could not be written, so the run ends at step {state.step}.")
+    if not verdict.is_finite or not engine.update(verdict.grad_norm):
+        engine.discard()
+        _refuse(config, engine, data, state, verdict, made, history or History())
     state.step += 1
     engine.update_ema(ema_decay(state.step, config.optimizer.ema_decay))
-    return {
-        "loss": mean,
-        "grad_norm": engine.gradient_norm(),
+    if history is not None:
+        history.add(state.step, verdict, loss)
+    figures = {
+        "loss": loss,
+        "grad_norm": verdict.grad_norm,
         "learning_rate": learning_rate,
         "seconds": time.perf_counter() - started,
         "data_wait_seconds": waited,
-        "peak_gib": _peak_gib(engine.processes.device),
+        "peak_gib": verdict.peak_gib,
+        "peak_rank": verdict.peak_rank,
     }
+    return Step(figures, verdict)
 
 
-def _check_finite(loss: float, step: int, learning_rate: float) -> None:
-    if not math.isfinite(loss):
-        raise TrainingDivergedError(
-            f"The loss is {loss} at step {step}, with a learning rate of {learning_rate}: lower it, or set "
-            "engine.precision to fp32, and run again from the last checkpoint."
-        )
+def _refuse(
+    config: TrainConfig,
+    engine: Engine,
+    data: Data,
+    state: TrainState,
+    verdict: Verdict,
+    made: list[tuple[list[int], Batch, torch.Tensor]],
+    history: History,
+) -> None:
+    bad = set(engine.gradients.bad_turns())
+    samples = []
+    for turn, (indices, batch, losses) in enumerate(made):
+        for place, index in enumerate(indices):
+            number = state.step * config.optimizer.batch_size + index
+            clip = data.training[clip_of_sample(config.seed, number, len(data.training))]
+            level, loss = batch.level[place].item(), losses[place].item()
+            samples.append(Sample(index, str(clip.path), clip.start, clip.caption, level, loss, turn not in bad))
+    about = {
+        "step": state.step + 1,
+        "loss": verdict.loss / config.optimizer.batch_size,
+        "grad_norm": verdict.grad_norm,
+        "learning_rate": config.optimizer.learning_rate_at(state.step),
+        "precision": config.engine.precision,
+        "seed": config.seed,
+        "steps_before": history.figures(),
+    }
+    refuse_step(engine.processes, samples, about, ways_on(config), config.output)
 
 
-def _load(config: TrainConfig, processes: Processes, display: Display) -> tuple[Any, Task, Data]:
-    """The base's network on this process's device, its task, and the clips, encoded; the encoders are let go."""
-    base = load_base(config.base)
-    try:
-        check_extends(base.network, config.extension.mounted)
-        family = family_of(base.network)
-        task = Task(family, family.objective(base.scheduler, **config.objective_settings))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
-    for network in base.encoders:
-        network.to(processes.device)
-    data = encode_data(config, base, processes, display.encoding)
-    return base.network.to(processes.device), task, data
-
-
-def _engine(
-    network: Any, extension: Extension, config: TrainConfig, data: Data, processes: Processes
-) -> tuple[Engine, CompiledBlocks | None]:
-    tokens = data.cache.read(data.training[0]).conditions.tokens.shape[1]
-    parameters = extension.trainable_parameters(context_tokens=tokens)
-    try:
-        extension.set_attention_backend(config.engine.attention_backend)
-    except (ValueError, BackendError) as error:
-        raise UserError(f"engine.attention_backend: {error}") from error
-    if config.engine.gradient_checkpointing:
-        network.enable_gradient_checkpointing()
-    compiled = compile_blocks(network) if config.engine.compile_blocks else None
-    return Engine(network, parameters, config, processes), compiled
-
-
-def _resume(config: TrainConfig, engine: Engine, identity: dict[str, Any], display: Display) -> TrainState:
-    checkpoint = find_checkpoint(config.output / "checkpoints")
-    if checkpoint is None:
-        return TrainState()
-    state, engine.optimizer_step = read_state_json(checkpoint, identity)
-    for kind in STATE_KINDS:
-        engine.write_state(kind, read_tensors(checkpoint, kind, engine.shapes))
-    display.resumed(checkpoint)
-    return state
-
-
-def _validation(config: TrainConfig, task: Task, data: Data, processes: Processes) -> Validation | None:
-    if config.validation is None:
-        return None
-    return Validation(task, config.validation, config, data.cache, data.held_out, processes)
-
-
-def _evaluate_base(
-    config: TrainConfig, network: Any, validation: Validation | None, display: Display
-) -> dict[str, float]:
-    """Held-out figures of the base run directly at the extended length, where it can be: what is to be beaten."""
-    if validation is None:
-        return {}
-    if not family_of(network).can_run(network, config.extension.num_frames):
-        display.base_cannot_run(config.extension.num_frames)
-        return {}
-    figures = validation(network.eval(), next(network.parameters()).dtype)
-    return {f"validation_base/{name}": value for name, value in figures.items()}
-
-
-def _finish(config: TrainConfig, engine: Engine, extension: Extension, tracker: Tracker | None) -> Path:
-    path = config.output / "extension.safetensors"
-    ema = engine.read_state("ema")
-    with engine.whole(extension.named_parameters().values()):
-        if tracker is not None:
-            save_extension(extension, path, tensors=ema, dtype=torch.float32)
-            tracker.close()
-    engine.processes.wait()
-    return path
-
-
-def _peak_gib(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+def ways_on(config: TrainConfig) -> dict[str, str]:
+    """Changes of settings with which a run that diverged may go on, and what each does."""
+    ways = {
+        f"seed={config.seed + 1}": "another order of clips, and other noise",
+        f"optimizer.learning_rate={config.optimizer.learning_rate / 2:g}": "half the learning rate",
+        f"optimizer.max_grad_norm={config.optimizer.max_grad_norm / 2:g}": "gradients clipped at half the norm",
+    }
+    if config.engine.precision == "bf16":
+        ways["engine.precision=fp32"] = "no rounding to bf16"
+    return ways

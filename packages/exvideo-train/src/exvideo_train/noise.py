@@ -1,5 +1,6 @@
 """Random numbers keyed by what they are for, so that a sample's noise does not depend on the number of processes."""
 
+from functools import lru_cache
 from hashlib import sha256
 
 import torch
@@ -17,9 +18,10 @@ def keyed_generator(seed: int, purpose: str, *key: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
 
 
-def shuffled(seed: int, epoch: int, length: int) -> list[int]:
+@lru_cache(maxsize=4)  # asked for once a sample, and a batch may reach from one epoch into the next
+def shuffled(seed: int, epoch: int, length: int) -> tuple[int, ...]:
     """The order of one epoch: a permutation of range(length) that is a function of (seed, epoch)."""
-    return torch.randperm(length, generator=keyed_generator(seed, "order", epoch)).tolist()
+    return tuple(torch.randperm(length, generator=keyed_generator(seed, "order", epoch)).tolist())
 
 
 def clip_of_sample(seed: int, sample: int, length: int) -> int:

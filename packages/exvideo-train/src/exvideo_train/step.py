@@ -9,8 +9,8 @@ from exvideo_infer import Conditions
 from torch import Tensor
 
 from exvideo_train.config import TrainConfig
-from exvideo_train.dataset import Clip
-from exvideo_train.latent_cache import EncodedClip, LatentCache
+from exvideo_train.data.dataset import Clip
+from exvideo_train.data.latent_cache import EncodedClip, LatentCache
 from exvideo_train.noise import clip_of_sample, keyed_generator
 
 

@@ -5,11 +5,12 @@ from typing import Any
 import torch
 
 from exvideo_train.config import TrainConfig, ValidationSection
-from exvideo_train.dataset import Clip
-from exvideo_train.engine import Processes
-from exvideo_train.latent_cache import LatentCache
+from exvideo_train.data.dataset import Clip
+from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.noise import keyed_generator
+from exvideo_train.processes import Processes
 from exvideo_train.step import Batch, Task, collate
+from exvideo_train.stop import Requests
 
 
 class Validation:
@@ -22,6 +23,7 @@ class Validation:
         cache: holds the held-out clips.
         clips: the held-out clips.
         processes: clips and sigmas are spread over them.
+        requests: an evaluation ends early once one of the processes is asked to stop.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Validation:
         cache: LatentCache,
         clips: list[Clip],
         processes: Processes,
+        requests: Requests,
     ) -> None:
         self.task = task
         self.section = section
@@ -39,21 +42,25 @@ class Validation:
         self.cache = cache
         self.clips = clips
         self.processes = processes
+        self.requests = requests
 
     @torch.no_grad()
-    def __call__(self, network: Any, dtype: torch.dtype) -> dict[str, float]:
+    def __call__(self, network: Any, dtype: torch.dtype) -> dict[str, float] | None:
         """Mean held-out loss and, by sigma, the mean squared error of the predicted clean latents.
 
         Every process must call, and runs the same number of forward passes (ZeRO 3 gathers weights in each).
 
         Returns:
             {"loss": ..., "mse_sigma_4": ..., ...}: the loss is the objective's own, averaged over clips and sigmas.
+            None if it was ended early.
         """
         pairs = [(clip, sigma) for clip in range(len(self.clips)) for sigma in range(len(self.section.sigmas))]
         rounds = -(-len(pairs) // self.processes.count)
         losses = torch.zeros(len(self.section.sigmas))
         errors = torch.zeros(len(self.section.sigmas))
         for turn in range(rounds):
+            if self.processes.sum(torch.tensor(float(self.requests.stop))) > 0:
+                return None
             number = turn * self.processes.count + self.processes.rank
             clip, sigma = pairs[number % len(pairs)]
             batch = self._batch(clip, sigma).to(self.processes.device)

@@ -1,6 +1,7 @@
 """Safetensors files with metadata, written so that a reader sees the old file or the whole new one."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata:
 
     Raises:
         ValueError: the path is a folder.
-        OSError: the folder cannot be written to.
+        OSError: the folder cannot be written to, or its disk is full.
     """
     path = Path(path)
     if path.is_dir():
@@ -33,9 +34,12 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], metadata:
             os.fsync(written.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
+        number = re.search(r"\(os error (\d+)\)", str(error)) if isinstance(error, SafetensorError) else None
+        if number:  # safetensors hides the system's errors in its own
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
         raise
 
 

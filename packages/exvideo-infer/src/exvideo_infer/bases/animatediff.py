@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, loading
+from exvideo_infer.bases.base import BaseModelError, loading, settings_of
 from exvideo_infer.conditions import TextConditions
 from exvideo_infer.encoders import embed_text, encode_clip
 
@@ -47,6 +47,11 @@ class AnimateDiffBase:
     def encoders(self) -> list[nn.Module]:
         """Stable Diffusion's autoencoder, for which a clip is its frames, and its text encoder."""
         return [self.pipeline.vae, self.pipeline.text_encoder]
+
+    @property
+    def encoding_settings(self) -> dict[str, Any]:
+        """The configurations of the encoders."""
+        return {part: settings_of(getattr(self.pipeline, part)) for part in ("vae", "text_encoder")}
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """`latents` (frames, channels, height, width), `embedding` of the caption and `unconditional` of the empty one,

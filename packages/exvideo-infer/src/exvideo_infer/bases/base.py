@@ -1,5 +1,6 @@
 """The contract of a base model, whatever its family: its network and scheduler, and how clips are encoded for it."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ class Base(Protocol):
         scheduler: of diffusers, that it samples with.
         encoders: networks; `encode` works on the device that they are on.
         tokenizer: of a base that reads text; None in one that reads none.
+        encoding_settings: all that `encode` goes by besides the weights of `encoders` and the tokenizer, as JSON can
+            write it; equal for equal encodings, wherever the base was loaded from.
     """
 
     @property
@@ -33,6 +36,8 @@ class Base(Protocol):
     def encoders(self) -> Sequence[nn.Module]: ...
     @property
     def tokenizer(self) -> Any: ...
+    @property
+    def encoding_settings(self) -> dict[str, Any]: ...
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """Encodes one clip for training.
@@ -56,6 +61,30 @@ class Base(Protocol):
             motion_bucket_id: amount of motion, 0 (still) to 255.
         """
         ...
+
+
+# Keys that say where a part comes from, and not what it computes. The last one's order changes from run to run.
+_ORIGINS = {"_name_or_path", "_diffusers_version", "transformers_version", "_use_default_values"}
+
+
+def settings_of(part: Any) -> dict[str, Any]:
+    """The settings of a network or a preprocessor of diffusers or transformers, without those of its origin.
+
+    Args:
+        part: has a `config`, or is its own, as a preprocessor is.
+
+    Returns:
+        Values that JSON can write.
+    """
+    config = getattr(part, "config", part)
+    values = dict(config) if isinstance(config, Mapping) else config.to_dict()
+    # Tuples and dtypes as they would come back from a file.
+    kept: dict[str, Any] = json.loads(json.dumps(values, default=str), object_hook=_without_origins)
+    return kept
+
+
+def _without_origins(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in _ORIGINS}
 
 
 @contextmanager

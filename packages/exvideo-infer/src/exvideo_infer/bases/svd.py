@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, loading
+from exvideo_infer.bases.base import BaseModelError, loading, settings_of
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.encoders import added_time_ids, embed, encode_clip, encode_first_frame
 
@@ -52,6 +52,12 @@ class SVDBase:
     def encoders(self) -> list[nn.Module]:
         """VAE, image encoder and, if there is one, text encoder."""
         return [self.vae, self.image_encoder, *([] if self.text_encoder is None else [self.text_encoder])]
+
+    @property
+    def encoding_settings(self) -> dict[str, Any]:
+        """The configurations of the encoders, and the numbers of the image encoder's preprocessor."""
+        parts = ("vae", "image_encoder", "feature_extractor", "text_encoder")
+        return {part: settings_of(getattr(self, part)) for part in parts if getattr(self, part) is not None}
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """`latents` (frames, channels, height, width), `first_frame` (channels, height, width), not scaled, and

@@ -7,7 +7,7 @@ from typing import Any
 
 from exvideo_infer import unknown_words, words_beyond_end
 
-from exvideo_train.dataset import Clip
+from exvideo_train.data.dataset import Clip
 from exvideo_train.errors import UserError
 
 

@@ -1,0 +1,74 @@
+"""Files of a run that are there whole or not at all, whenever the process is killed."""
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from exvideo_train.errors import OutputError
+
+SPARE_BYTES = 64 * 2**20  # that a disk must have left beside what is written
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes to a temporary name, flushes it to the disk and renames it; the folder is made if missing.
+
+    Raises:
+        OSError: the folder cannot be written to, or its disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=1)
+            file.flush()
+            os.fsync(handle)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Flushes the names in a folder to the disk: a file that was renamed there stays so after a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what killed writes have left in a folder and in those below: files and folders named `.*.tmp`."""
+    for path in sorted(folder.rglob(".*.tmp")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raises OutputError if the disk of a folder has no room for so many bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE_BYTES:
+        raise OutputError(
+            f"The disk of {folder} has {free / 2**30:.2f} GiB free, and a checkpoint needs "
+            f"{(needed + SPARE_BYTES) / 2**30:.2f}: free some, or choose another output or fewer checkpoints to keep."
+        )
+
+
+def as_output_error(error: Exception, folder: Path) -> OutputError:
+    """The sentence for a write that has failed."""
+    if isinstance(error, OutputError):
+        return error
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left on device" in str(error):
+        return OutputError(f"The disk of {folder} is full: free some space, and the same command goes on.")
+    return OutputError(f"{folder} cannot be written to ({error}): mend that, and the same command goes on.")

@@ -1,0 +1,142 @@
+"""From folders of videos to cached latents, over all processes, before the first step."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+from exvideo_infer import Base
+
+from exvideo_train.config import TrainConfig
+from exvideo_train.data.captions import unread_captions, with_captions
+from exvideo_train.data.dataset import Clip, Skip
+from exvideo_train.data.footage import Footage, find_footage
+from exvideo_train.data.latent_cache import LatentCache
+from exvideo_train.data.left_out import LeftOut, keep_left_out, read_left_out, report_left_out
+from exvideo_train.data.second_try import try_twice
+from exvideo_train.data.sharing import Alone, Sharing, from_main
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The clips of a run, encoded in `cache`.
+
+    Args:
+        folder: of the training clips.
+    """
+
+    cache: LatentCache
+    training: list[Clip]
+    held_out: list[Clip]
+    folder: Path
+
+    @property
+    def content(self) -> str:
+        """A fingerprint of the training clips in their order, 64 hex digits."""
+        return sha256(json.dumps([self.cache.content_of(clip) for clip in self.training]).encode()).hexdigest()
+
+    @property
+    def clips_by_name(self) -> dict[str, str]:
+        """`LatentCache.content_of` of each training clip, in their order, by names such as "folder/a.mp4@16"."""
+        return {clip.name_in(self.folder): self.cache.content_of(clip) for clip in self.training}
+
+
+def find_all_clips(config: TrainConfig) -> tuple[list[Clip], list[Clip], list[Skip]]:
+    """Training clips, held-out clips, and the files that give none, found by this process alone.
+
+    Raises:
+        UserError: as `find_footage`.
+    """
+    footage, _ = find_footage(config, Alone(), [])
+    training, held_out = [*(part.clips for part in footage), []][:2]
+    skips = [Skip(part.source.folder / gone.clip, gone.reason) for part in footage for gone in part.left_out]
+    return training, held_out, [skip for part in footage for skip in part.short] + skips
+
+
+def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: Progress) -> Data:
+    """Finds the clips and encodes those that are not in the cache yet, each process its share; every process must call.
+
+    A clip that cannot be read, twice, is dropped and reported, and kept in `LEFT_OUT` of the output folder, so that the
+    next start drops it, too.
+
+    Args:
+        base: what encodes. If it reads text, captions are read from beside the videos; else they are not looked at.
+        processes: those of the run.
+        progress: called with (clips done, clips in all) of this process.
+
+    Raises:
+        UserError: nothing is left to train on, a held-out video is trained on, a caption cannot be read, or the cache
+            cannot be written to.
+    """
+    before = from_main(processes, lambda: read_left_out(config.output))
+    footage, files = find_footage(config, processes, before)
+    if base.tokenizer is not None:
+        footage = [replace(part, clips=with_captions(part.clips)) for part in footage]
+        if processes.is_main:
+            clips = [clip for part in footage for clip in part.clips]
+            print(*unread_captions(clips, base.tokenizer), sep="", end="", file=sys.stderr)
+    cache = LatentCache(config.cache, config.data.size, base, {path: file.sha256 for path, file in files.items()})
+    footage = _encode(footage, cache, base, before, processes, progress)
+    left_out = [clip for part in footage for clip in part.left_out]
+    if processes.is_main:
+        for skip in (skip for part in footage for skip in part.short):
+            print(f"Left out: {skip.reason}", file=sys.stderr)
+        report_left_out(left_out)
+    for part in footage:
+        part.require_clips()
+    if processes.is_main:
+        keep_left_out(config.output, left_out, before)
+    training, held_out = [*(part.clips for part in footage), []][:2]
+    return Data(cache, training, held_out, config.data.videos)
+
+
+def _encode(
+    footage: list[Footage],
+    cache: LatentCache,
+    base: Base,
+    before: list[LeftOut],
+    processes: Sharing,
+    progress: Progress,
+) -> list[Footage]:
+    """The footage without the clips that are left out, now or `before`."""
+    gone = {left_out.key: left_out for left_out in before}
+    keys = {
+        clip: (part.source.key, clip.name_in(part.source.folder), cache.content_of(clip))
+        for part in footage
+        for clip in part.clips
+    }
+    reasons = _encode_share([clip for clip, key in keys.items() if key not in gone], cache, base, processes, progress)
+    left_out = {
+        clip: gone.get(key) or LeftOut(*key, reasons[clip])
+        for clip, key in keys.items()
+        if key in gone or clip in reasons
+    }
+    return [
+        replace(
+            part,
+            clips=[clip for clip in part.clips if clip not in left_out],
+            left_out=part.left_out + [left_out[clip] for clip in part.clips if clip in left_out],
+        )
+        for part in footage
+    ]
+
+
+def _encode_share(
+    clips: list[Clip], cache: LatentCache, base: Base, processes: Sharing, progress: Progress
+) -> dict[Clip, str]:
+    """Encodes this process's share; the reasons of all processes for the clips that failed twice."""
+    own = processes.share(clips)
+    done: list[Clip] = []
+
+    def encode(clip: Clip) -> None:
+        progress(len(done), len(own))
+        cache.encode(clip, base)
+        done.append(clip)
+
+    failed = try_twice(own, encode)
+    progress(len(own), len(own))
+    return {clip: reason for share in processes.gather(failed) for clip, reason in share.items()}

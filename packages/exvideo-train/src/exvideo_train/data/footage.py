@@ -1,0 +1,68 @@
+"""The clips that the folders of a run give, found by all processes together."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from exvideo_train.config import TrainConfig
+from exvideo_train.data.dataset import Clip, Skip, cut_clips, find_files, require_clips
+from exvideo_train.data.left_out import LeftOut
+from exvideo_train.data.scan import VideoFile, scan
+from exvideo_train.data.sharing import Sharing, from_main
+from exvideo_train.data.sources import Source, check_contents, sources_of
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The clips of a folder, files in the order of their names.
+
+    Args:
+        source: the folder.
+        clips: that are to be used.
+        short: files that are too short for a clip.
+        left_out: files and clips that could not be read, now or at an earlier start.
+    """
+
+    source: Source
+    clips: list[Clip]
+    short: list[Skip]
+    left_out: list[LeftOut]
+
+    def require_clips(self) -> None:
+        """Raises UserError if there is no clip."""
+        reasons = [skip.reason for skip in self.short] + [left_out.reason for left_out in self.left_out]
+        require_clips(self.clips, self.source.folder, reasons)
+
+
+def find_footage(
+    config: TrainConfig, processes: Sharing, before: list[LeftOut]
+) -> tuple[list[Footage], dict[Path, VideoFile]]:
+    """Every clip of the training folder, and of the held-out one if there is one; and the files that could be read.
+
+    Every process must call, and gets the same.
+
+    Args:
+        before: files among them are not tried.
+
+    Raises:
+        UserError: a folder is missing or gives no clip, or a held-out file has the bytes of one that is trained on.
+    """
+    sources = sources_of(config)
+    listed = from_main(processes, lambda: [find_files(source.key, source.folder) for source in sources])
+    gone = {left_out.key: left_out for left_out in before}
+    names = {
+        path: (source.key, path.relative_to(source.folder).as_posix(), None)
+        for source, paths in zip(sources, listed, strict=True)
+        for path in paths
+    }
+    files, reasons = scan([path for path, name in names.items() if name not in gone], config.cache, processes)
+    footage = []
+    for source, paths in zip(sources, listed, strict=True):
+        usable = {path: files[path] for path in paths if path in files}
+        clips, short = cut_clips(usable, config.extension.num_frames, source.clip_stride)
+        left_out = [
+            gone.get(names[path]) or LeftOut(*names[path], reasons[path]) for path in paths if path not in files
+        ]
+        footage.append(Footage(source, clips, short, left_out))
+        footage[-1].require_clips()
+    check_contents(*({clip.path: files[clip.path] for clip in part.clips} for part in footage))
+    return [replace(part, clips=part.clips[: part.source.max_clips]) for part in footage], files

@@ -1,0 +1,107 @@
+"""Video files, each probed and hashed by one process and then remembered: the next start of a run reads none of them.
+
+files.json in the cache folder: {"format_version": 1, "files": {path: {"size", "mtime_ns", "sha256", "num_frames",
+"fps"}}}. It is a shortcut and no more: without it, or with a damaged one, the files are read again.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from exvideo_infer import probe
+
+from exvideo_train.atomic import write_json
+from exvideo_train.data.second_try import try_twice
+from exvideo_train.data.sharing import Sharing
+
+MEMORY = "files.json"
+_FORMAT_VERSION = 1
+# A file that was written to so lately may be again without a later time: some filesystems count whole seconds.
+_SETTLED_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class VideoFile:
+    """A file's hash in hex digits, its number of frames, and frames a second."""
+
+    sha256: str
+    num_frames: int
+    fps: float
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """A file as it was when it was read; `size` in bytes, `mtime_ns` in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+    num_frames: int
+    fps: float
+
+    @property
+    def file(self) -> VideoFile:
+        return VideoFile(self.sha256, self.num_frames, self.fps)
+
+
+def scan(paths: list[Path], folder: Path, processes: Sharing) -> tuple[dict[Path, VideoFile], dict[Path, str]]:
+    """Probes and hashes video files, each process its share; every process must call, with the same paths.
+
+    Args:
+        paths: of the files.
+        folder: of `MEMORY`. A file of the size and time of change that it had there is not read.
+
+    Returns:
+        The files that could be read, in the order of `paths`, and why the others could not, tried twice.
+    """
+    memory = _read_memory(folder / MEMORY)
+    found: dict[Path, VideoFile] = {}
+    fresh: dict[str, _Remembered] = {}
+
+    def look_at(path: Path) -> None:
+        name, now, stat = str(path.resolve()), time.time(), path.stat()
+        known = memory.get(name)
+        if known is None or (known.size, known.mtime_ns) != (stat.st_size, stat.st_mtime_ns):
+            known = _read(path, stat.st_size, stat.st_mtime_ns)
+            if now - stat.st_mtime >= _SETTLED_SECONDS:
+                fresh[name] = known
+        found[path] = known.file
+
+    failed = try_twice(processes.share(paths), look_at)
+    shares = processes.gather((found, failed, fresh))
+    everywhere = {path: file for share, _, _ in shares for path, file in share.items()}
+    if processes.is_main:
+        _remember(folder / MEMORY, memory, {name: file for _, _, share in shares for name, file in share.items()})
+    reasons = {path: reason for _, share, _ in shares for path, reason in share.items()}
+    return {path: everywhere[path] for path in paths if path in everywhere}, reasons
+
+
+def _read(path: Path, size: int, mtime_ns: int) -> _Remembered:
+    info = probe(path)
+    with path.open("rb") as file:
+        return _Remembered(size, mtime_ns, file_digest(file, "sha256").hexdigest(), info.num_frames, info.fps)
+
+
+def _read_memory(path: Path) -> dict[str, _Remembered]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content["format_version"] != _FORMAT_VERSION:
+            return {}
+        return {name: _Remembered(**values) for name, values in content["files"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def _remember(path: Path, memory: Mapping[str, _Remembered], fresh: Mapping[str, _Remembered]) -> None:
+    if not fresh:
+        return
+    files = {name: asdict(file) for name, file in sorted({**memory, **fresh}.items())}
+    try:
+        write_json(path, {"format_version": _FORMAT_VERSION, "files": files})
+    except OSError as error:  # nothing is wrong but the time that it takes
+        print(f"{path} cannot be written ({error.strerror}): the next start reads all videos again.", file=sys.stderr)

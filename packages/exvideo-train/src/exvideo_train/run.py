@@ -1,0 +1,306 @@
+"""All of a run: what it needs is loaded and compared, the loop is entered, and the extension is left behind."""
+
+import os
+import platform
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from exvideo_blocks import (
+    BackendError,
+    CompiledBlocks,
+    Extension,
+    check_extends,
+    compile_blocks,
+    extend,
+    family_of,
+    header_of,
+)
+from exvideo_infer import Base, load_base
+
+from exvideo_train.atomic import check_space, sweep, sync_folder
+from exvideo_train.checkpoints.checkpoint import newest_checkpoint
+from exvideo_train.checkpoints.identity import check_continues, identity_of
+from exvideo_train.checkpoints.writer import EXTENSION, CheckpointWriter, Export
+from exvideo_train.config import TrainConfig
+from exvideo_train.data import Data, encode_data
+from exvideo_train.data.latent_cache import fingerprint
+from exvideo_train.data.sources import check_folders
+from exvideo_train.display import Display
+from exvideo_train.engine import Engine
+from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserError, exit_status
+from exvideo_train.lock import Lock
+from exvideo_train.loop import Run, loop
+from exvideo_train.memory import peak_gib, start_phase
+from exvideo_train.processes import Processes
+from exvideo_train.state import TrainState
+from exvideo_train.step import Task
+from exvideo_train.stop import Requests
+from exvideo_train.tracking import Tracker
+from exvideo_train.validation import Validation
+
+# Their versions must be the same in all processes.
+PATIENCE_SECONDS = 5.0  # for figures to reach MLflow, where a run ends early
+PACKAGES = ("torch", "deepspeed", "diffusers", "transformers", "safetensors", "exvideo-blocks", "exvideo-infer")
+
+
+def train(config: TrainConfig, changes: Collection[str] = ()) -> Path:
+    """Post-tunes an extension as the configuration says, resuming from the run's newest checkpoint if there is one.
+
+    Args:
+        config: the run.
+        changes: keys that may differ from the checkpoint's, as they were changed on purpose: those that
+            `load_config(path, changes)` was given.
+
+    Returns:
+        The path of the extension: the EMA of the trained weights.
+
+    Raises:
+        UserError: something about the base, the videos, the output folder or the checkpoint is not as it must be.
+        TrainingDivergedError: a loss or a gradient is not finite; the checkpoint before it is whole.
+        TrainingStoppedError: it was asked to stop, by a signal or a file, and has saved its state.
+        OutputError: the output folder cannot be written to any more.
+        OtherProcessError: another process of the run has failed.
+    """
+    check_folders(config)  # a wrong folder is told before anything slow is loaded
+    processes = Processes()
+    display = Display(processes.is_main)
+    processes.watch.before_exit = display.stop
+    try:
+        with Lock(config.output, processes), Requests(config.output) as requests, _deterministic(config):
+            try:
+                path = _train(config, changes, processes, display, requests)
+            except TrainingStoppedError:
+                if processes.is_main:
+                    requests.fulfilled()
+                raise
+            processes.wait()
+    except BaseException as error:
+        display.stop()
+        _tell_others(processes, error)
+        raise
+    processes.watch.close()
+    return path
+
+
+def _tell_others(processes: Processes, error: BaseException) -> None:
+    """Ends the other processes, with this one's sentence.
+
+    Raises:
+        OtherProcessError: this process's error comes from the failure of another one.
+    """
+    if isinstance(error, OtherProcessError):
+        return
+    if not isinstance(error, UserError) and (other := processes.watch.heard()) is not None:
+        raise other from error
+    processes.watch.announce(str(error) or type(error).__name__, exit_status(error))
+
+
+def _train(
+    config: TrainConfig, changes: Collection[str], processes: Processes, display: Display, requests: Requests
+) -> Path:
+    network, task, data = _load(config, processes, display, requests)
+    validation = _validation(config, task, data, processes, requests)
+    base_figures = _evaluate_base(config, network, validation, display)
+    identity = identity_of(config, task.objective, fingerprint(network), data.content)
+    processes.check_same(
+        {"configuration": _comparable(config), "base": identity["base"], "versions": _versions()}
+        | {"clips": data.clips_by_name}
+    )
+    extension = extend(network, config.extension.mounted)
+    _free_originals(extension, network, processes.device)
+    engine, export, compiled = _engine(network, extension, config, data, processes)
+    state = _resume(config, changes, engine, identity, data, display)
+    writer = _writer(config, engine, export, identity, data)
+    writer.last_step = state.step if (writer.folder / f"step-{state.step:08d}" / EXTENSION).is_file() else None
+    tracker = Tracker(config, state.step, state.validated) if processes.is_main else None
+    if tracker is not None:
+        tracker.note_changes({key: (old, new) for key, (old, new) in state.changed_here().items()})
+    display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
+    start_phase(processes.device)
+    run = Run(config, task, engine, data, state, writer, validation, base_figures, tracker, display, requests)
+    try:
+        with engine.attention():
+            loop(run)
+        path = _finish(config, processes, state)
+    except BaseException as error:
+        writer.give_up()
+        if tracker is not None:
+            tracker.close("KILLED" if isinstance(error, TrainingStoppedError) else "FAILED", patience=PATIENCE_SECONDS)
+        raise
+    if tracker is not None:
+        tracker.artifact(path)
+        tracker.close()
+    if compiled is not None:
+        display.compiled(compiled)
+    return path
+
+
+def _load(config: TrainConfig, processes: Processes, display: Display, requests: Requests) -> tuple[Any, Task, Data]:
+    """The base's network on this process's device, its task, and the clips, encoded; the encoders are let go."""
+    base = load_base(config.base)
+    task = _task(config, base)
+    requests.check()
+    for network in base.encoders:
+        network.to(processes.device)
+
+    def progress(done: int, total: int) -> None:
+        requests.check()
+        display.encoding(done, total)
+
+    start_phase(processes.device)
+    data = encode_data(config, base, processes, progress)
+    peak = max(processes.gather(peak_gib(processes.device)))
+    display.note(f"Encoding took at most {peak:.1f} GiB of memory.")
+    return base.network.to(processes.device), task, data
+
+
+def _task(config: TrainConfig, base: Base) -> Task:
+    try:
+        check_extends(base.network, config.extension.mounted)
+        family = family_of(base.network)
+        return Task(family, family.objective(base.scheduler, **config.objective_settings))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
+
+
+def _free_originals(extension: Extension, network: Any, device: torch.device) -> None:
+    """Moves what the base had where the extension is now off the GPU: nothing of a run asks for it again."""
+    if device.type == "cpu":
+        return
+    used = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
+    for site in extension.originals.values():
+        for tensor in site.state_dict(keep_vars=True).values():
+            if id(tensor) not in used:
+                tensor.data = tensor.data.to("cpu")
+
+
+def _engine(
+    network: Any, extension: Extension, config: TrainConfig, data: Data, processes: Processes
+) -> tuple[Engine, Export, CompiledBlocks | None]:
+    tokens = data.cache.read(data.training[0]).conditions.tokens.shape[1]
+    parameters = extension.trainable_parameters(context_tokens=tokens)
+    try:
+        extension.set_attention_backend(config.engine.attention_backend)
+    except (ValueError, BackendError) as error:
+        raise UserError(f"engine.attention_backend: {error}") from error
+    if config.engine.gradient_checkpointing:
+        network.enable_gradient_checkpointing()
+    compiled = compile_blocks(network) if config.engine.compile_blocks else None
+    untrained = {
+        name: parameter.detach().to("cpu", torch.float32, copy=True)
+        for name, parameter in extension.named_parameters().items()
+        if name not in parameters
+    }
+    export = Export(untrained, header_of(extension).metadata())
+    return Engine(network, parameters, config, processes), export, compiled
+
+
+def _resume(
+    config: TrainConfig,
+    changes: Collection[str],
+    engine: Engine,
+    identity: dict[str, Any],
+    data: Data,
+    display: Display,
+) -> TrainState:
+    folder = config.output / "checkpoints"
+    if engine.processes.is_main:
+        sweep(config.output)
+    checkpoint = engine.processes.together(lambda: newest_checkpoint(folder, display.note))
+    if checkpoint is None:
+        return TrainState()
+    changed = check_continues(checkpoint, identity, data.clips_by_name, changes)
+    checkpoint.restore(engine)
+    state: TrainState = checkpoint.state
+    if changed:
+        state.history.append({"step": state.step, "changes": changed})
+    display.resumed(checkpoint.folder, changed)
+    return state
+
+
+def _writer(
+    config: TrainConfig, engine: Engine, export: Export, identity: dict[str, Any], data: Data
+) -> CheckpointWriter:
+    section = config.checkpoint
+    writer = CheckpointWriter(
+        config.output / "checkpoints",
+        engine,
+        export,
+        identity,
+        data.clips_by_name,
+        keep=section.keep,
+        keep_every=section.keep_every,
+        asynchronous=section.asynchronous,
+    )
+    engine.processes.together(lambda: check_space(config.output, writer.bytes_needed()))
+    return writer
+
+
+def _validation(
+    config: TrainConfig, task: Task, data: Data, processes: Processes, requests: Requests
+) -> Validation | None:
+    if config.validation is None:
+        return None
+    return Validation(task, config.validation, config, data.cache, data.held_out, processes, requests)
+
+
+def _evaluate_base(
+    config: TrainConfig, network: Any, validation: Validation | None, display: Display
+) -> dict[str, float]:
+    """Held-out figures of the base run directly at the extended length, where it can be: what is to be beaten."""
+    if validation is None:
+        return {}
+    if not family_of(network).can_run(network, config.extension.num_frames):
+        display.base_cannot_run(config.extension.num_frames)
+        return {}
+    figures = validation(network.eval(), next(network.parameters()).dtype)
+    if figures is None:
+        raise TrainingStoppedError("Stopped before the first step: the same command goes on.")
+    return {f"validation_base/{name}": value for name, value in figures.items()}
+
+
+def _finish(config: TrainConfig, processes: Processes, state: TrainState) -> Path:
+    """Puts the last checkpoint's extension where a person looks for it."""
+    path = config.output / EXTENSION
+    if processes.is_main:
+        temporary = path.with_name(f".{path.name}.tmp")
+        shutil.copyfile(config.output / "checkpoints" / f"step-{state.step:08d}" / path.name, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(config.output)
+    return path
+
+
+def _comparable(config: TrainConfig) -> dict[str, Any]:
+    return {key: value for key, value in config.model_dump(mode="json").items() if key != "tracking"}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+@contextmanager
+def _deterministic(config: TrainConfig) -> Iterator[None]:
+    """Makes PyTorch compute in the same order every time, or say that it cannot."""
+    if not config.engine.deterministic:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    with ExitStack() as stack:
+        stack.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
+        stack.callback(setattr, torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False
+        yield

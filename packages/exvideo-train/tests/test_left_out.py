@@ -1,0 +1,205 @@
+"""A clip that cannot be read is tried twice; if it fails it is left out alone, by every later start, too."""
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exvideo_infer import Base, VideoError, load_base, read_clip
+from exvideo_train.cli import main
+from exvideo_train.config import TrainConfig, load_config
+from exvideo_train.data import Data, encode_data, latent_cache
+from exvideo_train.data import scan as scan_module
+from exvideo_train.data.sharing import Alone, Sharing
+from exvideo_train.errors import UserError
+
+from .test_scan import in_processes
+
+MakeConfig = Callable[..., Path]
+Clip = tuple[str, int]
+
+
+class Disk:
+    """Videos that fail as many times as it is told, by name and start, and the tries that were made."""
+
+    def __init__(self) -> None:
+        self.failures: dict[Clip, int] = {}
+        self.tries: list[Clip] = []
+        self.error: Exception = OSError(errno.EIO, "Input/output error", "clip")
+
+    def read_clip(self, path: Path, start: int, *rest: Any) -> Any:
+        clip = (path.name, start)
+        self.tries.append(clip)
+        if self.failures.get(clip, 0) > 0:
+            self.failures[clip] -= 1
+            raise self.error
+        return read_clip(path, start, *rest)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    monkeypatch.setattr(latent_cache, "read_clip", disk.read_clip)
+    return disk
+
+
+@pytest.fixture
+def base(tiny_base_dir: Path) -> Base:
+    return load_base(tiny_base_dir)
+
+
+def encoded(config: TrainConfig, base: Base, processes: Sharing | None = None) -> Data:
+    return encode_data(config, base, processes or Alone(), lambda done, total: None)
+
+
+def test_a_failure_that_passes_changes_nothing(
+    make_config: MakeConfig, disk: Disk, base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = encoded(load_config(make_config("whole")), base)
+    disk.tries.clear()
+    disk.failures = {("clip0.mp4", 2): 1, ("clip1.mp4", 0): 1}
+    capsys.readouterr()
+    data = encoded(load_config(make_config("flaky")), base)
+    assert data.clips_by_name == whole.clips_by_name
+    assert data.content == whole.content
+    assert disk.tries[-2:] == [("clip0.mp4", 2), ("clip1.mp4", 0)]  # after all others
+    assert len(disk.tries) == 11
+    assert capsys.readouterr().err == ""
+    assert not (tmp_path / "flaky" / "left_out.json").exists()
+
+
+@pytest.mark.parametrize("error", [VideoError("clip1.mp4 is damaged."), OSError(errno.EIO, "Input/output error", "c")])
+def test_a_clip_that_fails_twice_is_left_out_alone_and_stays_so(
+    make_config: MakeConfig,
+    disk: Disk,
+    base: Base,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    whole = encoded(load_config(make_config("whole")), base)
+    disk.failures, disk.error = {("clip1.mp4", 2): 2}, error
+    config = load_config(make_config())
+    capsys.readouterr()
+    data = encoded(config, base)
+    told = capsys.readouterr().err
+    reason = str(error) if isinstance(error, VideoError) else "c cannot be read (Input/output error)."
+    path = tmp_path / "run" / "left_out.json"
+    assert told == (
+        f"Left out: clip1.mp4@2: {reason}\n{path} keeps them out of this run: remove the file to try them again.\n"
+    )
+    expected = dict(whole.clips_by_name)
+    content = expected.pop("clip1.mp4@2")
+    assert data.clips_by_name == expected
+    assert json.loads(path.read_text()) == [
+        {"source": "data.videos", "clip": "clip1.mp4@2", "content": content, "reason": reason}
+    ]
+    disk.tries.clear()
+    again = encoded(config, base)
+    assert again.content == data.content
+    assert capsys.readouterr().err == told
+    assert disk.tries == []
+    path.unlink()
+    assert encoded(config, base).content == whole.content
+
+
+def test_a_run_goes_on_as_the_same_run_when_the_disk_is_well_again(
+    make_config: MakeConfig, disk: Disk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    disk.failures = {("clip1.mp4", 2): 2}
+    assert main(["--config", str(make_config(**{"optimizer.steps": 2}))]) == 0
+    capsys.readouterr()
+    assert main(["--config", str(make_config(**{"optimizer.steps": 3}))]) == 0
+    told = capsys.readouterr().err
+    assert "Left out: clip1.mp4@2" in told
+    assert "Resumed from" in told
+
+
+def test_a_file_that_cannot_be_read_at_all_is_left_out_likewise(
+    make_config: MakeConfig,
+    footage: Path,
+    base: Base,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(footage / "train", tmp_path / "videos" / "sub")
+    config = load_config(make_config(**{"data.videos": str(tmp_path / "videos")}))
+    tries, real = [], scan_module.probe
+
+    def failing(path: Path) -> Any:
+        tries.append(path.name)
+        if path.name == "clip2.mp4":
+            raise VideoError("clip2.mp4 is cut short.")
+        return real(path)
+
+    monkeypatch.setattr(scan_module, "probe", failing)
+    data = encoded(config, base)
+    assert tries == ["clip0.mp4", "clip1.mp4", "clip2.mp4", "clip2.mp4"]
+    told = capsys.readouterr().err
+    assert told.startswith("Left out: sub/clip2.mp4: clip2.mp4 is cut short.\n")
+    monkeypatch.setattr(scan_module, "probe", real)
+    assert encoded(config, base).content == data.content
+    assert len(data.training) == 6
+    assert capsys.readouterr().err == told
+
+
+def test_held_out_clips_are_left_out_under_the_name_of_their_folder(
+    make_config: MakeConfig, footage: Path, disk: Disk, base: Base, tmp_path: Path
+) -> None:
+    held_out = {"validation.videos": str(footage / "held_out"), "validation.clip_stride": 2}
+    disk.failures = {("clip0.mp4", 4): 4}  # of both folders
+    data = encoded(load_config(make_config(**held_out)), base)
+    assert (len(data.training), len(data.held_out)) == (8, 2)
+    entries = json.loads((tmp_path / "run" / "left_out.json").read_text())
+    assert [(entry["source"], entry["clip"]) for entry in entries] == [
+        ("data.videos", "clip0.mp4@4"),
+        ("validation.videos", "clip0.mp4@4"),
+    ]
+
+
+def test_all_processes_leave_out_the_same(
+    make_config: MakeConfig, disk: Disk, base: Base, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_config(make_config())
+    disk.failures = {("clip0.mp4", 2): 2, ("clip0.mp4", 4): 2, ("clip2.mp4", 0): 1}
+    for _ in range(2):
+        first, second = in_processes(2, lambda rank: encoded(config, base, rank))
+        assert first.clips_by_name == second.clips_by_name
+        assert len(first.training) == 7
+        told = capsys.readouterr().err
+        assert told.count("Left out: clip0.mp4@2, clip0.mp4@4: clip cannot be read (Input/output error).") == 1
+
+
+def test_when_nothing_is_left_nothing_is_kept_out(
+    make_config: MakeConfig, disk: Disk, base: Base, tmp_path: Path
+) -> None:
+    config = load_config(make_config())
+    disk.failures = {(f"clip{number}.mp4", start): 2 for number in range(3) for start in (0, 2, 4)}
+    with pytest.raises(UserError, match=r"No file in .*train gives a clip \(clip cannot be read"):
+        encoded(config, base)
+    assert not (tmp_path / "run" / "left_out.json").exists()
+    assert len(encoded(config, base).training) == 9
+
+
+def test_a_damaged_list_is_named(make_config: MakeConfig, base: Base, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for content in ("{", "[3]", '[{"clip": "a.mp4@0"}]'):
+        (tmp_path / "run" / "left_out.json").write_text(content)
+        with pytest.raises(UserError, match=r"left_out\.json cannot be read .*: remove it to try all clips again"):
+            encoded(load_config(make_config()), base)
+
+
+def test_a_full_disk_ends_the_run_and_leaves_no_clip_out(
+    make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(latent_cache, "write_safetensors", full)
+    assert main(["--config", str(make_config())]) == 2
+    assert f"The folder {tmp_path}/run/latents is full: a clip needs 5,696 bytes" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "left_out.json").exists()
