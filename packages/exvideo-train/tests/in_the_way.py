@@ -1,12 +1,13 @@
 """`exvideo-train` with something put in its way, as IN_THE_WAY says: for tests, which run it as a program.
 
 IN_THE_WAY is JSON: {"nan_gradient": {"rank": 1, "step": 2}}, {"error": {"rank": 1, "step": 2}},
-{"version": {"rank": 1}} or {"no_space": {"rank": 0, "step": 2}}.
+{"gone": {"rank": 1, "step": 2}}, {"version": {"rank": 1}} or {"no_space": {"rank": 0}}.
 """
 
 import errno
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -33,6 +34,8 @@ def everything(engine: Engine) -> dict[str, torch.Tensor]:
 
 
 def step_with_a_nan(config: Any, task: Any, engine: Engine, data: Any, state: Any, *rest: Any) -> Any:
+    if at("gone", state.step + 1):
+        os.kill(os.getpid(), signal.SIGKILL)
     if at("error", state.step + 1):
         raise RuntimeError("a disk of this machine has gone")
     if "nan_gradient" not in WAY or WAY["nan_gradient"]["step"] != state.step + 1:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,17 @@ def test_an_error_on_one_rank_ends_all_with_its_sentence(
     assert status == 1
     assert "a disk of this machine has gone" in said
     assert "Connection closed by peer" not in said  # which the other rank would say
+
+
+def test_a_rank_that_is_killed_ends_all_in_one_sentence(
+    make_config: MakeConfig, runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IN_THE_WAY", json.dumps({"gone": {"rank": 1, "step": 2}}))
+    started = time.monotonic()
+    status, said = runs.finish(make_config(**{"optimizer.batch_size": 2}), processes=2, module=SCRIPT)
+    assert status == 1
+    assert time.monotonic() - started < 120  # start included
+    assert "A process of the run is gone, killed perhaps: the same command goes on from the last checkpoint." in said
 
 
 def test_a_rank_that_differs_is_named(make_config: MakeConfig, runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit status: 0 done, 1 failed, 2 bad input, 75 stopped before the end."""
+    """Runs the command line; returns the exit status: 0 done, 1 failed, 2 bad input, 75 or 130 stopped."""
     options = _parser().parse_args(arguments)
 
     from exvideo_train.config import load_config, parse_changes
@@ -32,8 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     silence_loading()
     try:
         path = train(config, parse_changes(options.change))
+    except KeyboardInterrupt:
+        print("Stopped at once: what was done since the last checkpoint is done again.", file=sys.stderr)
+        return 130
     except OtherProcessError as error:
-        return error.status  # that process has said why
+        if not error.told:
+            print(error, file=sys.stderr)
+        return error.status
     except BaseModelError as error:
         print(error, file=sys.stderr)
         return 2

@@ -38,15 +38,17 @@ class TrainingStoppedError(RuntimeError):
 
 
 class OtherProcessError(RuntimeError):
-    """Another process of the run has failed, and has said why.
+    """Another process of the run has failed.
 
     Args:
-        status: its exit status.
+        status: the exit status for this one.
+        told: it has said why; one that was killed has not.
     """
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, *, told: bool = True) -> None:
         super().__init__(message)
         self.status = status
+        self.told = told
 
 
 STOPPED = 75  # EX_TEMPFAIL: try again later

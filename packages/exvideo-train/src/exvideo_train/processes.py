@@ -110,6 +110,11 @@ class Processes:
                     )
 
 
+def is_of_a_collective(error: BaseException) -> bool:
+    """True for the error that a collective raises when another process has closed its connection."""
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
 def _first_difference(other: Any, value: Any) -> str:
     if isinstance(value, dict) and isinstance(other, dict):
         key = next(key for key in sorted(value | other) if value.get(key) != other.get(key))

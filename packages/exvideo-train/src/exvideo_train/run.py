@@ -36,7 +36,7 @@ from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserEr
 from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.memory import peak_gib, start_phase
-from exvideo_train.processes import Processes
+from exvideo_train.processes import Processes, is_of_a_collective
 from exvideo_train.state import TrainState
 from exvideo_train.step import Task
 from exvideo_train.stop import Requests
@@ -97,6 +97,12 @@ def _tell_others(processes: Processes, error: BaseException) -> None:
         return
     if not isinstance(error, UserError) and (other := processes.watch.heard()) is not None:
         raise other from error
+    if is_of_a_collective(error):
+        raise OtherProcessError(
+            "A process of the run is gone, killed perhaps: the same command goes on from the last checkpoint.",
+            exit_status(error),
+            told=False,
+        ) from error
     processes.watch.announce(str(error) or type(error).__name__, exit_status(error))
 
 
