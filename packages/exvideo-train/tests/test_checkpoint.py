@@ -1,6 +1,7 @@
 """Checkpoints: whole or passed over, dealt over processes, kept by rule, and of one run alone."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import torch
 from exvideo_blocks import read_safetensors, write_safetensors
 from exvideo_blocks.families.svd import SigmaObjective
+from exvideo_train.atomic import sweep
 from exvideo_train.checkpoints.checkpoint import FORMAT_VERSION, Checkpoint
 from exvideo_train.checkpoints.identity import check_continues, identity_of
 from exvideo_train.checkpoints.writer import deal
@@ -161,6 +163,20 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     assert "step-00000002" in said
     assert not list((tmp_path / "run").rglob(".*.tmp"))
     runs.assert_same_end("whole", "run", 4)
+
+
+def test_what_killed_writes_left_is_swept_and_what_others_write_just_now_is_not(tmp_path: Path) -> None:
+    old, new, kept = tmp_path / "a" / ".old.tmp", tmp_path / ".new.tmp", tmp_path / "a" / "kept.tmp"
+    old.mkdir(parents=True)
+    (old / ".inner.tmp").touch()
+    new.touch()
+    kept.touch()
+    os.utime(old, (0, 0))
+    sweep(tmp_path, older_than=3600)
+    assert not old.exists()
+    assert new.exists()
+    sweep(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]
 
 
 def test_with_no_checkpoint_whole_nothing_is_begun_anew(

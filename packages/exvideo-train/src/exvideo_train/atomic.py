@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def sweep(folder: Path) -> None:
-    """Removes what killed writes have left in a folder and in those below: files and folders named `.*.tmp`."""
+def sweep(folder: Path, *, older_than: float = 0.0) -> None:
+    """Removes what killed writes have left in a folder and in those below: files and folders named `.*.tmp`.
+
+    Args:
+        older_than: seconds; a folder that several runs share has files that others are writing just now.
+    """
     for path in sorted(folder.rglob(".*.tmp")):
+        if not path.exists() or time.time() - path.stat().st_mtime < older_than:
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

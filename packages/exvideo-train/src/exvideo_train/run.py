@@ -43,8 +43,9 @@ from exvideo_train.stop import Requests
 from exvideo_train.tracking import Tracker
 from exvideo_train.validation import Validation
 
-# Their versions must be the same in all processes.
+SHARED_SECONDS = 24 * 3600.0  # after which a half-written file in a cache that runs may share is nobody's any more
 PATIENCE_SECONDS = 5.0  # for figures to reach MLflow, where a run ends early
+# Their versions must be the same in all processes.
 PACKAGES = ("torch", "deepspeed", "diffusers", "transformers", "safetensors", "exvideo-blocks", "exvideo-infer")
 
 
@@ -217,6 +218,7 @@ def _resume(
     folder = config.output / "checkpoints"
     if engine.processes.is_main:
         sweep(config.output)
+        sweep(config.cache, older_than=SHARED_SECONDS)
     checkpoint = engine.processes.together(lambda: newest_checkpoint(folder, display.note))
     if checkpoint is None:
         return TrainState()
