@@ -14,8 +14,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from exvideo_blocks import read_safetensors
+from exvideo_blocks import ExtensionConfig, extend, read_safetensors
+from exvideo_blocks.families import svd
+from exvideo_infer import load_base
 from exvideo_infer.video_file import write_video
+from exvideo_train.config import load_config
+from exvideo_train.data import find_all_clips
+from exvideo_train.data.latent_cache import LatentCache
+from exvideo_train.ema import ema_decay
+from exvideo_train.step import Task, training_batch
+from torch import Tensor
 
 
 def write_clip(path: Path, frames: int = 14, seed: int = 0, size: int = 32) -> Path:
@@ -149,6 +157,55 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path)
+
+
+@pytest.fixture
+def by_hand() -> Callable[[Path, torch.dtype], Any]:
+    """The run of a configuration without exvideo_train's engine: by_hand(path, dtype) gives losses, weights and EMA.
+
+    The model in `dtype`, gradients added up over samples in fp32, clipping, torch's AdamW on fp32 masters, EMA.
+    """
+    return train_by_hand
+
+
+def train_by_hand(path: Path, dtype: torch.dtype) -> tuple[list[float], dict[str, Tensor], dict[str, Tensor]]:
+    config = load_config(path)
+    base = load_base(config.base)
+    clips, _, _ = find_all_clips(config)
+    cache = LatentCache(config.cache, config.data.size, base)
+    for clip in clips:
+        cache.encode(clip, base)
+    task = Task(svd, svd.objective(base.scheduler))
+    extension = extend(base.network, ExtensionConfig(config.extension.num_frames))
+    parameters = extension.trainable_parameters(context_tokens=1)
+    masters = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    ema = {name: master.clone() for name, master in masters.items()}
+    for parameter in base.network.parameters():  # not its buffers
+        parameter.data = parameter.data.to(dtype)
+    section = config.optimizer
+    optimizer = torch.optim.AdamW(masters.values(), lr=section.learning_rate, weight_decay=section.weight_decay)
+    losses = []
+    for step in range(section.steps):
+        total = 0.0
+        for master in masters.values():
+            master.grad = torch.zeros_like(master)
+        for sample in range(section.batch_size):
+            batch = training_batch(config, task.objective, cache, clips, step, [sample])
+            loss = task.loss(base.network, batch, dtype).mean() / section.batch_size
+            loss.backward()
+            total += loss.item()
+            for name, parameter in parameters.items():
+                masters[name].grad += parameter.grad.float()
+                parameter.grad = None
+        torch.nn.utils.clip_grad_norm_(masters.values(), section.max_grad_norm)
+        optimizer.step()
+        decay = ema_decay(step + 1, section.ema_decay)
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(masters[name])
+                ema[name].mul_(decay).add_(masters[name], alpha=1 - decay)
+        losses.append(total)
+    return losses, masters, ema
 
 
 WORDS = ("a", "red", "blue", "circle", "moves", "left")

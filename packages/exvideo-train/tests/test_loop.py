@@ -14,20 +14,19 @@ import pytest
 import torch
 import yaml
 from diffusers import AnimateDiffPipeline
-from exvideo_blocks import LEVELS, ExtensionConfig, extend, family_of, load_extension, read_safetensors
-from exvideo_blocks.families import svd
+from exvideo_blocks import LEVELS, ExtensionConfig, family_of, load_extension, read_safetensors
 from exvideo_infer import load_base
 from exvideo_train.cli import main
 from exvideo_train.config import load_config
 from exvideo_train.data import find_all_clips
 from exvideo_train.data.latent_cache import LatentCache
-from exvideo_train.ema import ema_decay
 from exvideo_train.step import Task, training_batch
 from torch import Tensor
 
 from tiny_world.small_base import build_animatediff
 
 MakeConfig = Callable[..., Path]
+ByHand = Callable[[Path, torch.dtype], tuple[list[float], dict[str, Tensor], dict[str, Tensor]]]
 COMMAND = [sys.executable, "-m", "exvideo_train", "--config"]
 LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TWO_PROCESSES = [*LAUNCHER, "-m", "exvideo_train", "--config"]
@@ -60,40 +59,12 @@ def assert_same_bits(first: dict[str, dict[str, Tensor]], second: dict[str, dict
         assert [name for name, tensor in tensors.items() if not torch.equal(tensor, second[kind][name])] == [], kind
 
 
-def bare_loop(path: Path) -> tuple[list[float], dict[str, Tensor], dict[str, Tensor]]:
-    """The same training without DeepSpeed: gradients added up over samples, clipping, torch's AdamW, EMA."""
-    config = load_config(path)
-    base = load_base(config.base)
-    clips, _, _ = find_all_clips(config)
-    cache = LatentCache(config.cache, config.data.size, base)
-    for clip in clips:
-        cache.encode(clip, base)
-    task = Task(svd, svd.objective(base.scheduler))
-    extension = extend(base.network, ExtensionConfig(config.extension.num_frames))
-    parameters = extension.trainable_parameters(context_tokens=1)
-    ema = {name: parameter.detach().clone() for name, parameter in parameters.items()}
-    optimizer = torch.optim.AdamW(parameters.values(), lr=config.optimizer.learning_rate, weight_decay=0.01)
-    losses = []
-    for step in range(config.optimizer.steps):
-        optimizer.zero_grad()
-        each = []
-        for sample in range(config.optimizer.batch_size):
-            batch = training_batch(config, task.objective, cache, clips, step, [sample])
-            each.append(task.loss(base.network, batch, torch.float32).mean() / config.optimizer.batch_size)
-            each[-1].backward()
-        torch.nn.utils.clip_grad_norm_(parameters.values(), config.optimizer.max_grad_norm)
-        optimizer.step()
-        decay = ema_decay(step + 1, config.optimizer.ema_decay)
-        for name, value in ema.items():
-            value.mul_(decay).add_(parameters[name].detach(), alpha=1 - decay)
-        losses.append(sum(loss.item() for loss in each))
-    return losses, {name: parameter.detach() for name, parameter in parameters.items()}, ema
-
-
-def test_a_run_is_the_bare_loop_and_leaves_a_loadable_extension(make_config: MakeConfig, tmp_path: Path) -> None:
+def test_a_run_is_the_bare_loop_and_leaves_a_loadable_extension(
+    make_config: MakeConfig, tmp_path: Path, by_hand: ByHand
+) -> None:
     path = make_config(**{"optimizer.steps": 3, "optimizer.ema_decay": 0.5})
     assert main(["--config", str(path)]) == 0
-    losses, weights, ema = bare_loop(path)
+    losses, weights, ema = by_hand(path, torch.float32)
     torch.testing.assert_close(lines(tmp_path / "run", "loss"), losses, rtol=1e-6, atol=0)
     state = checkpoint_tensors(tmp_path / "run", 3)
     # Adam divides by the size of the gradient: rounding in a tiny one shows as a part of the learning rate, 1e-3.
@@ -182,6 +153,13 @@ def test_a_checkpoint_does_not_depend_on_the_stage(
     assert any(not torch.equal(a, b) for a, b in zip(
         checkpoint_tensors(tmp_path / "mixed", 2)["master"].values(), mixed["master"].values(), strict=True
     ))  # fmt: skip
+
+
+def test_a_program_finds_pytorch_as_it_was(make_config: MakeConfig) -> None:
+    """DeepSpeed puts a linear function of its own in PyTorch's place at ZeRO 3, for all models there are."""
+    before = torch.nn.functional.linear
+    assert main(["--config", str(make_config(**{"optimizer.steps": 1, "engine.zero_stage": 3}))]) == 0
+    assert torch.nn.functional.linear is before
 
 
 def test_a_backend_that_cannot_run_is_refused_before_the_first_step(

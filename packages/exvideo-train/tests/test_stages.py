@@ -6,82 +6,37 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, extend
-from exvideo_blocks.families import svd
-from exvideo_infer import load_base
 from exvideo_train.cli import main
-from exvideo_train.config import load_config
-from exvideo_train.data import find_all_clips
-from exvideo_train.data.latent_cache import LatentCache
-from exvideo_train.step import Task, training_batch
 
 MakeConfig = Callable[..., Path]
 TOLERANCE = {"fp32": 1e-5, "bf16": 1e-2}
 
 
-def written_by_hand(path: Path, dtype: torch.dtype) -> list[float]:
-    """Losses of a loop with fp32 masters: a model in `dtype`, gradients added up in fp32, clipping, AdamW."""
-    config = load_config(path)
-    base = load_base(config.base)
-    clips, _, _ = find_all_clips(config)
-    cache = LatentCache(config.cache, config.data.size, base)
-    for clip in clips:
-        cache.encode(clip, base)
-    task = Task(svd, svd.objective(base.scheduler))
-    extension = extend(base.network, ExtensionConfig(config.extension.num_frames))
-    parameters = list(extension.trainable_parameters(context_tokens=1).values())
-    masters = [parameter.detach().clone() for parameter in parameters]
-    for parameter in base.network.parameters():
-        parameter.data = parameter.data.to(dtype)
-    section = config.optimizer
-    optimizer = torch.optim.AdamW(masters, lr=section.learning_rate, weight_decay=section.weight_decay)
-    losses = []
-    for step in range(section.steps):
-        total = 0.0
-        for master in masters:
-            master.grad = torch.zeros_like(master)
-        for sample in range(section.batch_size):
-            batch = training_batch(config, task.objective, cache, clips, step, [sample])
-            loss = task.loss(base.network, batch, dtype).mean() / section.batch_size
-            loss.backward()
-            total += loss.item()
-            for master, parameter in zip(masters, parameters, strict=True):
-                assert master.grad is not None
-                assert parameter.grad is not None
-                master.grad += parameter.grad.float()
-                parameter.grad = None
-        torch.nn.utils.clip_grad_norm_(masters, section.max_grad_norm)
-        optimizer.step()
-        with torch.no_grad():
-            for master, parameter in zip(masters, parameters, strict=True):
-                parameter.copy_(master)
-        losses.append(total)
-    return losses
-
-
 @pytest.mark.parametrize(
     ("precision", "steps"), [("fp32", 6), ("bf16", 6), pytest.param("bf16", 50, marks=pytest.mark.long)]
 )
-def test_stage_0_is_the_loop_written_by_hand(make_config: MakeConfig, runs: Any, precision: str, steps: int) -> None:
+def test_stage_0_is_the_loop_written_by_hand(
+    make_config: MakeConfig, runs: Any, by_hand: Any, precision: str, steps: int
+) -> None:
     changes = {"engine.precision": precision, "engine.zero_stage": 0, "checkpoint.every": 100}
     path = make_config(**changes, **{"optimizer.steps": steps, "engine.gradient_checkpointing": False})
     assert main(["--config", str(path)]) == 0
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     losses = torch.tensor(runs.figures("run", "loss"))
-    torch.testing.assert_close(losses, torch.tensor(written_by_hand(path, dtype)), rtol=0, atol=TOLERANCE[precision])
+    torch.testing.assert_close(losses, torch.tensor(by_hand(path, dtype)[0]), rtol=0, atol=TOLERANCE[precision])
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_all_stages_on_one_and_two_processes_are_the_loop_written_by_hand(
-    make_config: MakeConfig, tmp_path: Path, runs: Any, precision: str
+def test_all_stages_on_one_and_two_processes_are_the_loop_by_hand(
+    make_config: MakeConfig, tmp_path: Path, runs: Any, by_hand: Callable[..., Any], precision: str
 ) -> None:
     def config(name: str, stage: int) -> Path:
         changes = {"engine.precision": precision, "engine.zero_stage": stage, "data.cache": str(tmp_path / "cache")}
         return make_config(name, **changes, **{"optimizer.steps": 50, "checkpoint.every": 100})
 
-    expected = written_by_hand(config("hand", 0), torch.bfloat16 if precision == "bf16" else torch.float32)
+    expected = by_hand(config("hand", 0), torch.bfloat16 if precision == "bf16" else torch.float32)[0]
     apart = {}
     for stage in (0, 1, 2, 3):
         for processes in (1, 2):

@@ -61,6 +61,10 @@ class Engine:
         parameters, clip = self.parameters.values(), config.optimizer.max_grad_norm
         return Replicated(model, self._optimizer, parameters, self.dtype, self.micro_batches, count, clip)
 
+    def close(self) -> None:
+        """Leaves PyTorch as it was before; no step can be made after."""
+        self._backend.close()
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._backend(*args, **kwargs)
 

@@ -71,6 +71,9 @@ class Replicated:
         self._masters[parameter].grad += parameter.grad  # type: ignore[index, operator]
         parameter.grad = None
 
+    def close(self) -> None:
+        """Ends the training; nothing of PyTorch was changed."""
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.model(*args, **kwargs)
 

@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -121,29 +121,42 @@ def _train(
     extension = extend(network, config.extension.mounted)
     _free_originals(extension, network, processes.device)
     engine, export, compiled = _engine(network, extension, config, data, processes)
-    state = _resume(config, changes, engine, identity, data, display)
-    writer = _writer(config, engine, export, identity, data)
-    writer.last_step = state.step if (writer.folder / f"step-{state.step:08d}" / EXTENSION).is_file() else None
-    tracker = Tracker(config, state.step, state.validated) if processes.is_main else None
-    if tracker is not None:
-        tracker.note_changes({key: (old, new) for key, (old, new) in state.changed_here().items()})
-    display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
-    start_phase(processes.device)
-    run = Run(config, task, engine, data, state, writer, validation, base_figures, tracker, display, requests)
-    try:
-        with engine.attention():
-            loop(run)
-        path = _finish(config, processes, state)
-    except BaseException as error:
-        writer.give_up()
-        if tracker is not None:
-            tracker.close("KILLED" if isinstance(error, TrainingStoppedError) else "FAILED", patience=PATIENCE_SECONDS)
-        raise
-    if tracker is not None:
-        tracker.artifact(path)
-        tracker.close()
+    with closing(engine):
+        state = _resume(config, changes, engine, identity, data, display)
+        writer = _writer(config, engine, export, identity, data, state)
+        tracker = _tracker(config, processes, state)
+        display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
+        start_phase(processes.device)
+        run = Run(config, task, engine, data, state, writer, validation, base_figures, tracker, display, requests)
+        path = _follow(run)
     if compiled is not None:
         display.compiled(compiled)
+    return path
+
+
+def _tracker(config: TrainConfig, processes: Processes, state: TrainState) -> Tracker | None:
+    if not processes.is_main:
+        return None
+    tracker = Tracker(config, state.step, state.validated)
+    tracker.note_changes({key: (old, new) for key, (old, new) in state.changed_here().items()})
+    return tracker
+
+
+def _follow(run: Run) -> Path:
+    """Enters the loop; whatever ends it, the figures get the run's status, and no thread waits for others."""
+    try:
+        with run.engine.attention():
+            loop(run)
+        path = _finish(run.config, run.engine.processes, run.state)
+    except BaseException as error:
+        run.writer.give_up()
+        if run.tracker is not None:
+            status = "KILLED" if isinstance(error, TrainingStoppedError) else "FAILED"
+            run.tracker.close(status, patience=PATIENCE_SECONDS)
+        raise
+    if run.tracker is not None:
+        run.tracker.artifact(path)
+        run.tracker.close()
     return path
 
 
@@ -232,7 +245,7 @@ def _resume(
 
 
 def _writer(
-    config: TrainConfig, engine: Engine, export: Export, identity: dict[str, Any], data: Data
+    config: TrainConfig, engine: Engine, export: Export, identity: dict[str, Any], data: Data, state: TrainState
 ) -> CheckpointWriter:
     section = config.checkpoint
     writer = CheckpointWriter(
@@ -246,6 +259,8 @@ def _writer(
         asynchronous=section.asynchronous,
     )
     engine.processes.together(lambda: check_space(config.output, writer.bytes_needed()))
+    if (writer.folder / f"step-{state.step:08d}" / EXTENSION).is_file():  # one of format 1, without, is written anew
+        writer.last_step = state.step
     return writer
 
 

@@ -47,9 +47,14 @@ class Zero:
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         self.stage = config.engine.zero_stage
         self.processes, self.rank = processes, rank
+        self._linear = torch.nn.functional.linear  # stage 3 puts DeepSpeed's own in its place, for all models there are
         self._engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimizer, config=_deepspeed_config(config, micro_batches, num_trained)
         )
+
+    def close(self) -> None:
+        """Gives PyTorch its own linear function back."""
+        torch.nn.functional.linear = self._linear
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._engine(*args, **kwargs)
