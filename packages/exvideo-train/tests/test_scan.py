@@ -39,6 +39,9 @@ class Rank:
         self.barrier.wait(60)
         return values
 
+    def together(self, act: Callable[[], Any]) -> Any:
+        return self.gather(act() if self.is_main else None)[0]
+
 
 def in_processes(count: int, work: Callable[[Rank], Any]) -> list[Any]:
     """The results of `work` in so many ranks."""

@@ -16,7 +16,7 @@ from exvideo_train.data.footage import Footage, find_footage
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.data.left_out import LeftOut, keep_left_out, read_left_out, report_left_out
 from exvideo_train.data.second_try import try_twice
-from exvideo_train.data.sharing import Alone, Sharing, from_main
+from exvideo_train.data.sharing import Alone, Sharing
 
 Progress = Callable[[int, int], None]
 
@@ -72,7 +72,7 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
         UserError: nothing is left to train on, a held-out video is trained on, a caption cannot be read, or the cache
             cannot be written to.
     """
-    before = from_main(processes, lambda: read_left_out(config.output))
+    before = processes.together(lambda: read_left_out(config.output))
     footage, files = find_footage(config, processes, before)
     if base.tokenizer is not None:
         footage = [replace(part, clips=with_captions(part.clips)) for part in footage]

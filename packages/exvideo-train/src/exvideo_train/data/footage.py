@@ -7,7 +7,7 @@ from exvideo_train.config import TrainConfig
 from exvideo_train.data.dataset import Clip, Skip, cut_clips, find_files, require_clips
 from exvideo_train.data.left_out import LeftOut
 from exvideo_train.data.scan import VideoFile, scan
-from exvideo_train.data.sharing import Sharing, from_main
+from exvideo_train.data.sharing import Sharing
 from exvideo_train.data.sources import Source, check_contents, sources_of
 
 
@@ -47,7 +47,7 @@ def find_footage(
         UserError: a folder is missing or gives no clip, or a held-out file has the bytes of one that is trained on.
     """
     sources = sources_of(config)
-    listed = from_main(processes, lambda: [find_files(source.key, source.folder) for source in sources])
+    listed = processes.together(lambda: [find_files(source.key, source.folder) for source in sources])
     gone = {left_out.key: left_out for left_out in before}
     names = {
         path: (source.key, path.relative_to(source.folder).as_posix(), None)

@@ -7,12 +7,13 @@ T = TypeVar("T")
 
 
 class Sharing(Protocol):
-    """The part of `exvideo_train.engine.Processes` that dividing work needs."""
+    """The part of `exvideo_train.processes.Processes` that dividing work needs."""
 
     @property
     def is_main(self) -> bool: ...
     def share(self, items: list[Any]) -> list[Any]: ...
     def gather(self, value: Any) -> list[Any]: ...
+    def together(self, act: Callable[[], T]) -> T: ...
 
 
 class Alone:
@@ -28,8 +29,6 @@ class Alone:
         """The value of the only process."""
         return [value]
 
-
-def from_main(processes: Sharing, make: Callable[[], T]) -> T:
-    """The value that the main process makes, in every process; every process must call."""
-    value: T = processes.gather(make() if processes.is_main else None)[0]
-    return value
+    def together(self, act: Callable[[], T]) -> T:
+        """The value of a function."""
+        return act()
