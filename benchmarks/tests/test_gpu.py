@@ -62,6 +62,7 @@ def test_what_is_most_wanted_comes_first(tmp_path: Path) -> None:
     assert SECONDS < 8 * 60
 
 
+@pytest.mark.long
 def test_the_unet_s_figures_at_small_size() -> None:
     result = true_size.measure(Conditions("cpu", "fp32", threads=1, rounds=1), [5])
     names = {metric.name for metric in result.metrics}

@@ -111,6 +111,7 @@ def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.Monkey
         assert ratio.value == pytest.approx(ours.value / peer.value)
 
 
+@pytest.mark.long
 def test_time_over_floor_is_drawn_against_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
     cases = [Case(frames, 2, channels=32, num_heads=2) for frames in (5, 3)]
@@ -156,6 +157,7 @@ def test_some_lengths_alone() -> None:
         of_lengths(CASES["cuda"], [0])
 
 
+@pytest.mark.long
 def test_what_writes_its_scores_out_is_left_out_where_they_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contenders, "MAX_SCORE_BYTES", CASE.score_bytes(4) - 1)
     by_name, absent = runnable(programs(CASE, torch.device("cpu"), torch.float32))

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from benchmarks.conditions import Conditions
 from benchmarks.extended_base import Size
 from benchmarks.generation import sample
-from benchmarks.training import step
+from benchmarks.training import step, stretch
 from benchmarks.unet import forward, traffic
 
 CONDITIONS = Conditions("cpu", "fp32", threads=1, rounds=2, warmup=1)
@@ -75,6 +75,15 @@ def test_training(tmp_path: Path) -> None:
     assert (result.kind, result.protocol["zero_stage"]) == ("training", 2)
     for ours in (step.OURS, step.RECORDED):
         check_ratio(result, ours, step.BARE)
+
+
+def test_a_stretch_of_training(tmp_path: Path) -> None:
+    result = reloaded(stretch.measure(CONDITIONS, TRAINED, steps=5), tmp_path)
+    assert (result.kind, result.protocol["steps"]) == ("training", 5)
+    for ours in (stretch.OURS, stretch.OFTEN):
+        check_ratio(result, ours, stretch.BARE)
+    for name in ("what a checkpoint adds, in steps of the bare loop", f"longest / median step, {stretch.OURS}"):
+        assert result.metric(name) is not None
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])

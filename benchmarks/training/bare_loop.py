@@ -79,6 +79,13 @@ class BareLoop:
         torch._foreach_lerp_(self.ema, [master.detach() for master in self.masters], 1 - self.ema_decay)
         return float(loss.item())
 
+    @torch.no_grad()
+    def evaluate(self, clip: dict[str, Tensor], sigma: float) -> float:
+        """The loss at a noise level, with the same noise every time."""
+        generator = torch.Generator().manual_seed(1)
+        noise = torch.randn(clip["latents"].shape, generator=generator).to(clip["latents"].device)
+        return float(self._loss(clip, sigma, noise).item())
+
     def _loss(self, clip: dict[str, Tensor], sigma: float, noise: Tensor) -> Tensor:
         latents = clip["latents"]
         scale = (sigma**2 + 1) ** 0.5

@@ -3,7 +3,7 @@
 python -m benchmarks.training
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from exvideo_blocks import ExtensionConfig, extend
+from exvideo_blocks import Extension, ExtensionConfig, extend
 from exvideo_blocks.families import svd
 from exvideo_eval import Data as DataNote
 from exvideo_eval import Result
@@ -26,7 +26,7 @@ from exvideo_train.processes import Processes
 from exvideo_train.state import TrainState
 from exvideo_train.step import Batch, Task, collate
 from exvideo_train.tracking import Tracker
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks.command_line import run
 from benchmarks.conditions import Conditions, ConditionsError
@@ -73,7 +73,8 @@ class Contest:
 
     def __init__(self, conditions: Conditions, size: Size, folder: Path) -> None:
         self.config = _config(conditions, size, folder)
-        _write_footage(self.config.data.videos, size)
+        _write_footage(self.config.data.videos, size, range(CLIPS))
+        _write_footage(folder / "held_out", size, [CLIPS])
         self.processes = Processes()
         if self.processes.device.type != conditions.device:
             raise ConditionsError(
@@ -83,10 +84,13 @@ class Contest:
         self.data = self._encode(size)
         self.task = Task(svd, svd.objective(_components(size)["scheduler"]))
         self.state = TrainState()
-        unet, parameters = self._extended_unet(size)
+        unet, self.extension = self._extended_unet(size)
+        parameters = self.extension.trainable_parameters(context_tokens=1)
         self.engine = Engine(unet, parameters, self.config, self.processes)
         self.bare = self._bare_loop(size, conditions.torch_dtype)
-        self.clips = [self._in_memory(clip) for clip in self.data.training]
+        self.clips, self.held_out = (
+            [self._in_memory(clip) for clip in clips] for clips in (self.data.training, self.data.held_out)
+        )
         self.bare_steps = 0
 
     @cached_property
@@ -114,19 +118,19 @@ class Contest:
             network.to(self.processes.device)
         return encode_data(self.config, networks, self.processes, lambda done, total: None)
 
-    def _extended_unet(self, size: Size) -> tuple[Any, dict[str, nn.Parameter]]:
+    def _extended_unet(self, size: Size) -> tuple[Any, Extension]:
         unet = _components(size)["unet"].to(self.processes.device)
         extension = extend(unet, ExtensionConfig(size.num_frames))
         if size.gradient_checkpointing:
             unet.enable_gradient_checkpointing()
-        return unet, extension.trainable_parameters(context_tokens=1)
+        return unet, extension
 
     def _bare_loop(self, size: Size, dtype: torch.dtype) -> BareLoop:
-        unet, parameters = self._extended_unet(size)
+        unet, extension = self._extended_unet(size)
         section = self.config.optimizer
         return BareLoop(
             unet,
-            parameters.values(),
+            extension.trainable_parameters(context_tokens=1).values(),
             dtype,
             svd.karras_sigmas(),
             learning_rate=section.learning_rate,
@@ -198,16 +202,17 @@ def _config(conditions: Conditions, size: Size, folder: Path) -> TrainConfig:
         "extension": {"num_frames": size.num_frames},
         "data": {"videos": folder / "footage", "size": (pixels, pixels), "cache": folder / "latents"},
         "optimizer": {"steps": 1_000_000, "learning_rate": 1e-4},
+        "validation": {"videos": folder / "held_out", "every": 1_000_000},
         "engine": {"precision": conditions.dtype, "gradient_checkpointing": size.gradient_checkpointing},
     }
     return TrainConfig.model_validate(values)
 
 
-def _write_footage(folder: Path, size: Size) -> None:
-    """A random picture a clip that slides by a pixel a frame."""
+def _write_footage(folder: Path, size: Size, numbers: Iterable[int]) -> None:
+    """A random picture a clip, by its number, that slides by a pixel a frame."""
     pixels = size.latent_size * SPATIAL_DOWNSCALE
     folder.mkdir()
-    for number in range(CLIPS):
+    for number in numbers:
         rng = np.random.default_rng(number)
         picture = rng.integers(0, 256, (pixels // 8, pixels // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
         frames = [np.roll(picture, shift, axis=1) for shift in range(size.num_frames)]

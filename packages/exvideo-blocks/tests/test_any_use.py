@@ -180,6 +180,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.long
 def test_two_processes_train_one_extension(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     from exvideo_blocks.files.weights import read_safetensors
 

@@ -35,7 +35,8 @@ def extended(make_base: MakeBase, family: str) -> Any:
 BOTH = ["svd", pytest.param("animatediff", marks=pytest.mark.long)]
 
 
-@pytest.mark.parametrize("family", BOTH)
+@pytest.mark.long
+@pytest.mark.parametrize("family", ["svd", "animatediff"])
 def test_shapes_that_change_are_symbols_from_then_on(make_base: MakeBase, family: str) -> None:
     torch._dynamo.reset()
     unet = extended(make_base, family)

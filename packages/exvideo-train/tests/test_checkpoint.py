@@ -134,7 +134,9 @@ def test_tensors_are_dealt_evenly_and_each_once() -> None:
     assert max(loads) - min(loads) < 100
 
 
-@pytest.mark.parametrize("damage", ["cut", "other bytes", "no part", "no index"])
+@pytest.mark.parametrize(
+    "damage", ["cut", *(pytest.param(how, marks=pytest.mark.long) for how in ("other bytes", "no part", "no index"))]
+)
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     make_config: MakeConfig, tmp_path: Path, runs: Any, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:

@@ -11,12 +11,10 @@ import pytest
 MakeConfig = Callable[..., Path]
 SCRIPT = str(Path(__file__).with_name("in_the_way.py"))
 ALL = [(stage, precision) for stage in (0, 1, 2, 3) for precision in ("fp32", "bf16")]
-QUICK = {(2, "bf16")}
 
 
-@pytest.mark.parametrize(
-    ("stage", "precision"), [pytest.param(*case, marks=[] if case in QUICK else [pytest.mark.long]) for case in ALL]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("stage", "precision"), ALL)
 def test_a_nan_gradient_on_one_rank_changes_nothing_and_its_clip_is_named(
     make_config: MakeConfig, tmp_path: Path, runs: Any, monkeypatch: pytest.MonkeyPatch, stage: int, precision: str
 ) -> None:

@@ -136,7 +136,7 @@ def test_one_and_two_processes_give_the_same_curve(make_config: MakeConfig, tmp_
 
 @pytest.mark.parametrize(
     ("stage", "precision"),
-    [(1, "fp32"), (3, "fp32"), *(pytest.param(stage, "bf16", marks=pytest.mark.long) for stage in (2, 3))],
+    [(1, "fp32"), *(pytest.param(*case, marks=pytest.mark.long) for case in ((3, "fp32"), (2, "bf16"), (3, "bf16")))],
 )
 def test_a_checkpoint_does_not_depend_on_the_stage(
     make_config: MakeConfig, tmp_path: Path, stage: int, precision: str
@@ -155,6 +155,7 @@ def test_a_checkpoint_does_not_depend_on_the_stage(
     ))  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_program_finds_pytorch_as_it_was(make_config: MakeConfig) -> None:
     """DeepSpeed puts a linear function of its own in PyTorch's place at ZeRO 3, for all models there are."""
     before = torch.nn.functional.linear
@@ -275,6 +276,7 @@ def test_an_animatediff_killed_resumes_to_the_same_bits(config_of: MakeConfig, t
     assert_a_killed_run_resumes_to_the_same_bits(config_of, tmp_path)
 
 
+@pytest.mark.long
 def test_an_animatediff_on_one_and_two_processes_gives_the_same_curve(config_of: MakeConfig, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"optimizer.steps": 8, "optimizer.batch_size": 4, "checkpoint.every": 100}
     one, two = config_of("one", **changes), config_of("two", **changes)
@@ -301,6 +303,7 @@ def test_held_out_figures_of_a_base_that_cannot_run_so_far_are_left_out(
     assert lines(tmp_path / "cannot", "validation_base/loss") == []
 
 
+@pytest.mark.long
 def test_the_recipe_that_ships_runs(
     clip_writer: Callable[..., Path], tiny_animatediff_dir: Path, tmp_path: Path
 ) -> None:

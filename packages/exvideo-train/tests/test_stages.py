@@ -13,7 +13,7 @@ TOLERANCE = {"fp32": 1e-5, "bf16": 1e-2}
 
 
 @pytest.mark.parametrize(
-    ("precision", "steps"), [("fp32", 6), ("bf16", 6), pytest.param("bf16", 50, marks=pytest.mark.long)]
+    ("precision", "steps"), [("fp32", 6), *(pytest.param("bf16", steps, marks=pytest.mark.long) for steps in (6, 50))]
 )
 def test_stage_0_is_the_loop_written_by_hand(
     make_config: MakeConfig, runs: Any, by_hand: Any, precision: str, steps: int
@@ -49,10 +49,9 @@ def test_all_stages_on_one_and_two_processes_are_the_loop_by_hand(
     assert max(apart.values()) < TOLERANCE[precision], apart
 
 
-@pytest.mark.parametrize(
-    ("precision", "stage"),
-    [("fp32", 0), *(pytest.param(p, s, marks=pytest.mark.long) for p in ("fp32", "bf16") for s in (1, 2, 3))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_micro_batches_are_added_up_in_fp32(make_config: MakeConfig, runs: Any, precision: str, stage: int) -> None:
     for name, micro in (("whole", 16), ("parts", 1)):
         changes = {"optimizer.batch_size": 16, "optimizer.micro_batch_size": micro, "optimizer.steps": 3}

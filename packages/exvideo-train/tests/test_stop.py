@@ -17,9 +17,8 @@ SCRIPT = str(Path(__file__).with_name("in_the_way.py"))
 SEVEN = {"optimizer.steps": 7, "checkpoint.every": 100}
 
 
-@pytest.mark.parametrize(
-    "how", ["SIGTERM", *(pytest.param(how, marks=pytest.mark.long) for how in ("SIGUSR1", "SIGINT", "stop"))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGUSR1", "SIGINT", "stop"])
 def test_stopped_it_saves_and_goes_on_to_the_same_bits(
     make_config: MakeConfig, tmp_path: Path, runs: Any, how: str
 ) -> None:
@@ -40,6 +39,7 @@ def test_stopped_it_saves_and_goes_on_to_the_same_bits(
     runs.assert_same_end("whole", "broken", 7)
 
 
+@pytest.mark.long
 def test_a_file_asks_to_save_and_the_run_goes_on(make_config: MakeConfig, tmp_path: Path, runs: Any) -> None:
     run = runs.start(make_config(**SEVEN, **{"checkpoint.keep": 9}))
     runs.wait_for(run, lambda: len(runs.records("run")) >= 1)
@@ -73,6 +73,7 @@ def test_an_error_on_one_rank_ends_all_with_its_sentence(
     assert "Connection closed by peer" not in said  # which the other rank would say
 
 
+@pytest.mark.long
 def test_a_rank_that_is_killed_ends_all_in_one_sentence(
     make_config: MakeConfig, runs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_rank_that_is_killed_ends_all_in_one_sentence(
     assert "A process of the run is gone, killed perhaps: the same command goes on from the last checkpoint." in said
 
 
+@pytest.mark.long
 def test_a_rank_that_differs_is_named(make_config: MakeConfig, runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IN_THE_WAY", json.dumps({"version": {"rank": 1}}))
     status, said = runs.finish(make_config(**{"optimizer.batch_size": 2}), processes=2, module=SCRIPT)

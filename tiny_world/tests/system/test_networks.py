@@ -187,6 +187,7 @@ def test_latents_are_encoded_once_for_each_encoder_and_stride(tmp_path: Path, mo
     assert not torch.equal(strided.latents[:, 1], first.latents[:, 1])
 
 
+@pytest.mark.long
 def test_the_decoder_is_trained_on_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tiny_world.system import decoder, latents
 

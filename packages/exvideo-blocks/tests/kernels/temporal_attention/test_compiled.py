@@ -16,14 +16,17 @@ REGISTERS, MAX_WARPS = 65_536, 64
 FULL_AND_RAGGED = [25, 64, 100, 128, 200, 256, 300]
 
 
-@pytest.fixture(scope="session", params=["installed", *OTHERS])
+ALL = ["installed", *(pytest.param(other, marks=pytest.mark.long) for other in OTHERS)]
+
+
+@pytest.fixture(scope="session", params=ALL)
 def triton_path(request: pytest.FixtureRequest) -> str:
     pytest.importorskip("triton", reason="the Triton kernels need the extra exvideo-blocks[triton]")
     if request.param == "installed":
         return ""
     path = ROOT / ".venv" / "tritons" / request.param
     if not path.is_dir():
-        pytest.skip(f"triton {request.param} is not in .venv/tritons: `make test` puts it there")
+        pytest.skip(f"triton {request.param} is not in .venv/tritons: `make test-long` puts it there")
     return str(path)
 
 
