@@ -96,7 +96,7 @@ class Contest:
     @cached_property
     def tracker(self) -> Tracker:
         """Records the figures of `recorded`."""
-        self.config.output.mkdir()
+        self.config.output.mkdir(exist_ok=True)
         return Tracker(self.config, from_step=0)
 
     def ours(self) -> dict[str, float]:

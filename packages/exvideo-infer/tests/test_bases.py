@@ -50,6 +50,17 @@ def test_encoding_settings_are_those_of_all_parts_that_encode_wherever_they_lie(
     assert str(here) not in json.dumps(settings)
 
 
+def test_a_folder_of_one_variant_says_so(tiny_base_dir: Path, tmp_path: Path) -> None:
+    halves = tmp_path / "halves"
+    shutil.copytree(tiny_base_dir, halves)
+    for weights in halves.glob("*/*.safetensors"):
+        weights.rename(weights.with_name(f"{weights.stem}.fp16.safetensors"))
+    assert "variant fp16 alone, and no variant was asked for: give variant='fp16'" in refusal(halves)
+    base = load_base(halves, variant="fp16")
+    for name, value in load_base(tiny_base_dir).unet.state_dict().items():
+        assert torch.equal(base.unet.state_dict()[name], value)
+
+
 @pytest.mark.parametrize("name", ["missing", "./missing/base", "/missing/base", "a/b/c", "missing/"])
 def test_a_missing_folder_is_not_sought_on_the_hub(name: str) -> None:
     assert "no folder" in refusal(name)

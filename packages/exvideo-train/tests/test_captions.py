@@ -31,6 +31,13 @@ def captioned(footage: Path, tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path: Path) -> None:
+    for suffix, content in ((".txt", "a red circle"), (".json", '{"caption": "a red circle"}')):
+        (tmp_path / f"clip{suffix}").write_text(content, encoding="utf-8-sig")
+        assert read_caption(tmp_path / "clip.mp4") == "a red circle"
+        (tmp_path / f"clip{suffix}").unlink()
+
+
 def test_captions_are_read_from_beside_the_video(captioned: Path) -> None:
     clips = [Clip(path, 0, 10, 8.0) for path in find_files("data.videos", captioned)]
     assert [clip.caption for clip in with_captions(clips)] == ["a red circle", "a blue circle", None]

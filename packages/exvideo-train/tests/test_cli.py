@@ -49,6 +49,8 @@ def test_a_base_of_another_family(
         ({"optimizer.learning_rate": "fast"}, "optimizer.learning_rate: 'fast' is refused"),
         ({"optimiser": {"steps": 3}}, "optimiser is not a known key"),
         ({"extension.num_frames": 8}, "num_frames=8 is no extension of a base model of 8 frames"),
+        ({"data.size": [30, 32]}, "data.size: height x width is 30x32: give positive multiples of "),
+        ({"data.size": [4, 64]}, "data.size: height x width is 4x64: give positive multiples of "),
         ({"extension.base_frames": 12}, "num_frames=10 is no extension of a base model of 12 frames"),
     ],
 )

@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 from exvideo_train.data.dataset import Clip, Skip, cut_clips, find_files, require_clips
-from exvideo_train.data.scan import scan
+from exvideo_train.data.scan import VideoFile, scan
 from exvideo_train.data.sharing import Alone
 from exvideo_train.errors import UserError
 
@@ -32,6 +33,29 @@ def test_short_files_are_named(footage: Path, tmp_path: Path) -> None:
     assert "good.mp4 has 14 frames, a clip needs 15" in skips[0].reason
     with pytest.raises(UserError, match=r"No file in .* gives a clip \(.*good.mp4 has 14 frames, a clip needs 15"):
         require_clips(clips, tmp_path, [skip.reason for skip in skips])
+
+
+def test_links_are_followed_without_loops_and_no_suffix_is_asked_for(footage: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "real" / ".hidden").mkdir(parents=True)
+    for name in ("real/clip.mpg", "real/.hidden/clip.mp4", "real/._clip.mp4", "plain"):
+        (tmp_path / name).write_bytes((footage / "train" / "clip0.mp4").read_bytes())
+    (tmp_path / "real" / "clip.txt").write_text("a caption")
+    (tmp_path / "a" / "elsewhere").symlink_to(footage / "held_out")
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "up").symlink_to(tmp_path)
+    paths = find_files("data.videos", tmp_path)
+    assert [os.path.relpath(path, tmp_path) for path in paths] == [
+        "a/elsewhere/clip0.mp4", "plain", "real/clip.mpg"
+    ]  # fmt: skip
+
+
+def test_clips_that_hold_damaged_frames_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    clips, skips = cut_clips({path: VideoFile("0", 40, 8.0, damaged=(12, 13))}, num_frames=8, clip_stride=8)
+    assert [clip.start for clip in clips] == [0, 16, 24, 32]
+    assert [skip.reason for skip in skips] == [f"{path} has damaged frames in 1 of its 5 clips, which are left out."]
+    assert skips[0].damaged
 
 
 def test_folders_without_videos(tmp_path: Path) -> None:

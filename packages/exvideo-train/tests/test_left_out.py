@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_read_at_all_is_left_out_likewise(
 ) -> None:
     shutil.copytree(footage / "train", tmp_path / "videos" / "sub")
     config = load_config(make_config(**{"data.videos": str(tmp_path / "videos")}))
-    tries, real = [], scan_module.probe
+    tries, real = [], scan_module.examine
 
     def failing(path: Path) -> Any:
         tries.append(path.name)
@@ -136,12 +136,12 @@ def test_a_file_that_cannot_be_read_at_all_is_left_out_likewise(
             raise VideoError("clip2.mp4 is cut short.")
         return real(path)
 
-    monkeypatch.setattr(scan_module, "probe", failing)
+    monkeypatch.setattr(scan_module, "examine", failing)
     data = encoded(config, base)
     assert tries == ["clip0.mp4", "clip1.mp4", "clip2.mp4", "clip2.mp4"]
     told = capsys.readouterr().err
     assert told.startswith("Left out: sub/clip2.mp4: clip2.mp4 is cut short.\n")
-    monkeypatch.setattr(scan_module, "probe", real)
+    monkeypatch.setattr(scan_module, "examine", real)
     assert encoded(config, base).content == data.content
     assert len(data.training) == 6
     assert capsys.readouterr().err == told

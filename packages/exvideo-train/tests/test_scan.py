@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exvideo_infer import load_base, probe
+from exvideo_infer import examine, load_base
 from exvideo_infer.video_file import write_video
 from exvideo_train.config import load_config
 from exvideo_train.data import encode_data
@@ -65,9 +65,9 @@ def age(paths: list[Path], seconds: float = 100) -> None:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files that are probed, as they are."""
+    """Names of the files that are examined, as they are."""
     names = []
-    monkeypatch.setattr(scan_module, "probe", lambda path: names.append(path.name) or probe(path))
+    monkeypatch.setattr(scan_module, "examine", lambda path: names.append(path.name) or examine(path))
     return names
 
 

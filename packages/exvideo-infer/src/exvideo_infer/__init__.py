@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from exvideo_infer.prompts import unknown_words as unknown_words
     from exvideo_infer.prompts import words_beyond_end as words_beyond_end
     from exvideo_infer.sampler import denoise as denoise
+    from exvideo_infer.video_file import Examination as Examination
     from exvideo_infer.video_file import VideoError as VideoError
     from exvideo_infer.video_file import VideoInfo as VideoInfo
+    from exvideo_infer.video_file import examine as examine
     from exvideo_infer.video_file import iter_frames as iter_frames
     from exvideo_infer.video_file import probe as probe
     from exvideo_infer.video_file import read_clip as read_clip
@@ -40,12 +42,14 @@ _HOMES = {
     "Base": "bases.base",
     "BaseModelError": "bases.base",
     "Conditions": "conditions",
+    "Examination": "video_file",
     "ExVideoOutput": "pipeline",
     "ExVideoPipeline": "pipeline",
     "TextConditions": "conditions",
     "VideoError": "video_file",
     "VideoInfo": "video_file",
     "denoise": "sampler",
+    "examine": "video_file",
     "iter_frames": "video_file",
     "load_base": "bases",
     "probe": "video_file",

@@ -10,7 +10,7 @@ from exvideo_blocks import Extension, extension_of, family_of, load_extension, r
 from torch import Tensor
 
 from exvideo_infer.bases import load_base
-from exvideo_infer.bases.base import BaseModelError
+from exvideo_infer.bases.base import BaseModelError, size_multiple
 from exvideo_infer.bases.svd import TEXT_PARTS, SVDBase
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.decode import OUTPUT_TYPES, decode_clips
@@ -25,6 +25,7 @@ from exvideo_infer.request import (
     check_latents,
     check_positive,
     check_prompt_and_image,
+    check_size,
 )
 from exvideo_infer.sampler import OnStep, denoise, guidance_per_frame
 from exvideo_infer.sampling_defaults import SamplingDefaults, read_sampling_defaults
@@ -222,9 +223,7 @@ class ExVideoPipeline:
                 f"num_frames is {num_frames}, but the extension has {self.extension.config.num_frames}:"
                 " ask for no more than that, or load an extension trained for more."
             )
-        multiple = self.vae_scale_factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
-        if height < 1 or width < 1 or height % multiple or width % multiple:
-            raise ValueError(f"height x width is {height}x{width}: give positive multiples of {multiple}.")
+        check_size(height, width, size_multiple(self.unet, self.vae_scale_factor))
 
     def check_conditions(
         self, prompt: Prompt | None, image: FirstFrame | None

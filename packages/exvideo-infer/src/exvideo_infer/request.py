@@ -86,6 +86,12 @@ def check_latents(latents: Tensor | None, shape: tuple[int, ...]) -> None:
         raise ValueError(f"latents have shape {tuple(latents.shape)}: these arguments need {shape}.")
 
 
+def check_size(height: int, width: int, multiple: int) -> None:
+    """Raises ValueError if a network cannot work on clips of this size: both sides are positive multiples."""
+    if height < 1 or width < 1 or height % multiple or width % multiple:
+        raise ValueError(f"height x width is {height}x{width}: give positive multiples of {multiple}.")
+
+
 def check_choices(name: str, given: Sequence[str], choices: Sequence[str]) -> None:
     """Raises ValueError if one of those given is none of the choices."""
     for choice in given:

@@ -14,7 +14,7 @@ from exvideo_infer.bases import load_base
 from exvideo_infer.bases.animatediff import AnimateDiffBase
 from exvideo_infer.decode import to_uint8
 from exvideo_infer.prompts import warn_of_unread_words
-from exvideo_infer.request import check_positive
+from exvideo_infer.request import check_positive, check_size
 
 STEPS, GUIDANCE, FPS = 25, 7.5, 8.0  # what AnimateDiff is sampled with where a caller leaves it open
 
@@ -58,10 +58,9 @@ class TextRequest:
                 f"many, or ask for {known}, which it was trained at."
             )
         scale = base.pipeline.vae_scale_factor
-        side, multiple = (unet.config.sample_size or 64) * scale, scale * 2 ** (len(unet.config.block_out_channels) - 1)
+        side = (unet.config.sample_size or 64) * scale
         height, width = self.height or side, self.width or side
-        if height % multiple or width % multiple:
-            raise ValueError(f"height x width is {height}x{width}: give positive multiples of {multiple}.")
+        check_size(height, width, base.size_multiple)
         return {
             "prompt": self.prompt,
             "num_frames": frames,

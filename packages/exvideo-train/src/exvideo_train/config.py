@@ -1,5 +1,6 @@
 """The YAML that a person writes, checked whole before anything is loaded or written."""
 
+import os
 from collections.abc import Sequence
 from enum import Enum
 from importlib.util import find_spec
@@ -9,7 +10,16 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from exvideo_blocks import LEVELS, POSITIONS, ExtensionConfig
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from exvideo_train.errors import UserError
 from exvideo_train.yaml_keys import DuplicateKeyError, load_yaml
@@ -17,6 +27,7 @@ from exvideo_train.yaml_keys import DuplicateKeyError, load_yaml
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Here = Annotated[Path, AfterValidator(Path.expanduser)]  # `~` is the home folder
 Sigmas = Annotated[list[Positive], Field(min_length=1)]
 
 
@@ -55,12 +66,16 @@ class ExtensionSection(_Section):
 
 
 class DataSection(_Section):
-    """The clips that are trained on. Sizes in pixels, (height, width); strides in frames."""
+    """The clips that are trained on. Sizes in pixels, (height, width); strides in frames.
 
-    videos: Annotated[Path, Mark.FREE]  # the clips' own bytes are compared
+    More than `max_bad` files and clips that cannot be read stop the run; None for any number.
+    """
+
+    videos: Annotated[Here, Mark.FREE]  # the clips' own bytes are compared
     size: tuple[PositiveInt, PositiveInt]
     clip_stride: PositiveInt = 16
-    cache: Annotated[Path | None, Mark.FREE] = None
+    cache: Annotated[Here | None, Mark.FREE] = None
+    max_bad: Annotated[Annotated[int, Field(ge=0)] | None, Mark.FREE] = None
 
 
 class NoiseSection(_Section):
@@ -133,7 +148,7 @@ class EngineSection(_Section):
 class ValidationSection(_Section):
     """Held-out loss: each clip at each sigma with fixed noise, every `every` steps, at the start and at the end."""
 
-    videos: Path
+    videos: Here
     every: PositiveInt = 100
     sigmas: Sigmas = [1.0, 4.0, 20.0, 100.0]
     clip_stride: PositiveInt = 1_000_000
@@ -173,8 +188,9 @@ class TrackingSection(_Section):
 class TrainConfig(_Section):
     """One training run. `conditioning_dropout` is the share of samples without first frame and tokens, for guidance."""
 
-    base: Annotated[str, Mark.FREE]  # its weights are compared
-    output: Annotated[Path, Mark.FREE]
+    base: Annotated[Annotated[str, AfterValidator(os.path.expanduser)], Mark.FREE]  # its weights are compared
+    base_variant: Annotated[str | None, Mark.FREE] = None  # of its files: "fp16" for model.fp16.safetensors
+    output: Annotated[Here, Mark.FREE]
     seed: Annotated[int, Field(ge=0, lt=2**31), Mark.CHANGEABLE] = 0
     extension: ExtensionSection
     data: DataSection

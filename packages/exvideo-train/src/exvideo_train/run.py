@@ -162,7 +162,7 @@ def _follow(run: Run) -> Path:
 
 def _load(config: TrainConfig, processes: Processes, display: Display, requests: Requests) -> tuple[Any, Task, Data]:
     """The base's network on this process's device, its task, and the clips, encoded; the encoders are let go."""
-    base = load_base(config.base)
+    base = load_base(config.base, **({} if config.base_variant is None else {"variant": config.base_variant}))
     task = _task(config, base)
     requests.check()
     for network in base.encoders:
@@ -180,6 +180,11 @@ def _load(config: TrainConfig, processes: Processes, display: Display, requests:
 
 
 def _task(config: TrainConfig, base: Base) -> Task:
+    height, width = config.data.size
+    if height % base.size_multiple or width % base.size_multiple:
+        raise UserError(
+            f"data.size: height x width is {height}x{width}: give positive multiples of {base.size_multiple}."
+        )
     try:
         check_extends(base.network, config.extension.mounted)
         family = family_of(base.network)

@@ -13,6 +13,7 @@ from exvideo_infer.bases.base import Base, BaseModelError, check_is_folder_or_hu
 
 EMBEDDED = "embedded"
 INDEX = "model_index.json"
+WEIGHTS = ".safetensors"
 _LOADERS: dict[str, Callable[..., Base]] = {}
 
 
@@ -46,6 +47,7 @@ def load_base(directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None =
     name, kind = _find(directory_or_hub_id), pipeline_class(directory_or_hub_id, **kwargs)
     if kind not in _LOADERS:
         raise BaseModelError(f"{name} is of {kind}: give a base of {', '.join(_LOADERS)}.")
+    _check_variant(Path(name), kwargs.get("variant"))
     base = _LOADERS[kind](name, torch_dtype or torch.float32, **kwargs)
     try:
         family_of(base.network).objective(base.scheduler)
@@ -68,6 +70,24 @@ def pipeline_class(directory_or_hub_id: str | Path, **kwargs: Any) -> str | None
     with loading(name):
         found: str | None = DiffusionPipeline.load_config(name, **kwargs).get("_class_name")
     return found
+
+
+def _check_variant(folder: Path, variant: str | None) -> None:
+    """Looks into a folder, where weights may lie as `model.fp16.safetensors` alone, which is the variant fp16.
+
+    Raises:
+        BaseModelError: a part of the base has no weights of this variant, and has some of others; it names them.
+    """
+    for part in sorted({path.parent for path in folder.glob(f"*/*{WEIGHTS}")}):
+        names = {path.name.removesuffix(WEIGHTS).split("-0")[0] for path in part.glob(f"*{WEIGHTS}")}
+        variants = {name.partition(".")[2] or None for name in names}
+        if variant in variants or None in variants:  # diffusers takes the plain weights where a part has no others
+            continue
+        there = ", ".join(sorted(found for found in variants if found))
+        raise BaseModelError(
+            f"{part} holds weights of the variant {there} alone, and {variant or 'no variant'} was asked for: give "
+            f"variant={sorted(found for found in variants if found)[0]!r}, which exvideo-train calls base_variant."
+        )
 
 
 def _find(directory_or_hub_id: str | Path) -> str:

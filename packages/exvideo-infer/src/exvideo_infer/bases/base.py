@@ -26,6 +26,7 @@ class Base(Protocol):
         tokenizer: of a base that reads text; None in one that reads none.
         encoding_settings: all that `encode` goes by besides the weights of `encoders` and the tokenizer, as JSON can
             write it; equal for equal encodings, wherever the base was loaded from.
+        size_multiple: height and width of clips are multiples of so many pixels.
     """
 
     @property
@@ -38,6 +39,8 @@ class Base(Protocol):
     def tokenizer(self) -> Any: ...
     @property
     def encoding_settings(self) -> dict[str, Any]: ...
+    @property
+    def size_multiple(self) -> int: ...
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """Encodes one clip for training.
@@ -61,6 +64,11 @@ class Base(Protocol):
             motion_bucket_id: amount of motion, 0 (still) to 255.
         """
         ...
+
+
+def size_multiple(unet: Any, vae_scale_factor: int) -> int:
+    """Pixels that the sides of a clip are multiples of, so that every level of a UNet can halve its latents."""
+    return vae_scale_factor * int(2 ** (len(unet.config.block_out_channels) - 1))
 
 
 # Keys that say where a part comes from, and not what it computes. The last one's order changes from run to run.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, loading, settings_of
+from exvideo_infer.bases.base import BaseModelError, loading, settings_of, size_multiple
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.encoders import added_time_ids, embed, encode_clip, encode_first_frame
 
@@ -58,6 +58,11 @@ class SVDBase:
         """The configurations of the encoders, and the numbers of the image encoder's preprocessor."""
         parts = ("vae", "image_encoder", "feature_extractor", "text_encoder")
         return {part: settings_of(getattr(self, part)) for part in parts if getattr(self, part) is not None}
+
+    @property
+    def size_multiple(self) -> int:
+        """Pixels: the VAE's scale, halved again at each level of the UNet but the last."""
+        return size_multiple(self.network, int(2 ** (len(self.vae.config.block_out_channels) - 1)))
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """`latents` (frames, channels, height, width), `first_frame` (channels, height, width), not scaled, and

@@ -19,10 +19,10 @@ def read_caption(video: Path) -> str | None:
     """
     try:
         if video.with_suffix(".txt").is_file():
-            return video.with_suffix(".txt").read_text(encoding="utf-8").strip() or None
+            return video.with_suffix(".txt").read_text(encoding="utf-8-sig").strip() or None
         if not video.with_suffix(".json").is_file():
             return None
-        values = json.loads(video.with_suffix(".json").read_text(encoding="utf-8"))
+        values = json.loads(video.with_suffix(".json").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"The caption beside {video} cannot be read ({reason}): mend or remove the file.") from error

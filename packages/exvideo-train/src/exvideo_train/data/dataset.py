@@ -1,13 +1,15 @@
-"""Long clips from a folder of video files: which there are, and which files are too short."""
+"""Long clips from a folder of video files: which there are, and which files give none."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from exvideo_train.data.scan import VideoFile
 from exvideo_train.errors import UserError
 
-SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}
+# Of captions and lists beside the videos. Any other file is taken for a video until it is read.
+BESIDE = {".txt", ".json", ".jsonl", ".csv"}
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,17 @@ class Clip:
 
 @dataclass(frozen=True)
 class Skip:
-    """A file that gives no clip, and the reason."""
+    """A file that gives no clip, or fewer than it could, and the reason; `damaged` if it is not only too short."""
 
     path: Path
     reason: str
+    damaged: bool = False
 
 
 def find_files(key: str, folder: Path) -> list[Path]:
-    """The video files of a folder and its subfolders, in the order of their names.
+    """The files of a folder and its subfolders that may be videos, in the order of their names.
+
+    Those are all but hidden ones, captions and lists (`BESIDE`): a file that turns out to be none is named later.
 
     Args:
         key: of the folder in the configuration.
@@ -50,16 +55,34 @@ def find_files(key: str, folder: Path) -> list[Path]:
     if not folder.is_dir():
         problem = "is no folder" if folder.exists() else "does not exist"
         raise UserError(f"{key}: {folder} {problem}: give a folder of video files.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(
+        path
+        for path in _all_files(folder)
+        if path.suffix.lower() not in BESIDE and not path.name.startswith(".") and path.is_file()
+    )
     if not paths:
-        raise UserError(
-            f"{key}: the folder {folder} has no video file ({', '.join(sorted(SUFFIXES))}): give one that has."
-        )
+        raise UserError(f"{key}: the folder {folder} has no video file: give one that has.")
     return paths
 
 
+def _all_files(folder: Path) -> Iterator[Path]:
+    """Files of a folder and its subfolders. Links to folders are followed last, and no folder is entered twice."""
+    pending, entered = [str(folder)], set()
+    while pending:
+        for place, folders, names in os.walk(pending.pop(0)):
+            here = os.path.realpath(place)
+            if here in entered:
+                folders.clear()
+                continue
+            entered.add(here)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            below = [os.path.join(place, name) for name in folders]
+            pending += [path for path in below if os.path.islink(path)]
+            yield from (Path(place) / name for name in names)
+
+
 def cut_clips(files: Mapping[Path, VideoFile], num_frames: int, clip_stride: int) -> tuple[list[Clip], list[Skip]]:
-    """Every clip of some files, in their order, and the files that are too short.
+    """Every clip of some files, in their order; and files that are too short, and clips that hold damaged frames.
 
     Args:
         files: by their paths.
@@ -70,9 +93,14 @@ def cut_clips(files: Mapping[Path, VideoFile], num_frames: int, clip_stride: int
     skips: list[Skip] = []
     for path, file in files.items():
         starts = range(0, file.num_frames - num_frames + 1, clip_stride)
-        clips += [Clip(path, start, num_frames, file.fps) for start in starts]
+        whole = [start for start in starts if not any(start <= place < start + num_frames for place in file.damaged)]
+        clips += [Clip(path, start, num_frames, file.fps) for start in whole]
         if not starts:
             skips.append(Skip(path, f"{path} has {file.num_frames} frames, a clip needs {num_frames}."))
+        elif len(whole) < len(starts):
+            lost, clip = len(starts) - len(whole), "clip" if len(starts) == 1 else "clips"
+            reason = f"{path} has damaged frames in {lost} of its {len(starts)} {clip}, which are left out."
+            skips.append(Skip(path, reason, damaged=True))
     return clips, skips
 
 

@@ -14,7 +14,8 @@ from exvideo_train.data.captions import unread_captions, with_captions
 from exvideo_train.data.dataset import Clip, Skip
 from exvideo_train.data.footage import Footage, find_footage
 from exvideo_train.data.latent_cache import LatentCache
-from exvideo_train.data.left_out import LeftOut, keep_left_out, read_left_out, report_left_out
+from exvideo_train.data.left_out import LeftOut, keep_left_out, read_left_out
+from exvideo_train.data.report import check_bad, report_footage
 from exvideo_train.data.second_try import try_twice
 from exvideo_train.data.sharing import Alone, Sharing
 
@@ -51,10 +52,10 @@ def find_all_clips(config: TrainConfig) -> tuple[list[Clip], list[Clip], list[Sk
     Raises:
         UserError: as `find_footage`.
     """
-    footage, _ = find_footage(config, Alone(), [])
+    footage = find_footage(config, Alone(), [])
     training, held_out = [*(part.clips for part in footage), []][:2]
     skips = [Skip(part.source.folder / gone.clip, gone.reason) for part in footage for gone in part.left_out]
-    return training, held_out, [skip for part in footage for skip in part.short] + skips
+    return training, held_out, [skip for part in footage for skip in part.skips] + skips
 
 
 def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: Progress) -> Data:
@@ -69,25 +70,25 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
         progress: called with (clips done, clips in all) of this process.
 
     Raises:
-        UserError: nothing is left to train on, a held-out video is trained on, a caption cannot be read, or the cache
-            cannot be written to.
+        UserError: nothing is left to train on, more than `data.max_bad` files and clips cannot be read, a held-out
+            video is trained on, a caption cannot be read, or the cache cannot be written to.
     """
     before = processes.together(lambda: read_left_out(config.output))
-    footage, files = find_footage(config, processes, before)
+    footage = find_footage(config, processes, before)
     if base.tokenizer is not None:
         footage = [replace(part, clips=with_captions(part.clips)) for part in footage]
         if processes.is_main:
             clips = [clip for part in footage for clip in part.clips]
             print(*unread_captions(clips, base.tokenizer), sep="", end="", file=sys.stderr)
-    cache = LatentCache(config.cache, config.data.size, base, {path: file.sha256 for path, file in files.items()})
+    contents = {path: file.content for part in footage for path, file in part.files.items()}
+    cache = LatentCache(config.cache, config.data.size, base, contents)
     footage = _encode(footage, cache, base, before, processes, progress)
     left_out = [clip for part in footage for clip in part.left_out]
     if processes.is_main:
-        for skip in (skip for part in footage for skip in part.short):
-            print(f"Left out: {skip.reason}", file=sys.stderr)
-        report_left_out(left_out)
+        report_footage(footage, config.output)
     for part in footage:
         part.require_clips()
+    check_bad(footage, config.data.max_bad)
     if processes.is_main:
         keep_left_out(config.output, left_out, before)
     training, held_out = [*(part.clips for part in footage), []][:2]

@@ -1,5 +1,6 @@
 """The clips that the folders of a run give, found by all processes together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,25 +19,25 @@ class Footage:
     Args:
         source: the folder.
         clips: that are to be used.
-        short: files that are too short for a clip.
+        files: that could be read.
+        skips: files that are too short for a clip, or damaged in some of them.
         left_out: files and clips that could not be read, now or at an earlier start.
     """
 
     source: Source
     clips: list[Clip]
-    short: list[Skip]
+    files: Mapping[Path, VideoFile]
+    skips: list[Skip]
     left_out: list[LeftOut]
 
     def require_clips(self) -> None:
         """Raises UserError if there is no clip."""
-        reasons = [skip.reason for skip in self.short] + [left_out.reason for left_out in self.left_out]
+        reasons = [skip.reason for skip in self.skips] + [left_out.reason for left_out in self.left_out]
         require_clips(self.clips, self.source.folder, reasons)
 
 
-def find_footage(
-    config: TrainConfig, processes: Sharing, before: list[LeftOut]
-) -> tuple[list[Footage], dict[Path, VideoFile]]:
-    """Every clip of the training folder, and of the held-out one if there is one; and the files that could be read.
+def find_footage(config: TrainConfig, processes: Sharing, before: list[LeftOut]) -> list[Footage]:
+    """Every clip of the training folder, and of the held-out one if there is one.
 
     Every process must call, and gets the same.
 
@@ -58,11 +59,11 @@ def find_footage(
     footage = []
     for source, paths in zip(sources, listed, strict=True):
         usable = {path: files[path] for path in paths if path in files}
-        clips, short = cut_clips(usable, config.extension.num_frames, source.clip_stride)
+        clips, skips = cut_clips(usable, config.extension.num_frames, source.clip_stride)
         left_out = [
             gone.get(names[path]) or LeftOut(*names[path], reasons[path]) for path in paths if path not in files
         ]
-        footage.append(Footage(source, clips, short, left_out))
+        footage.append(Footage(source, clips, usable, skips, left_out))
         footage[-1].require_clips()
     check_contents(*({clip.path: files[clip.path] for clip in part.clips} for part in footage))
-    return [replace(part, clips=part.clips[: part.source.max_clips]) for part in footage], files
+    return [replace(part, clips=part.clips[: part.source.max_clips]) for part in footage]

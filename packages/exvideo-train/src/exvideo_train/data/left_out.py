@@ -74,14 +74,3 @@ def keep_left_out(output: Path, clips: list[LeftOut], before: list[LeftOut]) -> 
             ) from error
     if clips:
         print(f"{output / LEFT_OUT} keeps them out of this run: remove the file to try them again.", file=sys.stderr)
-
-
-def report_left_out(clips: list[LeftOut]) -> None:
-    """Prints a line a file, with the reason of its first clip."""
-    by_file: dict[tuple[str, str], list[LeftOut]] = {}
-    for clip in clips:
-        by_file.setdefault((clip.source, clip.file), []).append(clip)
-    for group in by_file.values():
-        names = [clip.clip for clip in group]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        print(f"Left out: {', '.join(names[:3])}{more}: {group[0].reason}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Video files, each probed and hashed by one process and then remembered: the next start of a run reads none of them.
+"""Video files, each decoded and hashed by one process and then remembered: the next start of a run reads none of them.
 
-files.json in the cache folder: {"format_version": 1, "files": {path: {"size", "mtime_ns", "sha256", "num_frames",
-"fps"}}}. It is a shortcut and no more: without it, or with a damaged one, the files are read again.
+files.json in the cache folder: {"format_version": 2, "files": {path: {"size", "mtime_ns", "file": fields of
+`VideoFile`}}}. It is a shortcut and no more: without it, or with a damaged one, the files are read again.
 """
 
 import json
@@ -9,29 +9,50 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-from exvideo_infer import probe
+from exvideo_infer import examine
 
 from exvideo_train.atomic import write_json
 from exvideo_train.data.second_try import try_twice
 from exvideo_train.data.sharing import Sharing
 
 MEMORY = "files.json"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 # A file that was written to so lately may be again without a later time: some filesystems count whole seconds.
 _SETTLED_SECONDS = 2.0
 
 
+# Before such files were shown upright, with square pixels and so on, their frames were cached under their hashes alone.
+_SHOWN = "as shown"
+
+
 @dataclass(frozen=True)
 class VideoFile:
-    """A file's hash in hex digits, its number of frames, and frames a second."""
+    """A file that was decoded from its beginning to its end.
+
+    Args:
+        sha256: of its bytes, in hex digits.
+        num_frames: that there are.
+        fps: mean frames a second.
+        as_stored: False if its frames are turned, stretched, mapped or made whole before they are used.
+        damaged: places of frames that cannot be decoded.
+        notes: what is unusual about it, a few words each.
+    """
 
     sha256: str
     num_frames: int
     fps: float
+    as_stored: bool = True
+    damaged: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def content(self) -> str:
+        """A name of what is read from it, in hex digits."""
+        return self.sha256 if self.as_stored else sha256(f"{self.sha256} {_SHOWN}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -40,17 +61,11 @@ class _Remembered:
 
     size: int
     mtime_ns: int
-    sha256: str
-    num_frames: int
-    fps: float
-
-    @property
-    def file(self) -> VideoFile:
-        return VideoFile(self.sha256, self.num_frames, self.fps)
+    file: VideoFile
 
 
 def scan(paths: list[Path], folder: Path, processes: Sharing) -> tuple[dict[Path, VideoFile], dict[Path, str]]:
-    """Probes and hashes video files, each process its share; every process must call, with the same paths.
+    """Decodes and hashes video files, each process its share; every process must call, with the same paths.
 
     Args:
         paths: of the files.
@@ -82,9 +97,12 @@ def scan(paths: list[Path], folder: Path, processes: Sharing) -> tuple[dict[Path
 
 
 def _read(path: Path, size: int, mtime_ns: int) -> _Remembered:
-    info = probe(path)
+    found = examine(path)
     with path.open("rb") as file:
-        return _Remembered(size, mtime_ns, file_digest(file, "sha256").hexdigest(), info.num_frames, info.fps)
+        digest = file_digest(file, "sha256").hexdigest()
+    info = found.info
+    shown = VideoFile(digest, info.num_frames, info.fps, found.as_stored, found.damaged, found.notes)
+    return _Remembered(size, mtime_ns, shown)
 
 
 def _read_memory(path: Path) -> dict[str, _Remembered]:
@@ -92,9 +110,16 @@ def _read_memory(path: Path) -> dict[str, _Remembered]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content["format_version"] != _FORMAT_VERSION:
             return {}
-        return {name: _Remembered(**values) for name, values in content["files"].items()}
+        return {
+            name: _Remembered(values["size"], values["mtime_ns"], _file_of(values["file"]))
+            for name, values in content["files"].items()
+        }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
+
+
+def _file_of(values: dict[str, Any]) -> VideoFile:
+    return VideoFile(**values | {"damaged": tuple(values["damaged"]), "notes": tuple(values["notes"])})
 
 
 def _remember(path: Path, memory: Mapping[str, _Remembered], fresh: Mapping[str, _Remembered]) -> None:

@@ -1,0 +1,86 @@
+"""What the folders of a run give, said before anything is paid for: clips, unusual files, and what is left out.
+
+data.json in the output folder: {"format_version": 1, "folders": [{"key", "folder", "clips", "files": [{"file",
+"frames", "fps", "clips", "notes"}], "left_out": [{"name", "reason"}]}]}.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from exvideo_train.atomic import write_json
+from exvideo_train.data.footage import Footage
+from exvideo_train.data.left_out import LeftOut
+from exvideo_train.errors import UserError
+
+REPORT = "data.json"
+
+
+def report_footage(footage: list[Footage], output: Path) -> None:
+    """Prints a line for each file that is unusual or left out and one for each folder, and writes `REPORT`.
+
+    Raises:
+        UserError: the output folder cannot be written to.
+    """
+    for part in footage:
+        noted = {path: file.notes for path, file in part.files.items() if file.notes}
+        for path, notes in noted.items():
+            print(f"Noted: {path}: {'; '.join(notes)}.", file=sys.stderr)
+        for skip in part.skips:
+            print(f"Left out: {skip.reason}", file=sys.stderr)
+        _print_left_out(part.left_out)
+        gone = len({left_out.file for left_out in part.left_out if left_out.content is None})
+        if noted or gone:
+            used = len({clip.path for clip in part.clips})
+            print(
+                f"{part.source.key}: {len(part.clips)} clips of {used} files; {len(noted)} files are unusual, {gone} "
+                f"cannot be read. {output / REPORT} says all.",
+                file=sys.stderr,
+            )
+    try:
+        write_json(output / REPORT, {"format_version": 1, "folders": [_described(part) for part in footage]})
+    except OSError as error:
+        raise UserError(
+            f"The folder {output} cannot be written to ({error.strerror}): mend that, or name another output."
+        ) from error
+
+
+def check_bad(footage: list[Footage], most: int | None) -> None:
+    """Raises UserError if more than `most` files and clips cannot be read, naming them; None for any number."""
+    bad = [left_out.clip for part in footage for left_out in part.left_out]
+    bad += [str(skip.path) for part in footage for skip in part.skips if skip.damaged]
+    if most is not None and len(bad) > most:
+        raise UserError(
+            f"{len(bad)} files and clips cannot be read, and data.max_bad is {most}: {', '.join(bad)}. "
+            "Mend or remove them, or raise data.max_bad."
+        )
+
+
+def _described(part: Footage) -> dict[str, Any]:
+    clips = Counter(clip.path for clip in part.clips)
+    files = [
+        {
+            "file": str(path),
+            "frames": file.num_frames,
+            "fps": file.fps,
+            "clips": clips[path],
+            "notes": list(file.notes),
+        }
+        for path, file in part.files.items()
+    ]
+    left_out = [{"name": str(skip.path), "reason": skip.reason} for skip in part.skips]
+    left_out += [{"name": gone.clip, "reason": gone.reason} for gone in part.left_out]
+    about = {"key": part.source.key, "folder": str(part.source.folder), "clips": len(part.clips)}
+    return about | {"files": files, "left_out": left_out}
+
+
+def _print_left_out(clips: list[LeftOut]) -> None:
+    """Prints a line a file, with the reason of its first clip."""
+    by_file: dict[tuple[str, str], list[LeftOut]] = {}
+    for clip in clips:
+        by_file.setdefault((clip.source, clip.file), []).append(clip)
+    for group in by_file.values():
+        names = [clip.clip for clip in group]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        print(f"Left out: {', '.join(names[:3])}{more}: {group[0].reason}", file=sys.stderr)
