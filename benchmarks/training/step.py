@@ -22,6 +22,7 @@ from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data, encode_data
 from exvideo_train.engine import Engine
 from exvideo_train.loop import train_step
+from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes
 from exvideo_train.state import TrainState
 from exvideo_train.step import Batch, Task, collate
@@ -87,6 +88,7 @@ class Contest:
         unet, self.extension = self._extended_unet(size)
         parameters = self.extension.trainable_parameters(context_tokens=1)
         self.engine = Engine(unet, parameters, self.config, self.processes)
+        self.batches = Batches(self.config, self.task.objective, self.data, self.processes, self.engine.micro_batches)
         self.bare = self._bare_loop(size, conditions.torch_dtype)
         self.clips, self.held_out = (
             [self._in_memory(clip) for clip in clips] for clips in (self.data.training, self.data.held_out)
@@ -101,7 +103,7 @@ class Contest:
 
     def ours(self) -> dict[str, float]:
         """One step of exvideo_train."""
-        return train_step(self.config, self.task, self.engine, self.data, self.state).figures
+        return train_step(self.config, self.task, self.engine, self.data, self.batches, self.state).figures
 
     def recorded(self) -> None:
         """One step of exvideo_train with what its loop does after it."""

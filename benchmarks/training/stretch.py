@@ -69,7 +69,18 @@ class Stretches:
             contest.task, config.validation, config, data.cache, data.held_out, contest.processes, requests
         )
         self.run = Run(
-            config, contest.task, engine, data, contest.state, writer, validation, {}, tracker, Display(False), requests
+            config,
+            contest.task,
+            engine,
+            data,
+            contest.batches,
+            contest.state,
+            writer,
+            validation,
+            base_figures={},
+            tracker=tracker,
+            display=Display(False),
+            requests=requests,
         )
 
     def ours(self, save_every: int = NEVER) -> None:

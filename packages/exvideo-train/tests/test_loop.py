@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -121,6 +122,16 @@ def assert_a_killed_run_resumes_to_the_same_bits(make_config: MakeConfig, tmp_pa
 
 def test_killed_in_mid_run_it_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
     assert_a_killed_run_resumes_to_the_same_bits(make_config, tmp_path)
+
+
+def test_what_is_made_ahead_changes_no_bit(make_config: MakeConfig, runs: Any, tmp_path: Path) -> None:
+    changes = {"data.cache": str(tmp_path / "cache"), "conditioning_dropout": 0.5, "optimizer.batch_size": 3}
+    for ahead in (0, 2, 8):
+        path = make_config(f"ahead{ahead}", **changes, **{"data.prefetch": ahead, "checkpoint.every": 100})
+        assert main(["--config", str(path)]) == 0
+    for ahead in (2, 8):
+        runs.assert_same_end("ahead0", f"ahead{ahead}", 4)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
 @pytest.mark.long

@@ -68,7 +68,8 @@ class ExtensionSection(_Section):
 class DataSection(_Section):
     """The clips that are trained on. Sizes in pixels, (height, width); strides in frames.
 
-    More than `max_bad` files and clips that cannot be read stop the run; None for any number.
+    More than `max_bad` files and clips that cannot be read stop the run; None for any number. Batches are made
+    `prefetch` steps ahead, in threads.
     """
 
     videos: Annotated[Here, Mark.FREE]  # the clips' own bytes are compared
@@ -76,6 +77,7 @@ class DataSection(_Section):
     clip_stride: PositiveInt = 16
     cache: Annotated[Here | None, Mark.FREE] = None
     max_bad: Annotated[Annotated[int, Field(ge=0)] | None, Mark.FREE] = None
+    prefetch: Annotated[Annotated[int, Field(ge=0)], Mark.FREE] = 2
 
 
 class NoiseSection(_Section):

@@ -22,8 +22,9 @@ from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingSto
 from exvideo_train.guard import History, Sample, Verdict, Word, agree, refuse_step
 from exvideo_train.memory import peak_gib, start_phase
 from exvideo_train.noise import clip_of_sample
+from exvideo_train.prefetch import Batches
 from exvideo_train.state import TrainState
-from exvideo_train.step import Batch, Task, training_batch
+from exvideo_train.step import Batch, Task
 from exvideo_train.stop import Requests
 from exvideo_train.tracking import Tracker
 from exvideo_train.validation import Validation
@@ -45,6 +46,7 @@ class Run:
     task: Task
     engine: Engine
     data: Data
+    batches: Batches
     state: TrainState
     writer: CheckpointWriter
     validation: Validation | None
@@ -73,7 +75,9 @@ def loop(run: Run) -> None:
         if stop:
             _stop(run)
         try:
-            step = train_step(config, run.task, run.engine, run.data, state, lambda: _word_of(run), run.history)
+            step = train_step(
+                config, run.task, run.engine, run.data, run.batches, state, lambda: _word_of(run), run.history
+            )
         except TrainingDivergedError as error:
             run.writer.finish()
             error.saved = run.writer.last_step
@@ -147,6 +151,7 @@ def train_step(
     task: Task,
     engine: Engine,
     data: Data,
+    batches: Batches,
     state: TrainState,
     asked: Callable[[], dict[str, Any]] = nothing_asked,
     history: History | None = None,
@@ -164,17 +169,14 @@ def train_step(
     started, waited = time.perf_counter(), 0.0
     learning_rate = config.optimizer.learning_rate_at(state.step)
     engine.set_learning_rate(learning_rate)
-    own = engine.processes.share(list(range(config.optimizer.batch_size)))
-    size = config.optimizer.micro_batch_size
     made: list[tuple[list[int], Batch, torch.Tensor]] = []
     for turn in range(engine.micro_batches):
         clock = time.perf_counter()
-        samples = own[turn * size :][:size]
-        batch = training_batch(config, task.objective, data.cache, data.training, state.step, samples)
+        batch = batches.take(state.step, turn)
         waited += time.perf_counter() - clock
         losses = task.loss(engine, batch.to(engine.processes.device), engine.dtype)
         engine.backward(losses.mean(), turn)
-        made.append((samples, batch, losses.detach()))
+        made.append((batches.samples(turn), batch, losses.detach()))
     total = torch.cat([losses for _, _, losses in made]).double().sum().item()
     peak = peak_gib(engine.processes.device)
     verdict = agree(engine.processes, Word(total, engine.gradient_square(), peak_gib=peak, **asked()))

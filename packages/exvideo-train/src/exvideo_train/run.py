@@ -36,6 +36,7 @@ from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserEr
 from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.memory import peak_gib, start_phase
+from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes, is_of_a_collective
 from exvideo_train.state import TrainState
 from exvideo_train.step import Task
@@ -127,8 +128,22 @@ def _train(
         tracker = _tracker(config, processes, state)
         display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
         start_phase(processes.device)
-        run = Run(config, task, engine, data, state, writer, validation, base_figures, tracker, display, requests)
-        path = _follow(run)
+        with closing(Batches(config, task.objective, data, processes, engine.micro_batches)) as batches:
+            run = Run(
+                config,
+                task,
+                engine,
+                data,
+                batches,
+                state,
+                writer,
+                validation,
+                base_figures,
+                tracker,
+                display,
+                requests,
+            )
+            path = _follow(run)
     if compiled is not None:
         display.compiled(compiled)
     return path

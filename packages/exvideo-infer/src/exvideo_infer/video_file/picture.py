@@ -147,7 +147,7 @@ def needs_mapping(frame: av.VideoFrame) -> bool:
 
 
 def notes_of(frame: av.VideoFrame, pixel_aspect: Fraction | None, path: str | Path) -> list[str]:
-    """What is unusual about a frame, a few words each, all of it dealt with; raises as `turn_of`."""
+    """Traits of a frame that are unusual, a few words each, all of them dealt with; raises as `turn_of`."""
     notes = [str(turn_of(frame, path))]
     if pixel_aspect not in (None, 1):
         notes.append(f"pixels of {pixel_aspect.numerator}:{pixel_aspect.denominator}, made square")

@@ -1,4 +1,4 @@
-"""What the folders of a run give, said before anything is paid for: clips, unusual files, and what is left out.
+"""The data of a run, told before anything is paid for: clips, unusual files, and what is left out.
 
 data.json in the output folder: {"format_version": 1, "folders": [{"key", "folder", "clips", "files": [{"file",
 "frames", "fps", "clips", "notes"}], "left_out": [{"name", "reason"}]}]}.
