@@ -3,14 +3,16 @@ from pathlib import Path
 
 import pytest
 from exvideo_train.data.dataset import Clip, Skip, cut_clips, find_files, require_clips
+from exvideo_train.data.manifest import Entry
 from exvideo_train.data.scan import VideoFile, scan
 from exvideo_train.data.sharing import Alone
 from exvideo_train.errors import UserError
 
 
 def clips_of(folder: Path, memory: Path, num_frames: int, clip_stride: int) -> tuple[list[Clip], list[Skip]]:
-    files, _ = scan(find_files("data.videos", folder), memory, Alone())
-    return cut_clips(files, num_frames, clip_stride)
+    paths = find_files("data.videos", folder)
+    files, _ = scan(paths, memory, Alone())
+    return cut_clips([Entry(path) for path in paths], files, num_frames, clip_stride)
 
 
 def test_clips_of_a_folder_in_order(footage: Path, tmp_path: Path) -> None:
@@ -52,14 +54,15 @@ def test_links_are_followed_without_loops_and_no_suffix_is_asked_for(footage: Pa
 
 def test_clips_that_hold_damaged_frames_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    clips, skips = cut_clips({path: VideoFile("0", 40, 8.0, damaged=(12, 13))}, num_frames=8, clip_stride=8)
+    clips, skips = cut_clips([Entry(path)], {path: VideoFile("0", 40, 8.0, damaged=(12, 13))}, 8, 8)
     assert [clip.start for clip in clips] == [0, 16, 24, 32]
     assert [skip.reason for skip in skips] == [f"{path} has damaged frames in 1 of its 5 clips, which are left out."]
     assert skips[0].damaged
 
 
 def test_folders_without_videos(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^data\.videos: .*absent does not exist: give a folder of video files\.$"):
+    lists = r"give a folder of video files, or a list \(\.jsonl, \.csv, \.json\)\.$"
+    with pytest.raises(UserError, match=rf"^data\.videos: .*absent does not exist: {lists}"):
         find_files("data.videos", tmp_path / "absent")
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(

@@ -181,7 +181,7 @@ def test_a_folder_of_two_hundred(
     assert len([line for line in said if line.startswith("Left out: ")]) == 15
     summary = "data.videos: 185 clips of 185 files; 9 files are unusual, 12 cannot be read."
     assert f"{summary} {tmp_path / 'run' / 'data.json'} says all." in said
-    report = json.loads((tmp_path / "run" / "data.json").read_text())["folders"][0]
+    report = json.loads((tmp_path / "run" / "data.json").read_text())["sources"][0]
     assert report["clips"] == 185
     assert len(report["left_out"]) == 15
     assert {Path(file["file"]).name for file in report["files"] if file["notes"]} >= set(notes)

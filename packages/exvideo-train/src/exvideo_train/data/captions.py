@@ -1,4 +1,4 @@
-"""Captions of clips: a file beside the video, `<stem>.txt` or a `<stem>.json` with a "caption"."""
+"""Captions of clips that no list gives: a file beside the video, `<stem>.txt` or a `<stem>.json` with a "caption"."""
 
 import json
 from dataclasses import replace
@@ -35,13 +35,14 @@ def read_caption(video: Path) -> str | None:
 
 
 def with_captions(clips: list[Clip]) -> list[Clip]:
-    """The clips, each with the caption of its video.
+    """The clips, each with the caption of its video where it has none of its own.
 
     Raises:
         UserError: as `read_caption`.
     """
-    captions = {path: read_caption(path) for path in sorted({clip.path for clip in clips})}
-    return [replace(clip, caption=captions[clip.path]) for clip in clips]
+    bare = sorted({clip.path for clip in clips if clip.caption is None})
+    captions = {path: read_caption(path) for path in bare}
+    return [clip if clip.caption is not None else replace(clip, caption=captions[clip.path]) for clip in clips]
 
 
 def unread_captions(clips: list[Clip], tokenizer: Any) -> list[str]:
@@ -51,15 +52,15 @@ def unread_captions(clips: list[Clip], tokenizer: Any) -> list[str]:
         clips: as `with_captions` gives them.
         tokenizer: of the base that reads the captions.
     """
-    captions = {clip.path: clip.caption for clip in clips}
-    missing = [path for path, caption in captions.items() if caption is None]
-    known = [caption for caption in captions.values() if caption is not None]
+    missing = sorted({clip.path for clip in clips if clip.caption is None})
+    known = list(dict.fromkeys(clip.caption for clip in clips if clip.caption is not None))
     unknown = unknown_words(tokenizer, known)
     long = [caption for caption in known if words_beyond_end(tokenizer, caption)]
     lines = []
     if missing:
+        videos = len({clip.path for clip in clips})
         lines.append(
-            f"{len(missing)} of {len(captions)} videos have no caption and get the empty prompt ({missing[0]} is the "
+            f"{len(missing)} of {videos} videos have no caption and get the empty prompt ({missing[0]} is the "
             "first); a caption is a .txt file beside the video.\n"
         )
     if unknown:

@@ -1,10 +1,11 @@
 """Long clips from a folder of video files: which there are, and which files give none."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from exvideo_train.data.manifest import Entry
 from exvideo_train.data.scan import VideoFile
 from exvideo_train.errors import UserError
 
@@ -28,7 +29,7 @@ class Clip:
 
     def name_in(self, folder: Path) -> str:
         """The clip's file in a folder that holds it, and its start: "sub/a.mp4@16"."""
-        return f"{self.path.relative_to(folder).as_posix()}@{self.start}"
+        return f"{name_in(folder, self.path)}@{self.start}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def find_files(key: str, folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         problem = "is no folder" if folder.exists() else "does not exist"
-        raise UserError(f"{key}: {folder} {problem}: give a folder of video files.")
+        raise UserError(f"{key}: {folder} {problem}: give a folder of video files, or a list (.jsonl, .csv, .json).")
     paths = sorted(
         path
         for path in _all_files(folder)
@@ -81,27 +82,51 @@ def _all_files(folder: Path) -> Iterator[Path]:
             yield from (Path(place) / name for name in names)
 
 
-def cut_clips(files: Mapping[Path, VideoFile], num_frames: int, clip_stride: int) -> tuple[list[Clip], list[Skip]]:
-    """Every clip of some files, in their order; and files that are too short, and clips that hold damaged frames.
+def name_in(folder: Path, path: Path) -> str:
+    """A file's name in a folder that holds it, "sub/a.mp4"; its path where it lies elsewhere, as a list can say."""
+    return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
+
+
+def cut_clips(
+    entries: Sequence[Entry], files: Mapping[Path, VideoFile], num_frames: int, clip_stride: int
+) -> tuple[list[Clip], list[Skip]]:
+    """Every clip of some stretches, in their order; and those that are too short, and clips that hold damaged frames.
 
     Args:
-        files: by their paths.
+        entries: stretches; those of files that could not be read are passed over.
+        files: that could be read, by their paths.
         num_frames: length of a clip in frames, taken one after the other as the file has them.
-        clip_stride: frames from the start of a clip to the start of the next one in the same file.
+        clip_stride: frames from the start of a clip to the start of the next one in the same stretch.
+
+    Raises:
+        UserError: two stretches give the same clip.
     """
-    clips: list[Clip] = []
+    clips: dict[tuple[Path, int], Clip] = {}
     skips: list[Skip] = []
-    for path, file in files.items():
-        starts = range(0, file.num_frames - num_frames + 1, clip_stride)
+    for entry in entries:
+        path, file = entry.path, files.get(entry.path)
+        if file is None:
+            continue
+        if max(entry.start, entry.end or 0) > file.num_frames:
+            reason = (
+                f"{path} has {file.num_frames} frames, and its row asks for {entry.start} to {entry.end or 'the end'}."
+            )
+            skips.append(Skip(path, reason))
+            continue
+        length = (file.num_frames if entry.end is None else entry.end) - entry.start
+        starts = range(entry.start, entry.start + length - num_frames + 1, clip_stride)
         whole = [start for start in starts if not any(start <= place < start + num_frames for place in file.damaged)]
-        clips += [Clip(path, start, num_frames, file.fps) for start in whole]
+        for start in whole:
+            if (path, start) in clips:
+                raise UserError(f"The clip of {path} from frame {start} is in two rows: give stretches that differ.")
+            clips[path, start] = Clip(path, start, num_frames, entry.fps or file.fps, entry.caption)
         if not starts:
-            skips.append(Skip(path, f"{path} has {file.num_frames} frames, a clip needs {num_frames}."))
+            skips.append(Skip(path, f"{path} has {length} frames, a clip needs {num_frames}."))
         elif len(whole) < len(starts):
             lost, clip = len(starts) - len(whole), "clip" if len(starts) == 1 else "clips"
             reason = f"{path} has damaged frames in {lost} of its {len(starts)} {clip}, which are left out."
             skips.append(Skip(path, reason, damaged=True))
-    return clips, skips
+    return list(clips.values()), skips
 
 
 def require_clips(clips: list[Clip], folder: Path, reasons: list[str]) -> None:

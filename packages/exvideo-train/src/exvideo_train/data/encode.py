@@ -75,7 +75,9 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
     """
     before = processes.together(lambda: read_left_out(config.output))
     footage = find_footage(config, processes, before)
-    if base.tokenizer is not None:
+    if base.tokenizer is None:
+        footage = [replace(part, clips=[replace(clip, caption=None) for clip in part.clips]) for part in footage]
+    else:
         footage = [replace(part, clips=with_captions(part.clips)) for part in footage]
         if processes.is_main:
             clips = [clip for part in footage for clip in part.clips]
@@ -92,7 +94,7 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
     if processes.is_main:
         keep_left_out(config.output, left_out, before)
     training, held_out = [*(part.clips for part in footage), []][:2]
-    return Data(cache, training, held_out, config.data.videos)
+    return Data(cache, training, held_out, footage[0].source.folder)
 
 
 def _encode(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from exvideo_train.config import TrainConfig
-from exvideo_train.data.dataset import Clip, Skip, cut_clips, find_files, require_clips
+from exvideo_train.data.dataset import Clip, Skip, cut_clips, name_in, require_clips
 from exvideo_train.data.left_out import LeftOut
 from exvideo_train.data.scan import VideoFile, scan
 from exvideo_train.data.sharing import Sharing
@@ -33,7 +33,7 @@ class Footage:
     def require_clips(self) -> None:
         """Raises UserError if there is no clip."""
         reasons = [skip.reason for skip in self.skips] + [left_out.reason for left_out in self.left_out]
-        require_clips(self.clips, self.source.folder, reasons)
+        require_clips(self.clips, self.source.videos, reasons)
 
 
 def find_footage(config: TrainConfig, processes: Sharing, before: list[LeftOut]) -> list[Footage]:
@@ -48,18 +48,19 @@ def find_footage(config: TrainConfig, processes: Sharing, before: list[LeftOut])
         UserError: a folder is missing or gives no clip, or a held-out file has the bytes of one that is trained on.
     """
     sources = sources_of(config)
-    listed = processes.together(lambda: [find_files(source.key, source.folder) for source in sources])
+    listed = processes.together(lambda: [source.entries() for source in sources])
     gone = {left_out.key: left_out for left_out in before}
     names = {
-        path: (source.key, path.relative_to(source.folder).as_posix(), None)
-        for source, paths in zip(sources, listed, strict=True)
-        for path in paths
+        entry.path: (source.key, name_in(source.folder, entry.path), None)
+        for source, entries in zip(sources, listed, strict=True)
+        for entry in entries
     }
     files, reasons = scan([path for path, name in names.items() if name not in gone], config.cache, processes)
     footage = []
-    for source, paths in zip(sources, listed, strict=True):
+    for source, entries in zip(sources, listed, strict=True):
+        paths = dict.fromkeys(entry.path for entry in entries)
         usable = {path: files[path] for path in paths if path in files}
-        clips, skips = cut_clips(usable, config.extension.num_frames, source.clip_stride)
+        clips, skips = cut_clips(entries, usable, config.extension.num_frames, source.clip_stride)
         left_out = [
             gone.get(names[path]) or LeftOut(*names[path], reasons[path]) for path in paths if path not in files
         ]

@@ -1,6 +1,6 @@
 """The data of a run, told before anything is paid for: clips, unusual files, and what is left out.
 
-data.json in the output folder: {"format_version": 1, "folders": [{"key", "folder", "clips", "files": [{"file",
+data.json in the output folder: {"format_version": 1, "sources": [{"key", "videos", "clips", "files": [{"file",
 "frames", "fps", "clips", "notes"}], "left_out": [{"name", "reason"}]}]}.
 """
 
@@ -18,7 +18,7 @@ REPORT = "data.json"
 
 
 def report_footage(footage: list[Footage], output: Path) -> None:
-    """Prints a line for each file that is unusual or left out and one for each folder, and writes `REPORT`.
+    """Prints a line for each file that is unusual or left out and one for each source, and writes `REPORT`.
 
     Raises:
         UserError: the output folder cannot be written to.
@@ -39,7 +39,7 @@ def report_footage(footage: list[Footage], output: Path) -> None:
                 file=sys.stderr,
             )
     try:
-        write_json(output / REPORT, {"format_version": 1, "folders": [_described(part) for part in footage]})
+        write_json(output / REPORT, {"format_version": 1, "sources": [_described(part) for part in footage]})
     except OSError as error:
         raise UserError(
             f"The folder {output} cannot be written to ({error.strerror}): mend that, or name another output."
@@ -71,7 +71,7 @@ def _described(part: Footage) -> dict[str, Any]:
     ]
     left_out = [{"name": str(skip.path), "reason": skip.reason} for skip in part.skips]
     left_out += [{"name": gone.clip, "reason": gone.reason} for gone in part.left_out]
-    about = {"key": part.source.key, "folder": str(part.source.folder), "clips": len(part.clips)}
+    about = {"key": part.source.key, "videos": str(part.source.videos), "clips": len(part.clips)}
     return about | {"files": files, "left_out": left_out}
 
 

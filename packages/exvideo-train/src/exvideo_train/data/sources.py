@@ -1,4 +1,4 @@
-"""The folders that a run takes clips from. They share no file and no content: held-out clips are never trained on."""
+"""The folders and lists that clips come from. They share no file: held-out clips are never trained on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.data.dataset import find_files
+from exvideo_train.data.manifest import HELD_OUT, TRAINING, Entry, is_manifest, read_manifest
 from exvideo_train.data.scan import VideoFile
 from exvideo_train.errors import UserError
 
@@ -15,45 +16,63 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of video files.
+    """A folder of video files, or a list of stretches of them.
 
     Args:
-        key: of the folder in the configuration.
-        folder: searched with its subfolders.
-        clip_stride: frames from the start of a clip to the start of the next one in the same file.
+        key: of it in the configuration.
+        videos: the folder, searched with its subfolders, or the list.
+        split: the rows of a list that are meant.
+        clip_stride: frames from the start of a clip to the start of the next one in the same stretch.
         max_clips: the first so many are taken; all if None.
     """
 
     key: str
-    folder: Path
+    videos: Path
+    split: str
     clip_stride: int
     max_clips: int | None = None
 
+    @property
+    def folder(self) -> Path:
+        """The folder that files are named in."""
+        return self.videos.parent if is_manifest(self.videos) else self.videos
+
+    def entries(self) -> list[Entry]:
+        """Whole files of a folder, or the rows of a list; reads no video.
+
+        Raises:
+            UserError: there is no video file, or the list is not as it must be.
+        """
+        if is_manifest(self.videos):
+            return read_manifest(self.key, self.videos, self.split)
+        return [Entry(path) for path in find_files(self.key, self.videos)]
+
 
 def sources_of(config: TrainConfig) -> list[Source]:
-    """The folder of the training clips, and that of the held-out clips if the run has any."""
-    sources = [Source(_TRAINING, config.data.videos, config.data.clip_stride)]
+    """Those of the training clips, and of the held-out clips if the run has any."""
+    sources = [Source(_TRAINING, config.data.videos, TRAINING, config.data.clip_stride)]
     if config.validation is not None:
         section = config.validation
-        sources.append(Source(_HELD_OUT, section.videos, section.clip_stride, section.max_clips))
+        sources.append(Source(_HELD_OUT, section.videos, HELD_OUT, section.clip_stride, section.max_clips))
     return sources
 
 
 def check_folders(config: TrainConfig) -> None:
-    """Looks at the folders and reads no video: to be called before anything slow.
+    """Looks at folders and lists and reads no video: to be called before anything slow.
 
     Raises:
-        UserError: a folder is missing or has no video file, or a file is both trained on and held out: under one of the
-            folders inside the other, or by a link.
+        UserError: a folder is missing or has no video file, a list is not as it must be, or a file is both trained on
+            and held out: under one of the folders inside the other, by a link, or in rows of both splits.
     """
-    training, *others = [(source, find_files(source.key, source.folder)) for source in sources_of(config)]
-    trained_on = {path.resolve() for path in training[1]}
-    for source, paths in others:
-        both = [str(path) for path in paths if path.resolve() in trained_on]
+    training, *others = [(source, source.entries()) for source in sources_of(config)]
+    trained_on = {entry.path.resolve() for entry in training[1]}
+    for source, entries in others:
+        both = sorted({str(entry.path) for entry in entries if entry.path.resolve() in trained_on})
         if both:
             raise UserError(
-                f"{source.key} ({source.folder}) and {training[0].key} ({training[0].folder}) share {_files(both)}: "
-                "held-out clips are never trained on, so give two folders, neither inside the other."
+                f"{source.key} ({source.videos}) and {training[0].key} ({training[0].videos}) share {_files(both)}: "
+                "held-out clips are never trained on, so give two folders, neither inside the other, or rows of "
+                "different files."
             )
 
 
