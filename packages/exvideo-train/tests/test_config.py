@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -6,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from exvideo_blocks import ExtensionConfig
+from exvideo_train.cli import main
 from exvideo_train.config import load_config
 from exvideo_train.errors import UserError
 
@@ -134,3 +138,58 @@ def test_every_shipped_configuration_is_valid_and_comments_every_key(path: Path)
 
 def test_there_are_shipped_configurations() -> None:
     assert {"quickstart.yaml", "tiny.yaml"} <= {path.name for path in SHIPPED}
+
+
+def test_settings_are_as_if_the_file_had_them(make_config: MakeConfig) -> None:
+    path = make_config()
+    config = load_config(path, settings=["optimizer.steps=9", "data.size=[64, 32]", "seed=3", "validation.videos=held"])
+    assert (config.optimizer.steps, config.data.size, config.seed) == (9, (64, 32), 3)
+    assert config.validation is not None
+    assert config.validation.videos == Path("held")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("optimizer.steps", "optimizer.steps: give section.key=value"),
+        ("=3", "=3: give section.key=value"),
+        ("a.b.c=3", "a.b.c=3: give section.key=value"),
+        ("optimizer.stops=3", r"optimizer\.stops is not a known key"),
+        ("optimizer.steps=[", "'\\[' is no value in YAML"),
+        ("optimizer.steps=few", r"optimizer\.steps: 'few' is refused"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(make_config: MakeConfig, setting: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config(make_config(), settings=[setting])
+    with pytest.raises(UserError, match="seed is given twice"):
+        load_config(make_config(), settings=["seed=1", "seed=2"])
+
+
+def test_the_printed_settings_give_the_same_run_and_say_where_each_is_from(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_config()
+    command = ["--config", str(path), "--print-config", "--change", "optimizer.learning_rate=1e-6", "seed=7"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    (tmp_path / "printed.yaml").write_text(printed)
+    assert load_config(tmp_path / "printed.yaml") == load_config(path, ["optimizer.learning_rate=1e-6"], ["seed=7"])
+    lines = [line.strip() for line in printed.splitlines()]
+    assert "seed: 7 # command line" in lines
+    assert "learning_rate: 1.0e-06 # command line" in lines
+    assert f"num_frames: 10 # {path}" in lines
+    assert "weight_decay: 0.01 # default" in lines
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_schema_takes_what_ships_and_refuses_a_wrong_key(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--print-schema"]) == 0
+    (tmp_path / "schema.json").write_text(capsys.readouterr().out)
+    wrong = make_config(**{"optimizer.stops": 3})
+    check = ["check-jsonschema", "--schemafile", str(tmp_path / "schema.json")]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    assert subprocess.run([*check, *map(str, SHIPPED)], env=environment).returncode == 0
+    assert subprocess.run([*check, str(wrong)], env=environment).returncode == 1

@@ -15,11 +15,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0 done, 1 failed, 2 bad input, 75 or 130 stopped."""
     options = _parser().parse_args(arguments)
 
-    from exvideo_train.config import load_config, parse_changes
+    from exvideo_train.config import load_config, parse_changes, schema
     from exvideo_train.errors import OtherProcessError, UserError, exit_status
 
     try:
-        config = load_config(options.config, options.change)
+        if options.print_schema:
+            print(schema())
+            return 0
+        if options.config is None:
+            raise UserError("--config is missing: give a YAML file, such as configs/quickstart.yaml.")
+        config = load_config(options.config, options.change, options.settings)
+        if options.print_config:
+            from exvideo_train.print_config import described
+
+            print(described(config, options.config, options.change, options.settings), end="")
+            return 0
         if options.sync:
             return _sync(config)
         from exvideo_infer import BaseModelError, silence_loading
@@ -43,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except TrainingDivergedError as error:
-        command = f"exvideo-train --config {shlex.quote(options.config)}"
+        command = shlex.join(["exvideo-train", "--config", options.config, *options.settings])
         print(error, error.commands(command), sep="\n", file=sys.stderr)
         return 1
     except (UserError, OutputError, TrainingStoppedError) as error:
@@ -59,7 +69,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="exvideo-train",
         description="Post-tune an extended video diffusion model on long clips. Run the same command again to resume.",
     )
-    parser.add_argument("--config", required=True, help="YAML file; configs/quickstart.yaml comments every key")
+    parser.add_argument("--config", help="YAML file; configs/quickstart.yaml comments every key")
+    parser.add_argument(
+        "settings",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="as if the file had it, such as optimizer.steps=100 'data.size=[256, 256]'",
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="train nothing; print every setting, and the place it comes from"
+    )
+    parser.add_argument("--print-schema", action="store_true", help="print the JSON schema of the file, for editors")
     parser.add_argument(
         "--change",
         action="append",

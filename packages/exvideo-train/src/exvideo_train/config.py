@@ -1,5 +1,6 @@
 """The YAML that a person writes, checked whole before anything is loaded or written."""
 
+import json
 import os
 from collections.abc import Sequence
 from enum import Enum
@@ -227,17 +228,41 @@ def marked(mark: Mark, model: type[BaseModel] = TrainConfig, prefix: str = "") -
     return keys
 
 
-def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
+def load_config(path: str | Path, changes: Sequence[str] = (), settings: Sequence[str] = ()) -> TrainConfig:
     """Reads and checks a YAML file.
 
     Args:
         path: of the file.
-        changes: "section.key=value" each, in place of what the file has; the value as YAML has it.
+        changes: "section.key=value" each, in place of what the file has; the value as YAML has it. These are keys that
+            may change in mid-run.
+        settings: the same, of any key, as if the file had them.
 
     Raises:
         UserError: the file is missing or not YAML, or a key is unknown, missing, given twice or has a wrong value; one
             sentence that names the file, each key, the value given and the rule.
     """
+    values = read_values(path)
+    for key, value in (parse_settings(settings) | parse_changes(changes)).items():
+        section, _, name = key.rpartition(".")
+        if section and values.get(section) is None:
+            values[section] = {}
+        inner = values[section] if section else values
+        if isinstance(inner, dict):
+            inner[name] = value
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{path}: {'; '.join(_explain(item) for item in error.errors())}.") from error
+
+
+def schema() -> str:
+    """The JSON schema of the YAML file (draft 2020-12), for editors that complete and check as one types."""
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "exvideo-train"}
+    return json.dumps(about | TrainConfig.model_json_schema() | {"title": "exvideo-train"}, indent=2)
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """The keys and values of a YAML file, not checked further; raises UserError as `load_config`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -251,15 +276,24 @@ def load_config(path: str | Path, changes: Sequence[str] = ()) -> TrainConfig:
         raise UserError(f"{path} is not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values such as `base: folder`: configs/quickstart.yaml shows all.")
-    for key, value in parse_changes(changes).items():
-        section, _, name = key.rpartition(".")
-        inner = values.setdefault(section, {}) if section else values
-        if isinstance(inner, dict):
-            inner[name] = value
-    try:
-        return TrainConfig.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{path}: {'; '.join(_explain(item) for item in error.errors())}.") from error
+    return values
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Keys and values of "section.key=value".
+
+    Raises:
+        UserError: one is not of that form, or its value is not YAML.
+    """
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key or key.count(".") > 1:
+            raise UserError(f"{setting}: give section.key=value, such as optimizer.steps=100.")
+        if key in parsed:
+            raise UserError(f"{setting}: {key} is given twice, and one value alone can hold: leave one out.")
+        parsed[key] = _value(setting, text)
+    return parsed
 
 
 def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
@@ -276,11 +310,15 @@ def parse_changes(changes: Sequence[str]) -> dict[str, Any]:
                 f"--change {change}: give key=value, with a key that may change in mid-run: "
                 f"{', '.join(sorted(changeable))}."
             )
-        try:
-            parsed[key] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"--change {change}: {text!r} is no value in YAML: give a number or a word.") from error
+        parsed[key] = _value(f"--change {change}", text)
     return parsed
+
+
+def _value(given: str, text: str) -> Any:
+    try:
+        return load_yaml(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{given}: {text!r} is no value in YAML: give a number or a word.") from error
 
 
 def _explain(item: Any) -> str:
