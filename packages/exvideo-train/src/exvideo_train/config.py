@@ -193,6 +193,7 @@ class TrainConfig(_Section):
 
     base: Annotated[Annotated[str, AfterValidator(os.path.expanduser)], Mark.FREE]  # its weights are compared
     base_variant: Annotated[str | None, Mark.FREE] = None  # of its files: "fp16" for model.fp16.safetensors
+    init_from: Annotated[Annotated[str, AfterValidator(os.path.expanduser)] | None, Mark.FREE] = None  # likewise
     output: Annotated[Here, Mark.FREE]
     seed: Annotated[int, Field(ge=0, lt=2**31), Mark.CHANGEABLE] = 0
     extension: ExtensionSection

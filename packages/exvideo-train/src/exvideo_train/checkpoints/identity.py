@@ -9,8 +9,8 @@ from exvideo_train.checkpoints.checkpoint import Checkpoint
 from exvideo_train.config import Mark, OptimizerSection, TrainConfig, marked
 from exvideo_train.errors import UserError
 
-# The loss of checkpoints that do not say it: they were written before it could be chosen.
-_LOSS_BEFORE = {"loss.weighting": "published", "loss.target_scale": 1.01}
+# Of checkpoints that do not say it: they were written before it could be chosen.
+_BEFORE = {"loss.weighting": "published", "loss.target_scale": 1.01, "initial": None}
 # Compared by the rates that they give to the steps that are left.
 _RATES = ("learning_rate", "warmup_steps", "learning_rate_schedule", "steps")
 # Settings that decide something beside one value of another alone.
@@ -22,8 +22,15 @@ _DECIDES_ONLY_IF = {
 _MAX_NAMED = 3
 
 
-def identity_of(config: TrainConfig, objective: Objective, base: str, data: str) -> dict[str, Any]:
-    """The identity of a run: its settings without those that are marked free, and fingerprints of base and data."""
+def identity_of(
+    config: TrainConfig, objective: Objective, base: str, data: str, initial: str | None = None
+) -> dict[str, Any]:
+    """The identity of a run: its settings without those that are marked free, and fingerprints of what it works on.
+
+    Args:
+        base, data: fingerprints of the base's weights and of the clips.
+        initial: one of the weights that the extension starts from; None for those that the base gives it.
+    """
     settings = config.model_dump(mode="json")
     for key in marked(Mark.FREE):
         *sections, name = key.split(".")
@@ -33,7 +40,8 @@ def identity_of(config: TrainConfig, objective: Objective, base: str, data: str)
         del inner[name]
     for section in ("noise", "loss"):  # the family's own values stand where the configuration leaves them open
         settings[section] = {key: getattr(objective, key, value) for key, value in settings[section].items()}
-    return settings | {"base": {"weights": base}, "data": settings["data"] | {"content": data}}
+    content = {"base": {"weights": base}, "data": settings["data"] | {"content": data}, "initial": initial}
+    return settings | content
 
 
 def check_continues(
@@ -55,7 +63,7 @@ def check_continues(
     Raises:
         UserError: others differ; it names each, with both values, and the ways out.
     """
-    before, now = _deciding(_LOSS_BEFORE | _flat(checkpoint.index["identity"])), _deciding(_flat(identity))
+    before, now = _deciding(_BEFORE | _flat(checkpoint.index["identity"])), _deciding(_flat(identity))
     for key in now.keys() - before.keys():
         before[key] = _default(key, now[key])
     differing = {key: [before[key], now[key]] for key in sorted(before) if key in now and before[key] != now[key]}

@@ -8,7 +8,7 @@ import errno
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -169,9 +169,13 @@ def fingerprint_of_encoders(base: Base) -> str:
 
 def fingerprint(*networks: nn.Module) -> str:
     """sha256 over names and values of all weights."""
+    return fingerprint_of(item for network in networks for item in sorted(network.state_dict().items()))
+
+
+def fingerprint_of(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """sha256 over names and values of tensors, in their order."""
     digest = sha256()
-    for network in networks:
-        for name, tensor in sorted(network.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    for name, tensor in tensors:
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
