@@ -5,11 +5,12 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,30 @@ def test_two_processes_that_make_one_database_both_succeed(tmp_path: Path, blank
     client = MlflowClient(f"sqlite:///{tmp_path / 'shared.db'}")
     assert [run.assert_all_arrived_once(client).info.status for run in runs] == ["FINISHED"] * 2
     assert len({run.note["run_id"] for run in runs}) == 2
+
+
+@pytest.mark.long
+def test_a_database_appears_when_it_is_whole_though_its_maker_is_killed(tmp_path: Path, blank_store: Path) -> None:
+    def tables(path: Path) -> set[str]:
+        with closing(sqlite3.connect(path)) as database:
+            return {name for (name,) in database.execute("select name from sqlite_master")}
+
+    run, path = Run(tmp_path, blank_store), tmp_path / "new.db"
+    run.config(uri=f"sqlite:///{path}")
+    command = [sys.executable, "-c", RECORDING.replace("PATIENCE", "200"), str(run.yaml), "0", "20"]
+    killed = subprocess.Popen(command, cwd=tmp_path)
+    while not list(tmp_path.glob("*new.db*")) and killed.poll() is None:
+        time.sleep(0.005)
+    time.sleep(0.5)
+    killed.kill()
+    killed.wait()
+    assert not path.exists()
+    process = subprocess.Popen(command, cwd=tmp_path)
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.001)
+    assert tables(path) == tables(blank_store)
+    assert process.wait() == 0
+    run.assert_all_arrived_once(MlflowClient(f"sqlite:///{path}"))
 
 
 # --- exactly once ----------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from exvideo_train.tracking.sender import warn
 LINES_AT_ONCE = 200
 # The server takes no more in one request, and no longer values.
 METRICS_AT_ONCE, PARAMETERS_AT_ONCE, PARAMETER_LENGTH, TAG_LENGTH = 1000, 100, 6000, 8000
+_SQLITE = "sqlite:///"
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # a training run reports to nobody but its owner
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -206,7 +208,37 @@ def _client(config: TrainConfig) -> Any:
 
     for talkative in ("mlflow.store", "alembic"):  # the making of a new database, table by table
         logging.getLogger(talkative).setLevel(logging.ERROR)
-    return MlflowClient(config.tracking.uri or f"sqlite:///{(config.output / 'mlflow.db').absolute()}")
+    uri = config.tracking.uri or f"{_SQLITE}{(config.output / 'mlflow.db').absolute()}"
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    if uri.startswith(_SQLITE) and path and not path.startswith(":"):
+        _make_database(Path(path))
+    return MlflowClient(uri)
+
+
+def _make_database(path: Path) -> None:
+    """Makes an SQLite database of MLflow's, unless it is there; two at once, or one that is killed, spoil nothing.
+
+    MLflow itself makes it table by table in its place, for seconds, and cannot go on with one that is half made.
+    """
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        MlflowClient(f"{_SQLITE}{temporary.absolute()}").search_experiments(max_results=1)
+        with suppress(FileExistsError):  # another process was faster
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                raise
+            except OSError:  # a filesystem without links
+                if not path.exists():
+                    os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _cut(text: str, length: int) -> str:
