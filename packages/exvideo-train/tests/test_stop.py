@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_a_twin_is_refused_at_once(make_config: MakeConfig, runs: Any) -> None:
     assert first.returncode == 75
 
 
+@pytest.mark.long
 def test_an_error_on_one_rank_ends_all_with_its_sentence(
     make_config: MakeConfig, runs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,6 +85,25 @@ def test_a_rank_that_is_killed_ends_all_in_one_sentence(
     assert status == 1
     assert time.monotonic() - started < 120  # start included
     assert "A process of the run is gone, killed perhaps: the same command goes on from the last checkpoint." in said
+
+
+@pytest.mark.long
+def test_a_process_whose_launcher_is_gone_before_they_meet_does_not_wait_for_ever(make_config: MakeConfig) -> None:
+    script = f"""
+import sys
+from datetime import timedelta
+from exvideo_train import processes
+from exvideo_train.cli import main
+processes.MEETING = timedelta(seconds=3)
+sys.exit(main(["--config", {str(make_config())!r}]))
+"""
+    own = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "9"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | own, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 2, done.stderr
+    assert "Process 1 met no other at localhost:9 (MASTER_ADDR, MASTER_PORT): start all" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.long

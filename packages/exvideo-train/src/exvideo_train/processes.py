@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 # A collective may wait for a process that encodes a folder of films. Processes that are gone are found by the watch.
 TIMEOUT = timedelta(days=7)
+# Machines of a cluster start minutes apart; a process whose launcher was killed meanwhile would wait for ever.
+MEETING = timedelta(minutes=30)
 FAILURE, BEAT = "exvideo/failure", "exvideo/beat/"
 LOOK_SECONDS = 0.5
 PATIENCE_SECONDS = 10.0  # that a process has to end by itself, once another has failed
@@ -40,7 +42,7 @@ class Processes:
         self.device = _own_device()
         if not dist.is_initialized():
             backend = "nccl" if self.device.type == "cuda" else "gloo"
-            store, _, _ = next(dist.rendezvous("env://", timeout=TIMEOUT))
+            store = _meet()
             _keep_store(store)
             dist.init_process_group(
                 backend, store=dist.PrefixStore("group", store), rank=self.rank, world_size=self.count, timeout=TIMEOUT
@@ -133,6 +135,24 @@ def _become_the_only_process() -> None:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
+
+
+def _meet() -> Any:
+    """The store that all processes of the run connect to.
+
+    Raises:
+        UserError: there is none where the launcher says.
+    """
+    try:
+        store, _, _ = next(dist.rendezvous("env://", timeout=MEETING))
+    except dist.DistError as error:
+        place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise UserError(
+            f"Process {os.environ['RANK']} met no other at {place} (MASTER_ADDR, MASTER_PORT): start all processes of "
+            "the run by one launcher, on machines that reach each other."
+        ) from error
+    store.set_timeout(TIMEOUT)
+    return store
 
 
 def _own_device() -> torch.device:
