@@ -27,7 +27,7 @@ from benchmarks.stopwatch import alternate, wall_clock
 from benchmarks.training.step import CLIPS, SIZES, Contest, Size
 from tiny_world.small_base import SPATIAL_DOWNSCALE
 
-STEPS = 40
+STEPS = 20
 SAVES = 5  # in a stretch of `OFTEN`
 NEVER = 1_000_000_000  # steps: so that only the end of a stretch is saved
 OURS, OFTEN, BARE = "ours", f"ours, {SAVES} checkpoints", "bare loop"
@@ -166,4 +166,4 @@ def measure(conditions: Conditions, size: Size | None = None, steps: int = STEPS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return run(measure, "training_stretch", rounds=7, arguments=arguments)
+    return run(measure, "training_stretch", rounds=5, arguments=arguments)

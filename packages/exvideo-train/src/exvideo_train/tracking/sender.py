@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts; each pause is twice the last one
+# Seconds between deliveries: one takes as long for twenty steps as for one, and the interpreter from the steps.
+GAP = 5.0
 
 
 class Sender:
@@ -59,6 +61,7 @@ class Sender:
             with self._condition:
                 self._done = asked
                 self._condition.notify_all()
+            self._rest(GAP)
 
     def _next(self) -> int | None:
         with self._condition:
