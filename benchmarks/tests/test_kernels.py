@@ -131,6 +131,7 @@ def test_time_over_floor_is_drawn_against_frames(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_the_table_ranks_the_backends_that_a_user_can_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
     result = measure(Conditions("cpu", "fp32", threads=1, rounds=1, warmup=0), [CASE])
@@ -178,6 +179,7 @@ def test_contenders_that_disagree_are_not_timed(monkeypatch: pytest.MonkeyPatch)
         measure(Conditions("cpu", "fp32", threads=1, rounds=1), [CASE])
 
 
+@pytest.mark.long
 def test_peers_on_another_layout_are_compared_too(monkeypatch: pytest.MonkeyPatch) -> None:
     right = contenders.programs
 

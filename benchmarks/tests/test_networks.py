@@ -77,6 +77,7 @@ def test_training(tmp_path: Path) -> None:
         check_ratio(result, ours, step.BARE)
 
 
+@pytest.mark.long
 def test_a_stretch_of_training(tmp_path: Path) -> None:
     result = reloaded(stretch.measure(CONDITIONS, TRAINED, steps=5), tmp_path)
     assert (result.kind, result.protocol["steps"]) == ("training", 5)

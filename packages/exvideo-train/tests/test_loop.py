@@ -120,6 +120,7 @@ def assert_a_killed_run_resumes_to_the_same_bits(make_config: MakeConfig, tmp_pa
     assert lines(tmp_path / "broken", "loss") == lines(tmp_path / "unbroken", "loss")
 
 
+@pytest.mark.long
 def test_killed_in_mid_run_it_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
     assert_a_killed_run_resumes_to_the_same_bits(make_config, tmp_path)
 

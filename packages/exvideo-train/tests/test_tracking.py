@@ -183,6 +183,7 @@ def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
 # --- servers that are not there --------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_server_that_is_down_at_the_start_and_dies_in_mid_run_gets_every_figure_once(
     run: Run, server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
