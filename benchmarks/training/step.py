@@ -3,7 +3,7 @@
 python -m benchmarks.training
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -167,23 +167,32 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
         peaks = {name: peak_bytes(step, conditions.torch_device) for name, step in contenders.items()}
         contest.tracker.close()
         config = contest.config
-    protocol = {
+    return Result.measured_here(
+        kind="training",
+        name="step",
+        protocol=conditions.protocol() | protocol_of(config, size, CONTENDERS),
+        metrics=(*timing_metrics(times, {BARE}, unit="s"), *memory_metrics(peaks, {BARE})),
+        data=(footage_note(size),),
+    )
+
+
+def protocol_of(config: TrainConfig, size: Size, contenders: Mapping[str, str]) -> dict[str, Any]:
+    """All of a contest that changes its numbers, but for the conditions."""
+    return {
         "size": asdict(size) | {"unet_channels": list(size.unet_channels)},
         "base": "tiny_world.small_base, random weights, seed 0",
         "clips": CLIPS,
-        "contenders": CONTENDERS,
+        "contenders": dict(contenders),
         "zero_stage": config.engine.zero_stage,
         "batch_size": config.optimizer.batch_size,
         "level": config.extension.level,
     }
+
+
+def footage_note(size: Size) -> DataNote:
+    """The clips that are trained on."""
     pixels = size.latent_size * SPATIAL_DOWNSCALE
-    return Result.measured_here(
-        kind="training",
-        name="step",
-        protocol=conditions.protocol() | protocol,
-        metrics=(*timing_metrics(times, {BARE}, unit="s"), *memory_metrics(peaks, {BARE})),
-        data=(DataNote("input", f"sliding noise, {size.num_frames} frames of {pixels}x{pixels}", "made here", CLIPS),),
-    )
+    return DataNote("input", f"sliding noise, {size.num_frames} frames of {pixels}x{pixels}", "made here", CLIPS)
 
 
 def _components(size: Size) -> dict[str, Any]:

@@ -5,13 +5,11 @@ python -m benchmarks.training
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from exvideo_blocks import header_of
-from exvideo_eval import Data as DataNote
 from exvideo_eval import Metric, Result
 from exvideo_train.checkpoints.writer import CheckpointWriter, Export
 from exvideo_train.display import Display
@@ -24,8 +22,7 @@ from benchmarks.command_line import run
 from benchmarks.conditions import Conditions
 from benchmarks.medians import median_metric, timing_metrics
 from benchmarks.stopwatch import alternate, wall_clock
-from benchmarks.training.step import CLIPS, SIZES, Contest, Size
-from tiny_world.small_base import SPATIAL_DOWNSCALE
+from benchmarks.training.step import CLIPS, SIZES, Contest, Size, footage_note, protocol_of
 
 STEPS = 20
 SAVES = 5  # in a stretch of `OFTEN`
@@ -144,24 +141,13 @@ def measure(conditions: Conditions, size: Size | None = None, steps: int = STEPS
         "lower",
     )
     assert config.validation is not None
-    protocol = {
-        "size": asdict(size) | {"unet_channels": list(size.unet_channels)},
-        "base": "tiny_world.small_base, random weights, seed 0",
-        "clips": CLIPS,
-        "contenders": CONTENDERS,
-        "steps": steps,
-        "evaluation": {"clips": 1, "sigmas": list(config.validation.sigmas)},
-        "zero_stage": config.engine.zero_stage,
-        "batch_size": config.optimizer.batch_size,
-        "level": config.extension.level,
-    }
-    pixels = size.latent_size * SPATIAL_DOWNSCALE
+    more = {"steps": steps, "evaluation": {"clips": 1, "sigmas": list(config.validation.sigmas)}}
     return Result.measured_here(
         kind="training",
         name="stretch",
-        protocol=conditions.protocol() | protocol,
+        protocol=conditions.protocol() | protocol_of(config, size, CONTENDERS) | more,
         metrics=(*timing_metrics(times, {BARE}, unit="s"), a_save, *worst),
-        data=(DataNote("input", f"sliding noise, {size.num_frames} frames of {pixels}x{pixels}", "made here", CLIPS),),
+        data=(footage_note(size),),
     )
 
 
