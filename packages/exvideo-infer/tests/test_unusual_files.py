@@ -1,6 +1,5 @@
 """Files of phones, cameras and broadcasts: what is read is what a player shows."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -8,11 +7,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace
 from exvideo_infer.video_file import VideoError, examine, iter_frames, probe, read_clip
 
+from tiny_world.camera_files import TO_2020, pq, write
+
 HEIGHT, WIDTH, FRAMES = 48, 64, 12
-Change = Callable[[Any], None]
 
 
 def pictures(num_frames: int = FRAMES, height: int = HEIGHT, width: int = WIDTH) -> list[np.ndarray]:
@@ -25,42 +25,6 @@ def pictures(num_frames: int = FRAMES, height: int = HEIGHT, width: int = WIDTH)
         picture[height // 3 : 2 * height // 3, 2 * t : 2 * t + 8] = 230
         found.append(picture)
     return found
-
-
-def write(
-    path: Path,
-    frames: list[np.ndarray],
-    *,
-    pix_fmt: str = "yuv420p",
-    options: dict[str, str] | None = None,
-    change: Change = lambda stream: None,
-    tags: dict[str, int] | None = None,
-    times: list[int] | None = None,
-) -> Path:
-    """`change` is called with the stream, `tags` are set on it and on each frame, `times` are in 1/1000 s."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "4", **(options or {})})
-        stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = pix_fmt
-        if times is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        for name, value in (tags or {}).items():
-            setattr(stream.codec_context, name, value)
-        change(stream)
-        for number, pixels in enumerate(frames):
-            deep = pixels.dtype == np.uint16
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb48le" if deep else "rgb24")
-            frame = VideoReformatter().reformat(
-                frame, format=pix_fmt, dst_colorspace=Colorspace.BT2020 if deep else Colorspace.ITU601,
-                dst_color_range=(tags or {}).get("color_range", ColorRange.MPEG),
-            )  # fmt: skip
-            for name, value in (tags or {}).items():
-                setattr(frame, name, value)
-            if times is not None:
-                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 def assert_shown(path: Path, expected: list[np.ndarray], tolerance: float = 12) -> None:
@@ -133,20 +97,10 @@ def test_full_range_is_read_as_such(tmp_path: Path) -> None:
     assert_shown(path, pictures())
 
 
-def pq(nits: np.ndarray) -> np.ndarray:
-    """SMPTE ST 2084, equation 5.2: absolute luminance to code values."""
-    y = np.clip(nits / 10_000, 0, 1) ** (2610 / 16384)
-    return ((3424 / 4096 + 2413 / 128 * y) / (1 + 2392 / 128 * y)) ** (2523 / 32)
-
-
 def hlg(scene: np.ndarray) -> np.ndarray:
     """ITU-R BT.2100, table 5: the light of a scene, 1 at the peak, to code values."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(scene <= 1 / 12, np.sqrt(3 * scene), a * np.log(np.maximum(12 * scene - b, 1e-9)) + c)
-
-
-# BT.709 to BT.2020 in linear light (ITU-R BT.2087, table 2).
-TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 
 
 @pytest.mark.parametrize("transfer", [16, 18])

@@ -12,7 +12,6 @@ import av
 import numpy as np
 import psutil
 import pytest
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from exvideo_blocks.families import svd
 from exvideo_infer import load_base, read_clip
 from exvideo_infer.video_file import write_video
@@ -22,6 +21,8 @@ from exvideo_train.data import encode_data
 from exvideo_train.data.sharing import Alone
 from exvideo_train.step import training_batch
 from PIL import Image
+
+from tiny_world.camera_files import TO_2020, pq, write
 
 MakeConfig = Callable[..., Path]
 FRAMES, SIZE = 12, 64
@@ -41,46 +42,9 @@ def pictures(height: int = SIZE, width: int = SIZE, num_frames: int = FRAMES) ->
     return found
 
 
-def write(
-    path: Path,
-    frames: list[np.ndarray],
-    pix_fmt: str = "yuv420p",
-    options: dict[str, str] | None = None,
-    change: Callable[[Any], None] = lambda stream: None,
-    tags: dict[str, int] | None = None,
-    times: list[int] | None = None,
-) -> Path:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": "4", **(options or {})})
-        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pix_fmt
-        for name, value in (tags or {}).items():
-            setattr(stream.codec_context, name, value)
-        if times is not None:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        change(stream)
-        for number, pixels in enumerate(frames):
-            deep = pixels.dtype == np.uint16
-            frame = VideoReformatter().reformat(
-                av.VideoFrame.from_ndarray(pixels, format="rgb48le" if deep else "rgb24"),
-                format=pix_fmt,
-                dst_colorspace=Colorspace.BT2020 if deep else Colorspace.ITU601,
-                dst_color_range=ColorRange.MPEG,
-            )
-            for name, value in (tags or {}).items():
-                setattr(frame, name, value)
-            if times is not None:
-                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
-
-
 def hdr(frames: list[np.ndarray]) -> list[np.ndarray]:
-    """The same in PQ, a screen's white at 203 cd/m2 (ITU-R BT.2408, SMPTE ST 2084)."""
-    to_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
-    y = ((np.stack(frames) / 255) ** 2.4 @ to_2020.T * 203 / 10_000) ** (2610 / 16384)
-    codes = ((3424 / 4096 + 2413 / 128 * y) / (1 + 2392 / 128 * y)) ** (2523 / 32)
-    return list((codes * 65535).round().astype(np.uint16))
+    """The same in PQ, a screen's white at 203 cd/m2 (ITU-R BT.2408)."""
+    return list((pq((np.stack(frames) / 255) ** 2.4 @ TO_2020.T * 203) * 65535).round().astype(np.uint16))
 
 
 def squeezed(stream: Any) -> None:

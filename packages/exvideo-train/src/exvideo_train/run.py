@@ -16,11 +16,8 @@ from exvideo_blocks import (
     Extension,
     check_extends,
     compile_blocks,
-    extend,
     family_of,
     header_of,
-    lengthen,
-    load_extension,
 )
 from exvideo_infer import Base, load_base
 
@@ -30,7 +27,7 @@ from exvideo_train.checkpoints.identity import check_continues, identity_of
 from exvideo_train.checkpoints.writer import EXTENSION, CheckpointWriter, Export
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data, encode_data
-from exvideo_train.data.latent_cache import fingerprint, fingerprint_of
+from exvideo_train.data.latent_cache import fingerprint
 from exvideo_train.data.sources import check_folders
 from exvideo_train.display import Display
 from exvideo_train.engine import Engine
@@ -38,6 +35,7 @@ from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserEr
 from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.memory import peak_gib, start_phase
+from exvideo_train.mounting import free_originals, mount
 from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes, is_of_a_collective
 from exvideo_train.state import TrainState
@@ -117,13 +115,13 @@ def _train(
     validation = _validation(config, task, data, processes, requests)
     base_figures = _evaluate_base(config, network, validation, display)
     base = fingerprint(network)
-    extension, initial = _mount(network, config)
+    extension, initial = mount(network, config)
     identity = identity_of(config, task.objective, base, data.content, initial)
     processes.check_same(
         {"configuration": _comparable(config), "base": identity["base"], "versions": _versions()}
         | {"clips": data.clips_by_name, "initial weights": {"init_from": initial}}
     )
-    _free_originals(extension, network, processes.device)
+    free_originals(extension, network, processes.device)
     engine, export, compiled = _engine(network, extension, config, data, processes)
     with closing(engine):
         state = _resume(config, changes, engine, identity, data, display)
@@ -210,42 +208,6 @@ def _task(config: TrainConfig, base: Base) -> Task:
         return Task(family, family.objective(base.scheduler, **config.objective_settings))
     except (TypeError, ValueError) as error:
         raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
-
-
-def _mount(network: Any, config: TrainConfig) -> tuple[Extension, str | None]:
-    """The extension, as the base or `init_from` gives it, and in that case a fingerprint of its weights."""
-    if config.init_from is None:
-        return extend(network, config.extension.mounted), None
-    try:
-        extension = load_extension(network, config.init_from)
-        _check_starts(extension, config)
-        if extension.config.num_frames < config.extension.num_frames:
-            extension = lengthen(network, config.extension.num_frames, config.extension.positions)
-    except ValueError as error:
-        raise UserError(f"init_from: {error}") from error
-    return extension, fingerprint_of(sorted(extension.named_parameters().items()))
-
-
-def _check_starts(extension: Extension, config: TrainConfig) -> None:
-    wanted, found = config.extension, extension.config
-    names = ("level", "lora_rank") if wanted.level == "lora" else ("level",)
-    differing = [name for name in names if getattr(wanted, name) != getattr(found, name)]
-    if found.num_frames > wanted.num_frames:
-        differing.append("num_frames")
-    if differing:
-        told = ", ".join(f"{name} {getattr(found, name)}, not {getattr(wanted, name)}" for name in differing)
-        raise UserError(f"init_from: {config.init_from} is of {told}: set extension to what the file has.")
-
-
-def _free_originals(extension: Extension, network: Any, device: torch.device) -> None:
-    """Moves what the base had where the extension is now off the GPU: nothing of a run asks for it again."""
-    if device.type == "cpu":
-        return
-    used = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
-    for site in extension.originals.values():
-        for tensor in site.state_dict(keep_vars=True).values():
-            if id(tensor) not in used:
-                tensor.data = tensor.data.to("cpu")
 
 
 def _engine(

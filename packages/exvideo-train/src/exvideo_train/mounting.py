@@ -1,0 +1,50 @@
+"""The extension of a run, put on its base."""
+
+from typing import Any
+
+import torch
+from exvideo_blocks import Extension, extend, lengthen, load_extension
+
+from exvideo_train.config import TrainConfig
+from exvideo_train.data.latent_cache import fingerprint_of
+from exvideo_train.errors import UserError
+
+
+def mount(network: Any, config: TrainConfig) -> tuple[Extension, str | None]:
+    """The extension, as the base or `init_from` gives it, and in that case a fingerprint of its weights.
+
+    Raises:
+        UserError: `init_from` is missing, damaged, of another base, or not of the extension that is asked for.
+    """
+    if config.init_from is None:
+        return extend(network, config.extension.mounted), None
+    try:
+        extension = load_extension(network, config.init_from)
+        _check_starts(extension, config)
+        if extension.config.num_frames < config.extension.num_frames:
+            extension = lengthen(network, config.extension.num_frames, config.extension.positions)
+    except ValueError as error:
+        raise UserError(f"init_from: {error}") from error
+    return extension, fingerprint_of(sorted(extension.named_parameters().items()))
+
+
+def _check_starts(extension: Extension, config: TrainConfig) -> None:
+    wanted, found = config.extension, extension.config
+    names = ("level", "lora_rank") if wanted.level == "lora" else ("level",)
+    differing = [name for name in names if getattr(wanted, name) != getattr(found, name)]
+    if found.num_frames > wanted.num_frames:
+        differing.append("num_frames")
+    if differing:
+        told = ", ".join(f"{name} {getattr(found, name)}, not {getattr(wanted, name)}" for name in differing)
+        raise ValueError(f"{config.init_from} is of {told}: set extension to what the file has.")
+
+
+def free_originals(extension: Extension, network: Any, device: torch.device) -> None:
+    """Moves what the base had where the extension is now off the GPU: nothing of a run asks for it again."""
+    if device.type == "cpu":
+        return
+    used = {id(tensor) for tensor in network.state_dict(keep_vars=True).values()}
+    for site in extension.originals.values():
+        for tensor in site.state_dict(keep_vars=True).values():
+            if id(tensor) not in used:
+                tensor.data = tensor.data.to("cpu")
