@@ -576,7 +576,7 @@ def test_figures_of_the_machine_are_recorded_if_asked(run: Run, monkeypatch: pyt
     finished(run, Tracker(run.config(system_metrics=True), 0), range(1, 4))
     assert [step for step, _, _ in run.expected()["system/cpu_utilization_percentage"]] == [1]
     run.assert_all_arrived_once(run.own_client)
-    monkeypatch.setattr("exvideo_train.config.find_spec", lambda name: None)
+    monkeypatch.setattr("exvideo_train.config.watch.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"tracking.system_metrics: True is refused, it needs the package psutil"):
         run.config(system_metrics=True)
 

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise UserError("--config is missing: give a YAML file, such as configs/quickstart.yaml.")
         config = load_config(options.config, options.change, options.settings)
         if options.print_config:
-            from exvideo_train.print_config import described
+            from exvideo_train.config.described import described
 
             print(described(config, options.config, options.change, options.settings), end="")
             return 0

@@ -1,0 +1,22 @@
+"""The clips of a run, as a person writes them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from exvideo_train.config.keys import Here, Mark, PositiveInt, Section
+
+
+class DataSection(Section):
+    """The clips that are trained on. Sizes in pixels, (height, width); strides in frames.
+
+    More than `max_bad` files and clips that cannot be read stop the run; None for any number. Batches are made
+    `prefetch` steps ahead, in threads.
+    """
+
+    videos: Annotated[Here, Mark.FREE]  # the clips' own bytes are compared
+    size: tuple[PositiveInt, PositiveInt]
+    clip_stride: PositiveInt = 16
+    cache: Annotated[Here | None, Mark.FREE] = None
+    max_bad: Annotated[Annotated[int, Field(ge=0)] | None, Mark.FREE] = None
+    prefetch: Annotated[Annotated[int, Field(ge=0)], Mark.FREE] = 2

@@ -1,0 +1,49 @@
+"""The model that is trained, as a person writes it: the extension on its base, and what its answer is judged by."""
+
+from typing import Annotated, Literal
+
+from exvideo_blocks import LEVELS, POSITIONS, ExtensionConfig
+from pydantic import Field, ValidationInfo, field_validator
+
+from exvideo_train.config.keys import Mark, Positive, PositiveInt, Section
+
+
+class ExtensionSection(Section):
+    """The extension to mount: `exvideo_blocks.ExtensionConfig`, key by key."""
+
+    num_frames: Annotated[int, Field(ge=2)]
+    level: str = "full"
+    positions: str = "reflected"
+    lora_rank: PositiveInt = 16
+    base_frames: Annotated[int, Field(ge=2)] | None = None
+
+    @field_validator("level", "positions")
+    @classmethod
+    def _known(cls, value: str, info: ValidationInfo) -> str:
+        known = LEVELS if info.field_name == "level" else POSITIONS
+        if value not in known:
+            raise ValueError(f"choose one of {', '.join(known)}")
+        return value
+
+    @property
+    def mounted(self) -> ExtensionConfig:
+        """The same for exvideo-blocks."""
+        return ExtensionConfig(**self.model_dump())
+
+
+class NoiseSection(Section):
+    """The distribution of noise levels; a key that is left out is the base family's own.
+
+    `karras` as published, `lognormal` with ln(sigma) ~ N(mean, std), or `discrete` timesteps of the base's scheduler.
+    """
+
+    distribution: Annotated[Literal["karras", "lognormal", "discrete"] | None, Mark.CHANGEABLE] = None
+    mean: Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, Mark.CHANGEABLE] = None
+    std: Annotated[Positive | None, Mark.CHANGEABLE] = None
+
+
+class LossSection(Section):
+    """The loss of the network's answer; a key that is left out is the base family's own."""
+
+    weighting: Literal["published", "edm"] | None = None
+    target_scale: Positive | None = None

@@ -1,0 +1,57 @@
+"""The steps of a run, as a person writes them: the optimizer, and the engine that runs it."""
+
+from math import cos, pi
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from exvideo_train.config.keys import Mark, NonNegative, Positive, PositiveInt, Section
+
+
+class OptimizerSection(Section):
+    """AdamW with a linear warm-up, then a constant rate or a decay. `batch_size` is that of all processes together."""
+
+    steps: Annotated[PositiveInt, Mark.CHANGEABLE]
+    batch_size: PositiveInt = 1
+    micro_batch_size: Annotated[PositiveInt, Mark.FREE] = 1
+    learning_rate: Annotated[Positive, Mark.CHANGEABLE] = 1e-5
+    warmup_steps: Annotated[int, Field(ge=0), Mark.CHANGEABLE] = 0
+    learning_rate_schedule: Annotated[Literal["constant", "linear", "cosine"], Mark.CHANGEABLE] = "constant"
+    weight_decay: Annotated[NonNegative, Mark.CHANGEABLE] = 0.01
+    max_grad_norm: Annotated[Positive, Mark.CHANGEABLE] = 1.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1), Mark.CHANGEABLE] = 0.999
+
+    def learning_rate_at(self, step: int) -> float:
+        """The rate of update `step`, from 0: it rises over `warmup_steps`, and a decay reaches 0 after the last one."""
+        warm = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        done = max(0, step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        left = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + cos(pi * done)) / 2}[self.learning_rate_schedule]
+        return self.learning_rate * warm * left
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"batch_size={self.batch_size} must be a multiple of micro_batch_size={self.micro_batch_size}"
+            )
+        return self
+
+
+class EngineSection(Section):
+    """The way it runs. `zero_stage` 0 keeps all optimizer state in every process, without DeepSpeed."""
+
+    precision: Annotated[Literal["bf16", "fp32"], Mark.CHANGEABLE] = "bf16"
+    zero_stage: Annotated[Literal[0, 1, 2, 3], Mark.FREE] = 2
+    deterministic: Annotated[bool, Mark.FREE] = False
+    gradient_checkpointing: Annotated[bool, Mark.FREE] = True
+    attention_backend: Annotated[Literal["auto", "triton", "sdpa", "xformers"], Mark.FREE] = "auto"
+    compile_blocks: Annotated[bool, Mark.FREE] = False
+
+    @model_validator(mode="after")
+    def _compiles(self) -> Self:
+        if self.compile_blocks and self.zero_stage == 3:
+            raise ValueError(
+                "compile_blocks=true does not go with zero_stage=3, whose hooks gather parameters inside the blocks: "
+                "choose stage 0, 1 or 2, or leave the blocks as they are"
+            )
+        return self
