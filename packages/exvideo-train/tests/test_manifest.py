@@ -1,15 +1,18 @@
 """Lists of clips in place of a folder."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from exvideo_train.cli import main
-from exvideo_train.config import load_config
+from exvideo_train.config import TrainConfig, load_config
 from exvideo_train.data import find_all_clips
+from exvideo_train.data.dataset import Clip
 from exvideo_train.data.manifest import Entry, read_manifest
+from exvideo_train.data.sources import check_folders
 from exvideo_train.errors import UserError
 
 MakeConfig = Callable[..., Path]
@@ -130,3 +133,36 @@ def test_a_file_of_both_splits_is_refused(make_config: MakeConfig, folder: Path)
     path = str(write(folder / "metadata.csv", rows))
     config = make_config(base="no/such/base", **{"data.videos": path, "validation.videos": path})
     assert main(["--config", str(config)]) == 2
+
+
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize(("end", "start", "shared"), [(12, 12, False), (14, 12, True), (None, 12, True)])
+def test_a_frame_is_trained_on_or_held_out(
+    make_config: MakeConfig,
+    clip_writer: Callable[..., Path],
+    folder: Path,
+    end: int | None,
+    start: int,
+    shared: bool,
+    copied: bool,
+) -> None:
+    clip_writer(folder / "long.mp4", frames=30)
+    shutil.copy(folder / "long.mp4", folder / "copy.mp4")
+    rows = [
+        {"file": "long.mp4", "start": 0, "end": end},
+        {"file": "copy.mp4" if copied else "long.mp4", "start": start, "end": 28, "split": "validation"},
+    ]
+    path = str(write(folder / "metadata.jsonl", rows))
+    config = load_config(make_config(**{"data.videos": path, "validation.videos": path}))
+    if shared:
+        with pytest.raises(UserError, match="held-out clips are never trained on"):
+            find_both(config)
+    else:
+        training, held_out = find_both(config)
+        assert [clip.start for clip in training] == [0, 2]
+        assert [clip.start for clip in held_out] == [12]
+
+
+def find_both(config: TrainConfig) -> tuple[list[Clip], list[Clip]]:
+    check_folders(config)
+    return find_all_clips(config)[:2]

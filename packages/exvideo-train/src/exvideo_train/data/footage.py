@@ -66,5 +66,5 @@ def find_footage(config: TrainConfig, processes: Sharing, before: list[LeftOut])
         ]
         footage.append(Footage(source, clips, usable, skips, left_out))
         footage[-1].require_clips()
-    check_contents(*({clip.path: files[clip.path] for clip in part.clips} for part in footage))
+    check_contents(files, *(part.clips for part in footage))
     return [replace(part, clips=part.clips[: part.source.max_clips]) for part in footage]

@@ -1,11 +1,13 @@
-"""The folders and lists that clips come from. They share no file: held-out clips are never trained on."""
+"""The folders and lists that clips come from. They share no frame: held-out clips are never trained on."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from exvideo_train.config import TrainConfig
-from exvideo_train.data.dataset import find_files
+from exvideo_train.data.dataset import Clip, find_files
 from exvideo_train.data.manifest import HELD_OUT, TRAINING, Entry, is_manifest, read_manifest
 from exvideo_train.data.scan import VideoFile
 from exvideo_train.errors import UserError
@@ -61,37 +63,70 @@ def check_folders(config: TrainConfig) -> None:
     """Looks at folders and lists and reads no video: to be called before anything slow.
 
     Raises:
-        UserError: a folder is missing or has no video file, a list is not as it must be, or a file is both trained on
-            and held out: under one of the folders inside the other, by a link, or in rows of both splits.
+        UserError: a folder is missing or has no video file, a list is not as it must be, or frames of a file are both
+            trained on and held out: under one of the folders inside the other, by a link, or in rows of both splits.
     """
     training, *others = [(source, source.entries()) for source in sources_of(config)]
-    trained_on = {entry.path.resolve() for entry in training[1]}
+    trained_on = _by_key((entry.path.resolve(), (entry.start, entry.end)) for entry in training[1])
     for source, entries in others:
-        both = sorted({str(entry.path) for entry in entries if entry.path.resolve() in trained_on})
+        held_out = _by_key((entry.path.resolve(), (entry.start, entry.end)) for entry in entries)
+        shared = {path for path, spans in held_out.items() if _overlap(trained_on[path], spans)}
+        both = sorted({str(entry.path) for entry in entries if entry.path.resolve() in shared})
         if both:
             raise UserError(
                 f"{source.key} ({source.videos}) and {training[0].key} ({training[0].videos}) share {_files(both)}: "
-                "held-out clips are never trained on, so give two folders, neither inside the other, or rows of "
-                "different files."
+                "held-out clips are never trained on, so give two folders, neither inside the other, or rows that "
+                "have no frame in common."
             )
 
 
-def check_contents(trained_on: Mapping[Path, VideoFile], held_out: Mapping[Path, VideoFile] | None = None) -> None:
+def check_contents(
+    files: Mapping[Path, VideoFile], trained_on: Sequence[Clip], held_out: Sequence[Clip] = ()
+) -> None:
     """Compares the hashes of files.
 
     Args:
-        held_out: None in a run without.
+        files: those of the clips.
+        trained_on, held_out: the clips; none are held out in a run without validation.
 
     Raises:
-        UserError: a file that is held out has the same bytes as one that is trained on.
+        UserError: a clip that is held out has a frame of one that is trained on, in a file of the same bytes.
     """
-    by_hash = {file.sha256: path for path, file in reversed(list(trained_on.items()))}
-    both = [f"{path} is {by_hash[file.sha256]}" for path, file in (held_out or {}).items() if file.sha256 in by_hash]
-    if both:
+    training, others = (
+        _by_key((files[clip.path].sha256, (clip.start, clip.start + clip.num_frames)) for clip in clips)
+        for clips in (trained_on, held_out)
+    )
+    shared = {digest for digest, spans in others.items() if _overlap(training[digest], spans)}
+    by_hash = {files[clip.path].sha256: clip.path for clip in reversed(trained_on)}
+    paths = [path for path in dict.fromkeys(clip.path for clip in held_out) if files[path].sha256 in shared]
+    if paths:
+        both = [f"{path} is {by_hash[files[path].sha256]}" for path in paths]
         raise UserError(
             f"{_HELD_OUT} and {_TRAINING} have the same bytes in {_files(both)}: held-out clips are never trained on, "
             "so remove them from one of the two."
         )
+
+
+_Span = tuple[int, int | None]  # first frame, and the one after the last; None for the end of the file
+
+
+def _by_key(spans: Iterable[tuple[Hashable, _Span]]) -> defaultdict[Hashable, list[_Span]]:
+    found: defaultdict[Hashable, list[_Span]] = defaultdict(list)
+    for key, span in spans:
+        found[key].append(span)
+    return found
+
+
+def _overlap(one: Iterable[_Span], other: Iterable[_Span]) -> bool:
+    """True if a span of one list has a frame of a span of the other."""
+    reached = [0.0, 0.0]
+    for start, end, side in sorted(
+        (start, inf if end is None else end, side) for side, spans in enumerate((one, other)) for start, end in spans
+    ):
+        if start < reached[1 - side]:
+            return True
+        reached[side] = max(reached[side], end)
+    return False
 
 
 def _files(names: list[str]) -> str:
