@@ -34,7 +34,8 @@ def test_a_folder_inside_the_other_is_refused_before_anything_is_loaded(
     files = ", ".join(str(clips / "val" / f"{number}.mp4") for number in range(3))
     assert told == (
         f"validation.videos ({clips / 'val'}) and data.videos ({clips}) share 4 files ({files} and 1 more): held-out "
-        "clips are never trained on, so give two folders, neither inside the other, or rows that have no frame in common.\n"
+        "clips are never trained on, so give two folders, neither inside the other, or rows that have no frame in "
+        "common.\n"
     )
     assert not (tmp_path / "run").exists()
 

@@ -80,9 +80,7 @@ def check_folders(config: TrainConfig) -> None:
             )
 
 
-def check_contents(
-    files: Mapping[Path, VideoFile], trained_on: Sequence[Clip], held_out: Sequence[Clip] = ()
-) -> None:
+def check_contents(files: Mapping[Path, VideoFile], trained_on: Sequence[Clip], held_out: Sequence[Clip] = ()) -> None:
     """Compares the hashes of files.
 
     Args:
