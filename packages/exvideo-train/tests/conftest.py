@@ -160,15 +160,19 @@ def runs(tmp_path: Path) -> Runs:
 
 
 @pytest.fixture
-def by_hand() -> Callable[[Path, torch.dtype], Any]:
+def by_hand() -> Callable[..., Any]:
     """The run of a configuration without exvideo_train's engine: by_hand(path, dtype) gives losses, weights and EMA.
+
+    by_hand(path, dtype, decays) decays the weights alone whose name `decays` is true for.
 
     The model in `dtype`, gradients added up over samples in fp32, clipping, torch's AdamW on fp32 masters, EMA.
     """
     return train_by_hand
 
 
-def train_by_hand(path: Path, dtype: torch.dtype) -> tuple[list[float], dict[str, Tensor], dict[str, Tensor]]:
+def train_by_hand(
+    path: Path, dtype: torch.dtype, decays: Callable[[str], bool] = lambda name: True
+) -> tuple[list[float], dict[str, Tensor], dict[str, Tensor]]:
     config = load_config(path)
     base = load_base(config.base)
     clips, _, _ = find_all_clips(config)
@@ -183,7 +187,13 @@ def train_by_hand(path: Path, dtype: torch.dtype) -> tuple[list[float], dict[str
     for parameter in base.network.parameters():  # not its buffers
         parameter.data = parameter.data.to(dtype)
     section = config.optimizer
-    optimizer = torch.optim.AdamW(masters.values(), lr=section.learning_rate, weight_decay=section.weight_decay)
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [master], "weight_decay": section.weight_decay if decays(name) else 0.0}
+            for name, master in masters.items()
+        ],
+        lr=section.learning_rate,
+    )
     losses = []
     for step in range(section.steps):
         total = 0.0

@@ -11,6 +11,7 @@ from exvideo_blocks.families import FAMILIES, network_of
 from exvideo_blocks.families.family import Family
 from exvideo_blocks.guards import guard
 from exvideo_blocks.kernels.choose import check_backend
+from exvideo_blocks.layers import FrameTable
 from exvideo_blocks.lora import LowRankLinear
 from exvideo_blocks.sites import Sites
 from exvideo_blocks.twins import adapters_on, adds_to_weights
@@ -139,6 +140,14 @@ class Extension:
         for name, parameter in parameters.items():
             parameter.requires_grad_(name not in dead)
         return {name: parameter for name, parameter in parameters.items() if name not in dead}
+
+    def matrices(self) -> set[str]:
+        """Names of the adapted parameters that are matrices or kernels: no norm, bias or frame table."""
+        return {
+            name
+            for name, parameter in self.named_parameters().items()
+            if parameter.ndim > 1 and not isinstance(self._owners[name][0], FrameTable)
+        }
 
     def dead_names(self, context_tokens: int | None = None) -> list[str]:
         """Names of adapted parameters that cannot learn when the model is conditioned on so many tokens."""

@@ -1,6 +1,6 @@
 """The trained weights and what they are updated by: AdamW on fp32 masters, their EMA, at any ZeRO stage."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from exvideo_train.adamw import is_fused, make_optimizer
 from exvideo_train.config import TrainConfig
 from exvideo_train.errors import UserError
 from exvideo_train.processes import Processes
@@ -28,13 +29,19 @@ class Engine:
         parameters: the trained parameters by name.
         config: the run.
         processes: those of the run.
+        undecayed: names of the trained parameters that get no weight decay.
 
     Raises:
         UserError: the batch cannot be spread evenly over the processes.
     """
 
     def __init__(
-        self, model: nn.Module, parameters: dict[str, nn.Parameter], config: TrainConfig, processes: Processes
+        self,
+        model: nn.Module,
+        parameters: dict[str, nn.Parameter],
+        config: TrainConfig,
+        processes: Processes,
+        undecayed: Collection[str] = (),
     ) -> None:
         self.processes = processes
         self.parameters = parameters
@@ -46,9 +53,7 @@ class Engine:
             dist.broadcast(parameter.data, src=0)
         masters = {name: parameter.detach().float().cpu().clone() for name, parameter in parameters.items()}
         self.gradients = GradientWatch(parameters.values(), processes.device)  # its hooks are before DeepSpeed's
-        self._optimizer = torch.optim.AdamW(
-            parameters.values(), lr=0.0, weight_decay=config.optimizer.weight_decay, fused=_is_fused(processes.device)
-        )
+        self._optimizer = make_optimizer(parameters, undecayed, config.optimizer, processes.device)
         self._backend = self._start(model, config)
         self._create_optimizer_state()
         for kind in ("master", "ema"):
@@ -174,7 +179,7 @@ class Engine:
     def _create_optimizer_state(self) -> None:
         """AdamW would make its state at the first step, too late to be written to from a checkpoint."""
         for flat, state in self._backend.flat_state():
-            state["step"] = torch.tensor(0.0, device=flat.device if _is_fused(flat.device) else "cpu")
+            state["step"] = torch.tensor(0.0, device=flat.device if is_fused(flat.device) else "cpu")
             state |= {kind: torch.zeros_like(flat.detach()) for kind in STATE_KINDS if kind != "master"}
         self._backend.link_state()
 
@@ -204,10 +209,6 @@ class GradientWatch:
     def bad_turns(self) -> list[int]:
         """Numbers of the micro-batches whose gradients are not finite, in this process."""
         return [turn for turn, bad in enumerate(self._bad.tolist()) if bad]
-
-
-def _is_fused(device: torch.device) -> bool:
-    return device.type == "cuda"
 
 
 def _micro_batches(config: TrainConfig, processes: int) -> int:

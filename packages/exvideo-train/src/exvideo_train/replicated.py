@@ -50,7 +50,8 @@ class Replicated:
         }
         self._left = self._micro_batches = micro_batches
         self._give_gradients()
-        optimizer.param_groups[0]["params"] = list(self._masters.values())
+        for group in optimizer.param_groups:
+            group["params"] = [self._masters[parameter] for parameter in group["params"]]
         for parameter in model.parameters():
             if parameter.is_floating_point():
                 parameter.data = parameter.data.to(dtype)

@@ -228,7 +228,9 @@ def _engine(
         if name not in parameters
     }
     export = Export(untrained, header_of(extension).metadata())
-    return Engine(network, parameters, config, processes), export, compiled
+    whole = config.optimizer.weight_decay_on == "all"
+    undecayed = set() if whole else parameters.keys() - extension.matrices()
+    return Engine(network, parameters, config, processes, undecayed), export, compiled
 
 
 def _resume(

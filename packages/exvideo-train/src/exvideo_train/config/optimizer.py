@@ -9,7 +9,10 @@ from exvideo_train.config.keys import Mark, NonNegative, Positive, PositiveInt, 
 
 
 class OptimizerSection(Section):
-    """AdamW with a linear warm-up, then a constant rate or a decay. `batch_size` is that of all processes together."""
+    """AdamW with a linear warm-up, then a constant rate or a decay. `batch_size` is that of all processes together.
+
+    `weight_decay_on` matrices leaves norms, biases and position tables without decay.
+    """
 
     steps: Annotated[PositiveInt, Mark.CHANGEABLE]
     batch_size: PositiveInt = 1
@@ -18,6 +21,7 @@ class OptimizerSection(Section):
     warmup_steps: Annotated[int, Field(ge=0), Mark.CHANGEABLE] = 0
     learning_rate_schedule: Annotated[Literal["constant", "linear", "cosine"], Mark.CHANGEABLE] = "constant"
     weight_decay: Annotated[NonNegative, Mark.CHANGEABLE] = 0.01
+    weight_decay_on: Annotated[Literal["all", "matrices"], Mark.CHANGEABLE] = "all"
     max_grad_norm: Annotated[Positive, Mark.CHANGEABLE] = 1.0
     ema_decay: Annotated[float, Field(ge=0, lt=1), Mark.CHANGEABLE] = 0.999
 
