@@ -14,6 +14,7 @@ from exvideo_eval import Metric, Result
 from exvideo_train.checkpoints.writer import CheckpointWriter, Export
 from exvideo_train.display import Display
 from exvideo_train.loop import Run, loop
+from exvideo_train.pace import Pace
 from exvideo_train.stop import Requests
 from exvideo_train.tracking.metrics_file import parse
 from exvideo_train.validation import Validation
@@ -78,6 +79,7 @@ class Stretches:
             tracker=tracker,
             display=Display(False),
             requests=requests,
+            pace=Pace(config.optimizer.batch_size),
         )
 
     def ours(self, save_every: int = NEVER) -> None:

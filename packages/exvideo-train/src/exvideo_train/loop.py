@@ -22,6 +22,7 @@ from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingSto
 from exvideo_train.guard import History, Sample, Verdict, Word, agree, refuse_step
 from exvideo_train.memory import peak_gib, start_phase
 from exvideo_train.noise import clip_of_sample
+from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
 from exvideo_train.state import TrainState
 from exvideo_train.step import Batch, Task
@@ -54,6 +55,7 @@ class Run:
     tracker: Tracker | None
     display: Display
     requests: Requests
+    pace: Pace
     history: History = field(default_factory=History)
 
 
@@ -87,8 +89,9 @@ def loop(run: Run) -> None:
             raise
         verdict = step.verdict
         if run.tracker is not None:
-            run.tracker.record(state.step, step.figures)
-            run.display.step(state.step, step.figures)
+            figures = step.figures | run.pace.figures(step.figures)
+            run.tracker.record(state.step, figures)
+            run.display.step(state.step, figures, run.pace.seconds_left(config.optimizer.steps - state.step))
     run.writer.finish()
     run.display.stop()
 

@@ -20,6 +20,7 @@ from exvideo_blocks import (
     header_of,
 )
 from exvideo_infer import Base, load_base
+from torch import nn
 
 from exvideo_train.atomic import check_space, sweep, sync_folder
 from exvideo_train.checkpoints.checkpoint import newest_checkpoint
@@ -32,10 +33,12 @@ from exvideo_train.data.sources import check_folders
 from exvideo_train.display import Display
 from exvideo_train.engine import Engine
 from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserError, exit_status
+from exvideo_train.flops import flops_and_peak
 from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.memory import peak_gib, start_phase
 from exvideo_train.mounting import free_originals, mount
+from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes, is_of_a_collective
 from exvideo_train.state import TrainState
@@ -122,7 +125,9 @@ def _train(
         | {"clips": data.clips_by_name, "initial weights": {"init_from": initial}}
     )
     free_originals(extension, network, processes.device)
-    engine, export, compiled = _engine(network, extension, config, data, processes)
+    parameters = extension.trainable_parameters(_context_tokens(data))
+    flops = flops_and_peak(config, network, task, data, processes, display.note)
+    engine, export, compiled = _engine(network, extension, parameters, config, processes)
     with closing(engine):
         state = _resume(config, changes, engine, identity, data, display)
         writer = _writer(config, engine, export, identity, data, state)
@@ -143,6 +148,7 @@ def _train(
                 tracker,
                 display,
                 requests,
+                Pace(config.optimizer.batch_size, *flops),
             )
             path = _follow(run)
     if compiled is not None:
@@ -210,11 +216,18 @@ def _task(config: TrainConfig, base: Base) -> Task:
         raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
 
 
+def _context_tokens(data: Data) -> int:
+    """Tokens that the network is conditioned on, of a clip."""
+    return data.cache.read(data.training[0]).conditions.tokens.shape[1]
+
+
 def _engine(
-    network: Any, extension: Extension, config: TrainConfig, data: Data, processes: Processes
+    network: Any,
+    extension: Extension,
+    parameters: dict[str, nn.Parameter],
+    config: TrainConfig,
+    processes: Processes,
 ) -> tuple[Engine, Export, CompiledBlocks | None]:
-    tokens = data.cache.read(data.training[0]).conditions.tokens.shape[1]
-    parameters = extension.trainable_parameters(context_tokens=tokens)
     try:
         extension.set_attention_backend(config.engine.attention_backend)
     except (ValueError, BackendError) as error:
