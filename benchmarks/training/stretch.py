@@ -64,7 +64,7 @@ class Stretches:
         )
         assert config.validation is not None
         validation = Validation(
-            contest.task, config.validation, config, data.cache, data.held_out, contest.processes, requests
+            contest.task, config.validation, config, data.cache, data.held_out, contest.processes, requests, base_rows=0
         )
         self.run = Run(
             config,
@@ -75,7 +75,7 @@ class Stretches:
             contest.state,
             writer,
             validation,
-            base_figures={},
+            base=None,
             tracker=tracker,
             display=Display(False),
             requests=requests,

@@ -84,7 +84,9 @@ def test_a_run_that_is_broken_off_ends_in_the_same_bits(
     status, said = runs.finish(broken, processes=processes)
     assert status == 0, said
     runs.assert_same_end(whole, "broken", STEPS)
-    for key in ("validation/loss", "validation_base/loss"):
+    by_level = {key for record in runs.records(whole) for key in record if key.startswith("loss_by_level/")}
+    assert by_level
+    for key in ("validation/loss", "validation_base/loss", "validation/mse_last_third", *sorted(by_level)):
         assert runs.figures(whole, key) == runs.figures("broken", key)
     assert not list((runs.folder / "broken").rglob(".*.tmp"))
 

@@ -210,6 +210,9 @@ def test_held_out_loss_is_reported_for_the_base_and_the_extension(
     assert len(set(base)) == 1
     assert len(set(losses)) == 3
     assert set(lines(folder, "validation/mse_sigma_2")) != set(lines(folder, "validation_base/mse_sigma_2"))
+    assert [path.name for path in sorted((folder / "validation").glob("step-*.json"))] == [
+        f"step-{step:08d}.json" for step in (0, 2, 4)
+    ]
     # the EMA was evaluated in place of the weights, and the weights are back: the curve is that of a run without
     assert main(["--config", str(make_config("plain"))]) == 0
     assert lines(tmp_path / "plain", "loss") == lines(folder, "loss")

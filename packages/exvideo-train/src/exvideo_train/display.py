@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from exvideo_train.pace import clock
+from exvideo_train.validation import Evaluation
 
 
 class LiveView(Progress):
@@ -83,10 +84,10 @@ class Display:
         if self.steps.disable:
             self.console.print("  ".join(part for part in (f"step {step}", line, left) if part))
 
-    def validation(self, step: int, figures: dict[str, float], base: dict[str, float]) -> None:
+    def validation(self, step: int, evaluation: Evaluation, base: Evaluation | None) -> None:
         """After an evaluation on held-out clips."""
-        beaten = f"  (the base directly at this length: {base['validation_base/loss']:.4f})" if base else ""
-        self.console.print(f"step {step}  held-out loss {figures['validation/loss']:.4f}{beaten}")
+        beaten = "" if base is None else f"  (the base directly at this length: {base.loss:.4f})"
+        self.console.print(f"step {step}  held-out loss {evaluation.loss:.4f}{beaten}")
 
     def compiled(self, blocks: CompiledBlocks) -> None:
         """After the last step of a run whose blocks were compiled."""

@@ -26,6 +26,7 @@ class Word:
         stop, save: it was asked to.
         writer_failed: it could not write its part of a checkpoint.
         peak_gib: the most memory that it has held.
+        by_level: `LossByLevel.sums` of its samples.
     """
 
     loss: float
@@ -34,6 +35,7 @@ class Word:
     save: bool
     writer_failed: bool
     peak_gib: float
+    by_level: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Verdict:
         stop, save, writer_failed: one process says so.
         peak_gib: of the process with most.
         peak_rank: that process.
+        by_level: `LossByLevel.sums` of all samples.
     """
 
     loss: float
@@ -55,6 +58,7 @@ class Verdict:
     writer_failed: bool
     peak_gib: float
     peak_rank: int
+    by_level: Sequence[float] = ()
 
     @property
     def is_finite(self) -> bool:
@@ -66,12 +70,13 @@ def agree(processes: Processes, word: Word) -> Verdict:
     own = [word.loss, word.gradient_square, word.stop, word.save, word.writer_failed]
     peaks = [0.0] * processes.count
     peaks[processes.rank] = word.peak_gib
-    total = processes.sum(torch.tensor([float(value) for value in own] + peaks, dtype=torch.float64)).tolist()
+    told = [*(float(value) for value in own), *peaks, *word.by_level]
+    total = processes.sum(torch.tensor(told, dtype=torch.float64)).tolist()
     loss, square, stop, save, writer_failed = total[: len(own)]
-    peaks = total[len(own) :]
+    peaks, by_level = total[len(own) :][: processes.count], total[len(own) + processes.count :]
     peak_gib = max(peaks)
     norm = math.sqrt(square) if square >= 0 else math.nan
-    return Verdict(loss, norm, stop > 0, save > 0, writer_failed > 0, peak_gib, peaks.index(peak_gib))
+    return Verdict(loss, norm, stop > 0, save > 0, writer_failed > 0, peak_gib, peaks.index(peak_gib), by_level)
 
 
 @dataclass(frozen=True)

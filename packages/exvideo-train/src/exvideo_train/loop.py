@@ -20,6 +20,7 @@ from exvideo_train.ema import ema_decay
 from exvideo_train.engine import Engine
 from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingStoppedError
 from exvideo_train.guard import History, Sample, Verdict, Word, agree, refuse_step
+from exvideo_train.loss_by_level import EVERY, LossByLevel
 from exvideo_train.memory import peak_gib, start_phase
 from exvideo_train.noise import clip_of_sample
 from exvideo_train.pace import Pace
@@ -28,7 +29,7 @@ from exvideo_train.state import TrainState
 from exvideo_train.step import Batch, Task
 from exvideo_train.stop import Requests
 from exvideo_train.tracking import Tracker
-from exvideo_train.validation import Validation
+from exvideo_train.validation import Evaluation, Validation, write_record
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,10 @@ class Step:
 
 @dataclass
 class Run:
-    """All that the loop works on. `tracker` is None but in the main process; `state` is all that changes."""
+    """All that the loop works on. `tracker` is None but in the main process; `state` is all that changes.
+
+    `base` is the evaluation of the base itself, None where there is none.
+    """
 
     config: TrainConfig
     task: Task
@@ -51,11 +55,12 @@ class Run:
     state: TrainState
     writer: CheckpointWriter
     validation: Validation | None
-    base_figures: dict[str, float]
+    base: Evaluation | None
     tracker: Tracker | None
     display: Display
     requests: Requests
     pace: Pace
+    levels: LossByLevel | None = None
     history: History = field(default_factory=History)
 
 
@@ -78,7 +83,15 @@ def loop(run: Run) -> None:
             _stop(run)
         try:
             step = train_step(
-                config, run.task, run.engine, run.data, run.batches, state, lambda: _word_of(run), run.history
+                config,
+                run.task,
+                run.engine,
+                run.data,
+                run.batches,
+                state,
+                lambda: _word_of(run),
+                run.history,
+                run.levels,
             )
         except TrainingDivergedError as error:
             run.writer.finish()
@@ -88,12 +101,24 @@ def loop(run: Run) -> None:
             run.writer.finish()  # which says why, and which process
             raise
         verdict = step.verdict
+        figures = step.figures | run.pace.figures(step.figures) | _losses_by_level(run, verdict)
         if run.tracker is not None:
-            figures = step.figures | run.pace.figures(step.figures)
             run.tracker.record(state.step, figures)
             run.display.step(state.step, figures, run.pace.seconds_left(config.optimizer.steps - state.step))
     run.writer.finish()
     run.display.stop()
+
+
+def _losses_by_level(run: Run, verdict: Verdict) -> dict[str, float]:
+    """The mean losses by noise level of the last steps, where they are due."""
+    state = run.state
+    if run.levels is None:
+        return {}
+    state.add_losses(list(verdict.by_level))
+    if state.step % EVERY and state.step < run.config.optimizer.steps:
+        return {}
+    figures, state.losses = run.levels.figures(state.losses), []
+    return figures
 
 
 def _validate_if_due(run: Run) -> bool:
@@ -107,17 +132,27 @@ def _validate_if_due(run: Run) -> bool:
     device = run.engine.processes.device
     start_phase(device)
     with run.engine.ema_weights():
-        figures = run.validation(run.engine, run.engine.dtype)
-    if figures is None:
+        evaluation = run.validation(run.engine, run.engine.dtype)
+    if evaluation is None:
         return False
     state.validated = state.step
-    figures["peak_gib"] = max(run.engine.processes.gather(peak_gib(device)))
+    peak = max(run.engine.processes.gather(peak_gib(device)))
     start_phase(device)
-    figures = {f"validation/{name}": value for name, value in figures.items()}
     if run.tracker is not None:
-        run.tracker.record(state.step, figures | run.base_figures)
-        run.display.validation(state.step, figures, run.base_figures)
+        _record(run, run.tracker, evaluation, peak)
     return True
+
+
+def _record(run: Run, tracker: Tracker, evaluation: Evaluation, peak: float) -> None:
+    rows = run.validation.base_rows if run.validation is not None else 0
+    figures = {f"validation/{name}": value for name, value in evaluation.figures(rows).items()}
+    figures["validation/peak_gib"] = peak
+    if run.base is not None:
+        figures |= {f"validation_base/{name}": value for name, value in run.base.figures(rows).items()}
+    tracker.record(run.state.step, figures)
+    run.display.validation(run.state.step, evaluation, run.base)
+    for path in write_record(run.config.output / "validation", run.state.step, evaluation, run.base, rows):
+        tracker.artifact(path)
 
 
 def _save_if_due(run: Run, stop: bool, verdict: Verdict | None) -> None:
@@ -158,12 +193,14 @@ def train_step(
     state: TrainState,
     asked: Callable[[], dict[str, Any]] = nothing_asked,
     history: History | None = None,
+    levels: LossByLevel | None = None,
 ) -> Step:
     """One update of the weights and of their EMA; advances `state`. Every process must call.
 
     Args:
         asked: `stop`, `save` and `writer_failed` of `guard.Word`, as this process has them now.
         history: of the steps before, for the report of a divergence.
+        levels: that the losses of samples are told by.
 
     Raises:
         TrainingDivergedError: a loss or a gradient is not finite, in any process; nothing was changed in any of them.
@@ -182,7 +219,9 @@ def train_step(
         made.append((batches.samples(turn), batch, losses.detach()))
     total = torch.cat([losses for _, _, losses in made]).double().sum().item()
     peak = peak_gib(engine.processes.device)
-    verdict = agree(engine.processes, Word(total, engine.gradient_square(), peak_gib=peak, **asked()))
+    by_level = () if levels is None else levels.sums(*_levels_and_losses(made))
+    word = Word(total, engine.gradient_square(), peak_gib=peak, by_level=by_level, **asked())
+    verdict = agree(engine.processes, word)
     loss = verdict.loss / config.optimizer.batch_size
     if verdict.writer_failed:
         raise OutputError(f"A checkpoint could not be written, so the run ends at step {state.step}.")
@@ -203,6 +242,10 @@ def train_step(
         "peak_rank": verdict.peak_rank,
     }
     return Step(figures, verdict)
+
+
+def _levels_and_losses(made: list[tuple[list[int], Batch, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.cat([batch.level for _, batch, _ in made]), torch.cat([losses for _, _, losses in made])
 
 
 def _refuse(

@@ -36,6 +36,7 @@ from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserEr
 from exvideo_train.flops import flops_and_peak
 from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
+from exvideo_train.loss_by_level import LossByLevel
 from exvideo_train.memory import peak_gib, start_phase
 from exvideo_train.mounting import free_originals, mount
 from exvideo_train.pace import Pace
@@ -45,7 +46,7 @@ from exvideo_train.state import TrainState
 from exvideo_train.step import Task
 from exvideo_train.stop import Requests
 from exvideo_train.tracking import Tracker
-from exvideo_train.validation import Validation
+from exvideo_train.validation import Evaluation, Validation, drop_records_after, evaluate_base
 
 SHARED_SECONDS = 24 * 3600.0  # after which a half-written file in a cache that runs may share is nobody's any more
 PATIENCE_SECONDS = 5.0  # for figures to reach MLflow, where a run ends early
@@ -115,9 +116,9 @@ def _train(
     config: TrainConfig, changes: Collection[str], processes: Processes, display: Display, requests: Requests
 ) -> Path:
     network, task, data = _load(config, processes, display, requests)
-    validation = _validation(config, task, data, processes, requests)
-    base_figures = _evaluate_base(config, network, validation, display)
+    validation = _validation(config, network, task, data, processes, requests)
     base = fingerprint(network)
+    evaluation = _evaluate_base(config, network, base, validation, display)
     extension, initial = mount(network, config)
     identity = identity_of(config, task.objective, base, data.content, initial)
     processes.check_same(
@@ -144,11 +145,12 @@ def _train(
                 state,
                 writer,
                 validation,
-                base_figures,
+                evaluation,
                 tracker,
                 display,
                 requests,
                 Pace(config.optimizer.batch_size, *flops),
+                LossByLevel(task.objective, data.cache.read(data.training[0]).tokens),
             )
             path = _follow(run)
     if compiled is not None:
@@ -159,6 +161,7 @@ def _train(
 def _tracker(config: TrainConfig, processes: Processes, state: TrainState) -> Tracker | None:
     if not processes.is_main:
         return None
+    drop_records_after(config.output / "validation", state.step if state.step else -1)
     tracker = Tracker(config, state.step, state.validated)
     tracker.note_changes({key: (old, new) for key, (old, new) in state.changed_here().items()})
     return tracker
@@ -291,26 +294,25 @@ def _writer(
 
 
 def _validation(
-    config: TrainConfig, task: Task, data: Data, processes: Processes, requests: Requests
+    config: TrainConfig, network: Any, task: Task, data: Data, processes: Processes, requests: Requests
 ) -> Validation | None:
     if config.validation is None:
         return None
-    return Validation(task, config.validation, config, data.cache, data.held_out, processes, requests)
+    length = config.extension.base_frames or task.family.base_frames(network)
+    rows = task.family.rows(length)
+    return Validation(task, config.validation, config, data.cache, data.held_out, processes, requests, rows)
 
 
 def _evaluate_base(
-    config: TrainConfig, network: Any, validation: Validation | None, display: Display
-) -> dict[str, float]:
-    """Held-out figures of the base run directly at the extended length, where it can be: what is to be beaten."""
+    config: TrainConfig, network: Any, fingerprint: str, validation: Validation | None, display: Display
+) -> Evaluation | None:
+    """The evaluation of the base run directly at the extended length, where it can be: what is to be beaten."""
     if validation is None:
-        return {}
+        return None
     if not family_of(network).can_run(network, config.extension.num_frames):
         display.base_cannot_run(config.extension.num_frames)
-        return {}
-    figures = validation(network.eval(), next(network.parameters()).dtype)
-    if figures is None:
-        raise TrainingStoppedError("Stopped before the first step: the same command goes on.")
-    return {f"validation_base/{name}": value for name, value in figures.items()}
+        return None
+    return evaluate_base(network, fingerprint, validation, config.output / "validation")
 
 
 def _finish(config: TrainConfig, processes: Processes, state: TrainState) -> Path:

@@ -11,12 +11,18 @@ class TrainState:
     Args:
         step: optimizer updates made.
         validated: the step of the last evaluation that was finished; -1 before the first.
+        losses: of the samples since the last record by noise level, as `LossByLevel.sums` has them; empty for none.
         history: settings changed in mid-run: {"step": ..., "changes": {key: [old, new]}}.
     """
 
     step: int = 0
     validated: int = -1
+    losses: list[float] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    def add_losses(self, sums: list[float]) -> None:
+        """Adds those of a step."""
+        self.losses = [total + more for total, more in zip(self.losses, sums, strict=True)] if self.losses else sums
 
     def changed_here(self) -> dict[str, list[Any]]:
         """Settings that were changed at this very step: {key: [old, new]}."""

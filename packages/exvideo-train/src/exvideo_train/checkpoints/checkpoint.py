@@ -45,7 +45,8 @@ class Checkpoint:
     def state(self) -> TrainState:
         step = self.index["step"]
         validated = self.index.get("validated", step)  # format 1 was written after the evaluation
-        return TrainState(step, validated, list(self.index.get("history", [])))
+        losses, history = (list(self.index.get(name, [])) for name in ("losses", "history"))
+        return TrainState(step, validated, losses, history)
 
     def restore(self, engine: Engine) -> None:
         """Writes masters, moments, EMA and AdamW's count into an engine; every process must call.

@@ -1,16 +1,20 @@
 """Held-out loss: the same clips, sigmas and noise every time, so that two evaluations differ by the weights alone."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from exvideo_train.config import TrainConfig, ValidationSection
 from exvideo_train.data.dataset import Clip
-from exvideo_train.data.latent_cache import LatentCache
+from exvideo_train.data.latent_cache import LatentCache, fingerprint_of
 from exvideo_train.noise import keyed_generator
 from exvideo_train.processes import Processes
 from exvideo_train.step import Batch, Task, collate
 from exvideo_train.stop import Requests
+from exvideo_train.validation.evaluation import Evaluation
 
 
 class Validation:
@@ -24,6 +28,7 @@ class Validation:
         clips: the held-out clips.
         processes: clips and sigmas are spread over them.
         requests: an evaluation ends early once one of the processes is asked to stop.
+        base_rows: temporal rows of the longest clip that the base was trained on.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class Validation:
         clips: list[Clip],
         processes: Processes,
         requests: Requests,
+        base_rows: int,
     ) -> None:
         self.task = task
         self.section = section
@@ -43,21 +49,26 @@ class Validation:
         self.clips = clips
         self.processes = processes
         self.requests = requests
+        self.base_rows = base_rows
 
     @torch.no_grad()
-    def __call__(self, network: Any, dtype: torch.dtype) -> dict[str, float] | None:
-        """Mean held-out loss and, by sigma, the mean squared error of the predicted clean latents.
+    def __call__(self, network: Any, dtype: torch.dtype) -> Evaluation | None:
+        """Judges a network at every pair of a held-out clip and a sigma.
 
         Every process must call, and runs the same number of forward passes (ZeRO 3 gathers weights in each).
 
+        Args:
+            network: of the task's family, or a wrapper of one.
+            dtype: that it computes in.
+
         Returns:
-            {"loss": ..., "mse_sigma_4": ..., ...}: the loss is the objective's own, averaged over clips and sigmas.
             None if it was ended early.
         """
-        pairs = [(clip, sigma) for clip in range(len(self.clips)) for sigma in range(len(self.section.sigmas))]
+        sigmas = self.section.sigmas
+        pairs = [(clip, sigma) for clip in range(len(self.clips)) for sigma in range(len(sigmas))]
         rounds = -(-len(pairs) // self.processes.count)
-        losses = torch.zeros(len(self.section.sigmas))
-        errors = torch.zeros(len(self.section.sigmas))
+        losses, errors = torch.zeros(len(sigmas)), torch.zeros(len(sigmas))
+        by_frame: Tensor | None = None
         for turn in range(rounds):
             if self.processes.sum(torch.tensor(float(self.requests.stop))) > 0:
                 return None
@@ -65,14 +76,25 @@ class Validation:
             clip, sigma = pairs[number % len(pairs)]
             batch = self._batch(clip, sigma).to(self.processes.device)
             prediction, model_input = self.task.predict(network, batch, dtype)
+            if by_frame is None:
+                by_frame = torch.zeros(len(sigmas), batch.latents.shape[1])
             if number < len(pairs):
                 objective, noise, level = self.task.objective, batch.noise, batch.level
                 losses[sigma] += objective.loss(prediction, model_input, batch.latents, noise, level).item()
-                original = objective.original(prediction, model_input, level)
-                errors[sigma] += (original - batch.latents).square().mean().item()
-        losses, errors = (self.processes.sum(total) / len(self.clips) for total in (losses, errors))
-        by_sigma = {f"mse_sigma_{sigma:g}": errors[i].item() for i, sigma in enumerate(self.section.sigmas)}
-        return {"loss": losses.mean().item()} | by_sigma
+                error = (objective.original(prediction, model_input, level) - batch.latents).square()
+                errors[sigma] += error.mean().item()
+                by_frame[sigma] += error[0].flatten(1).mean(dim=1).cpu()
+        assert by_frame is not None
+        losses, errors, by_frame = (self.processes.sum(sums) / len(self.clips) for sums in (losses, errors, by_frame))
+        return Evaluation(sigmas, losses.mean().item(), losses.tolist(), errors.tolist(), by_frame.tolist())
+
+    def content(self) -> str:
+        """A fingerprint of all that an evaluation's figures depend on besides the network, 64 hex digits."""
+        clips = [self.cache.read(clip) for clip in self.clips]
+        tensors = [value for clip in clips for value in (clip.latents, *vars(clip.conditions).values())]
+        digest = fingerprint_of((str(at), value) for at, value in enumerate(tensors) if value is not None)
+        settings = [self.section.sigmas, self.config.seed, self.config.loss.model_dump()]
+        return sha256(json.dumps([digest, settings]).encode()).hexdigest()
 
     def _batch(self, clip: int, sigma: int) -> Batch:
         encoded = self.cache.read(self.clips[clip])
