@@ -55,7 +55,7 @@ class Stretches:
         writer = CheckpointWriter(
             config.output / "checkpoints",
             engine,
-            Export({}, header_of(contest.extension).metadata()),
+            Export(set(contest.engine.parameters), {}, header_of(contest.extension).metadata()),
             identity={},
             clips={},
             keep=config.checkpoint.keep,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from exvideo_infer.bases.base import Base as Base
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
     from exvideo_infer.bases.base import silence_loading as silence_loading
+    from exvideo_infer.bases.scratch import make_base as make_base
+    from exvideo_infer.bases.scratch import save_base as save_base
     from exvideo_infer.conditions import Conditions as Conditions
     from exvideo_infer.conditions import TextConditions as TextConditions
     from exvideo_infer.pipeline import ExVideoOutput as ExVideoOutput
@@ -52,9 +54,11 @@ _HOMES = {
     "examine": "video_file",
     "iter_frames": "video_file",
     "load_base": "bases",
+    "make_base": "bases.scratch",
     "probe": "video_file",
     "read_clip": "video_file",
     "register_base": "bases",
+    "save_base": "bases.scratch",
     "silence_loading": "bases.base",
     "unknown_words": "prompts",
     "words_beyond_end": "prompts",

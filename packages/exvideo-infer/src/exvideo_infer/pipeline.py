@@ -10,7 +10,7 @@ from exvideo_blocks import Extension, extension_of, family_of, load_extension, r
 from torch import Tensor
 
 from exvideo_infer.bases import load_base
-from exvideo_infer.bases.base import BaseModelError, size_multiple
+from exvideo_infer.bases.base import BaseModelError, default_size, size_multiple
 from exvideo_infer.bases.svd import TEXT_PARTS, SVDBase
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.decode import OUTPUT_TYPES, decode_clips
@@ -195,11 +195,10 @@ class ExVideoPipeline:
         Raises:
             ValueError: if its config does not say.
         """
-        sample_size = self.unet.config.sample_size
-        if sample_size is None:
+        size = default_size(self.unet, self.vae_scale_factor)
+        if size is None:
             raise ValueError("The UNet's config has no sample_size: give height and width.")
-        sides = (sample_size, sample_size) if isinstance(sample_size, int) else tuple(sample_size)
-        return sides[0] * self.vae_scale_factor, sides[1] * self.vae_scale_factor
+        return size
 
     def set_progress_bar_config(self, **kwargs: Any) -> None:
         """Keyword arguments for the tqdm bars of the denoising steps, such as `disable=True`."""

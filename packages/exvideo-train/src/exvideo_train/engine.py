@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from exvideo_train.adamw import is_fused, make_optimizer
 from exvideo_train.config import TrainConfig
+from exvideo_train.dropout import Dropout
 from exvideo_train.errors import UserError
 from exvideo_train.processes import Processes
 from exvideo_train.replicated import Replicated
@@ -52,6 +53,7 @@ class Engine:
         for parameter in parameters.values():  # they may have been drawn at random
             dist.broadcast(parameter.data, src=0)
         masters = {name: parameter.detach().float().cpu().clone() for name, parameter in parameters.items()}
+        self.dropout = Dropout(model, 0.0 if config.model is None else config.model.dropout, config.seed)
         self.gradients = GradientWatch(parameters.values(), processes.device)  # its hooks are before DeepSpeed's
         self._optimizer = make_optimizer(parameters, undecayed, config.optimizer, processes.device)
         self._backend = self._start(model, config)

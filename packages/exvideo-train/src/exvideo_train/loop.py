@@ -214,9 +214,11 @@ def train_step(
         clock = time.perf_counter()
         batch = batches.take(state.step, turn)
         waited += time.perf_counter() - clock
-        losses = task.loss(engine, batch.to(engine.processes.device), engine.dtype)
-        engine.backward(losses.mean(), turn)
-        made.append((batches.samples(turn), batch, losses.detach()))
+        samples = batches.samples(turn)
+        with engine.dropout.on(state.step, samples[0]):
+            losses = task.loss(engine, batch.to(engine.processes.device), engine.dtype)
+            engine.backward(losses.mean(), turn)
+        made.append((samples, batch, losses.detach()))
     total = torch.cat([losses for _, _, losses in made]).double().sum().item()
     peak = peak_gib(engine.processes.device)
     by_level = () if levels is None else levels.sums(*_levels_and_losses(made))

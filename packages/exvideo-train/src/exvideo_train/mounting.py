@@ -1,9 +1,11 @@
 """The extension of a run, put on its base."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from exvideo_blocks import Extension, extend, lengthen, load_extension
+from torch import nn
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.data.latent_cache import fingerprint_of
@@ -37,6 +39,27 @@ def _check_starts(extension: Extension, config: TrainConfig) -> None:
     if differing:
         told = ", ".join(f"{name} {getattr(found, name)}, not {getattr(wanted, name)}" for name in differing)
         raise ValueError(f"{config.init_from} is of {told}: set extension to what the file has.")
+
+
+def trained_parameters(
+    extension: Extension, network: Any, config: TrainConfig, context_tokens: int
+) -> dict[str, nn.Parameter]:
+    """The parameters to give to the optimizer, by name: the extension's, and all of a base that is made for the run.
+
+    Args:
+        context_tokens: as `Extension.trainable_parameters` takes them.
+    """
+    parameters = extension.trainable_parameters(context_tokens=context_tokens)
+    if config.is_from_scratch:
+        own = extension.named_parameters()
+        parameters |= {name: p.requires_grad_() for name, p in network.named_parameters() if name not in own}
+    return parameters
+
+
+def undecayed_of(parameters: Mapping[str, nn.Parameter], extension: Extension) -> set[str]:
+    """Names of trained parameters that are norms, biases and position tables."""
+    own, matrices = extension.named_parameters(), extension.matrices()
+    return {name for name, p in parameters.items() if (name not in matrices if name in own else p.ndim <= 1)}
 
 
 def free_originals(extension: Extension, network: Any, device: torch.device) -> None:

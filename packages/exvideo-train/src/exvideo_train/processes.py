@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from exvideo_train.config.optimizer import DistributedSection
 from exvideo_train.errors import OtherProcessError, UserError
 
 T = TypeVar("T")
@@ -33,12 +34,26 @@ SILENCE_SECONDS = 180.0  # without a sign of life, until a process counts as gon
 
 
 class Processes:
-    """The processes of this run: one without a launcher, else those of `deepspeed` or `torchrun`."""
+    """The processes of this run: one without a launcher, else those of `deepspeed` or `torchrun`.
 
-    def __init__(self) -> None:
+    Args:
+        section: backend of the collectives, and that there may be several.
+
+    Raises:
+        UserError: the backend does not go with the machine, or there are several against the section.
+    """
+
+    def __init__(self, section: DistributedSection | None = None) -> None:
+        section = section or DistributedSection()
         if "RANK" not in os.environ:
             _become_the_only_process()
         self.rank, self.count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        if self.count > 1 and not section.enabled:
+            raise UserError(
+                f"distributed.enabled is false, and the launcher has started {self.count} processes: set it to true, "
+                "or start exvideo-train without a launcher."
+            )
+        check_backend(section.backend)
         self.device = _own_device()
         if not dist.is_initialized():
             backend = "nccl" if self.device.type == "cuda" else "gloo"
@@ -110,6 +125,20 @@ class Processes:
                         f"Rank {rank} differs from rank 0 in its {name} ({_first_difference(other[name], value)}): "
                         "give every process the same files and packages."
                     )
+
+
+def check_backend(backend: str) -> None:
+    """Raises UserError if collectives cannot run by a backend here: nccl is for GPUs, gloo for a machine without."""
+    if backend == "nccl" and not torch.cuda.is_available():
+        raise UserError(
+            "distributed.backend: nccl needs a GPU, and PyTorch sees none here: set it to gloo to train on the "
+            "processor, or to auto for either."
+        )
+    if backend == "gloo" and torch.cuda.is_available():
+        raise UserError(
+            "distributed.backend: gloo is for machines without a GPU, and there is one here: set it to nccl or auto, "
+            "or hide the GPU (CUDA_VISIBLE_DEVICES=)."
+        )
 
 
 def is_of_a_collective(error: BaseException) -> bool:

@@ -14,15 +14,14 @@ from exvideo_blocks import (
     BackendError,
     CompiledBlocks,
     Extension,
-    check_extends,
     compile_blocks,
     family_of,
     header_of,
 )
-from exvideo_infer import Base, load_base
 from torch import nn
 
 from exvideo_train.atomic import check_space, sweep, sync_folder
+from exvideo_train.bases import completed, open_base, task_of, write_new_base
 from exvideo_train.checkpoints.checkpoint import newest_checkpoint
 from exvideo_train.checkpoints.identity import check_continues, identity_of
 from exvideo_train.checkpoints.writer import EXTENSION, CheckpointWriter, Export
@@ -38,7 +37,7 @@ from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.loss_by_level import LossByLevel
 from exvideo_train.memory import peak_gib, start_phase
-from exvideo_train.mounting import free_originals, mount
+from exvideo_train.mounting import free_originals, mount, trained_parameters, undecayed_of
 from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes, is_of_a_collective
@@ -73,7 +72,7 @@ def train(config: TrainConfig, changes: Collection[str] = ()) -> Path:
         OtherProcessError: another process of the run has failed.
     """
     check_folders(config)  # a wrong folder is told before anything slow is loaded
-    processes = Processes()
+    processes = Processes(config.distributed)
     display = Display(processes.is_main)
     processes.watch.before_exit = display.stop
     try:
@@ -115,7 +114,7 @@ def _tell_others(processes: Processes, error: BaseException) -> None:
 def _train(
     config: TrainConfig, changes: Collection[str], processes: Processes, display: Display, requests: Requests
 ) -> Path:
-    network, task, data = _load(config, processes, display, requests)
+    config, network, task, data = _load(config, processes, display, requests)
     validation = _validation(config, network, task, data, processes, requests)
     base = fingerprint(network)
     evaluation = _evaluate_base(config, network, base, validation, display)
@@ -126,7 +125,7 @@ def _train(
         | {"clips": data.clips_by_name, "initial weights": {"init_from": initial}}
     )
     free_originals(extension, network, processes.device)
-    parameters = extension.trainable_parameters(_context_tokens(data))
+    parameters = trained_parameters(extension, network, config, _context_tokens(data))
     flops = flops_and_peak(config, network, task, data, processes, display.note)
     engine, export, compiled = _engine(network, extension, parameters, config, processes)
     with closing(engine):
@@ -185,11 +184,15 @@ def _follow(run: Run) -> Path:
     return path
 
 
-def _load(config: TrainConfig, processes: Processes, display: Display, requests: Requests) -> tuple[Any, Task, Data]:
-    """The base's network on this process's device, its task, and the clips, encoded; the encoders are let go."""
-    options: dict[str, Any] = {} if config.base_variant is None else {"variant": config.base_variant}
-    base = load_base(config.base, **options)
-    task = _task(config, base)
+def _load(
+    config: TrainConfig, processes: Processes, display: Display, requests: Requests
+) -> tuple[TrainConfig, Any, Task, Data]:
+    """The configuration, complete; the base's network on this process's device, its task, and the clips, encoded.
+
+    The encoders are let go.
+    """
+    base = open_base(config)
+    task, config = task_of(config, base), completed(config, base)
     requests.check()
     for network in base.encoders:
         network.to(processes.device)
@@ -202,21 +205,8 @@ def _load(config: TrainConfig, processes: Processes, display: Display, requests:
     data = encode_data(config, base, processes, progress)
     peak = max(processes.gather(peak_gib(processes.device)))
     display.note(f"Encoding took at most {peak:.1f} GiB of memory.")
-    return base.network.to(processes.device), task, data
-
-
-def _task(config: TrainConfig, base: Base) -> Task:
-    height, width = config.data.size
-    if height % base.size_multiple or width % base.size_multiple:
-        raise UserError(
-            f"data.size: height x width is {height}x{width}: give positive multiples of {base.size_multiple}."
-        )
-    try:
-        check_extends(base.network, config.extension.mounted)
-        family = family_of(base.network)
-        return Task(family, family.objective(base.scheduler, **config.objective_settings))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{config.base} cannot be extended as asked: {error}") from error
+    optimizer = config.optimizer.for_clips(len(data.training))
+    return config.model_copy(update={"optimizer": optimizer}), base.network.to(processes.device), task, data
 
 
 def _context_tokens(data: Data) -> int:
@@ -243,9 +233,9 @@ def _engine(
         for name, parameter in extension.named_parameters().items()
         if name not in parameters
     }
-    export = Export(untrained, header_of(extension).metadata())
+    export = Export(extension.named_parameters().keys() - untrained.keys(), untrained, header_of(extension).metadata())
     whole = config.optimizer.weight_decay_on == "all"
-    undecayed = set() if whole else parameters.keys() - extension.matrices()
+    undecayed = set() if whole else undecayed_of(parameters, extension)
     return Engine(network, parameters, config, processes, undecayed), export, compiled
 
 
@@ -324,6 +314,8 @@ def _finish(config: TrainConfig, processes: Processes, state: TrainState) -> Pat
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        if config.is_from_scratch:
+            write_new_base(config, config.output / "checkpoints" / f"step-{state.step:08d}", path)
         sync_folder(config.output)
     return path
 

@@ -162,7 +162,8 @@ def _deepspeed_config(config: TrainConfig, micro_batches: int, num_trained: int)
             "stage": config.engine.zero_stage,
             "reduce_bucket_size": bucket,
             "allgather_bucket_size": bucket,
-        },
+        }
+        | config.deepspeed.zero_optimization,
         "zero_allow_untested_optimizer": True,  # torch's AdamW: DeepSpeed's own compiles a kernel on a CPU
         "steps_per_print": 10**9,
     }

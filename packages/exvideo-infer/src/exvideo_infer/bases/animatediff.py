@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, loading, settings_of, size_multiple
+from exvideo_infer.bases.base import BaseModelError, default_size, loading, settings_of, size_multiple
 from exvideo_infer.conditions import TextConditions
 from exvideo_infer.encoders import embed_text, encode_clip
 
@@ -57,6 +57,11 @@ class AnimateDiffBase:
     def size_multiple(self) -> int:
         """Pixels: the VAE's scale, halved again at each level of the UNet but the last."""
         return size_multiple(self.network, self.pipeline.vae_scale_factor)
+
+    @property
+    def default_size(self) -> tuple[int, int] | None:
+        """By the UNet's `sample_size`."""
+        return default_size(self.network, self.pipeline.vae_scale_factor)
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """`latents` (frames, channels, height, width), `embedding` of the caption and `unconditional` of the empty one,

@@ -27,6 +27,7 @@ class Base(Protocol):
         encoding_settings: all that `encode` goes by besides the weights of `encoders` and the tokenizer, as JSON can
             write it; equal for equal encodings, wherever the base was loaded from.
         size_multiple: height and width of clips are multiples of so many pixels.
+        default_size: height and width that the network was made for, in pixels; None where it does not say.
     """
 
     @property
@@ -41,6 +42,8 @@ class Base(Protocol):
     def encoding_settings(self) -> dict[str, Any]: ...
     @property
     def size_multiple(self) -> int: ...
+    @property
+    def default_size(self) -> tuple[int, int] | None: ...
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """Encodes one clip for training.
@@ -69,6 +72,15 @@ class Base(Protocol):
 def size_multiple(unet: Any, vae_scale_factor: int) -> int:
     """Pixels that the sides of a clip are multiples of, so that every level of a UNet can halve its latents."""
     return vae_scale_factor * int(2 ** (len(unet.config.block_out_channels) - 1))
+
+
+def default_size(unet: Any, vae_scale_factor: int) -> tuple[int, int] | None:
+    """Height and width in pixels that a UNet was made for, by its `sample_size`; None where its config has none."""
+    sample_size = unet.config.sample_size
+    if sample_size is None:
+        return None
+    height, width = (sample_size, sample_size) if isinstance(sample_size, int) else tuple(sample_size)
+    return height * vae_scale_factor, width * vae_scale_factor
 
 
 # Keys that say where a part comes from, and not what it computes. The last one's order changes from run to run.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, loading, settings_of, size_multiple
+from exvideo_infer.bases.base import BaseModelError, default_size, loading, settings_of, size_multiple
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.encoders import added_time_ids, embed, encode_clip, encode_first_frame
 
@@ -62,7 +62,16 @@ class SVDBase:
     @property
     def size_multiple(self) -> int:
         """Pixels: the VAE's scale, halved again at each level of the UNet but the last."""
-        return size_multiple(self.network, int(2 ** (len(self.vae.config.block_out_channels) - 1)))
+        return size_multiple(self.network, self._vae_scale_factor)
+
+    @property
+    def default_size(self) -> tuple[int, int] | None:
+        """By the UNet's `sample_size`."""
+        return default_size(self.network, self._vae_scale_factor)
+
+    @property
+    def _vae_scale_factor(self) -> int:
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
         """`latents` (frames, channels, height, width), `first_frame` (channels, height, width), not scaled, and

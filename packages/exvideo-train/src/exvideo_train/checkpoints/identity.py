@@ -20,6 +20,7 @@ _DECIDES_ONLY_IF = {
     "noise.std": ("noise.distribution", "lognormal"),
 }
 _MAX_NAMED = 3
+_COUNTED = "optimizer.steps"  # of epochs, where it is not given: it has no default
 
 
 def identity_of(
@@ -137,7 +138,7 @@ def _default(key: str, value: Any) -> Any:
     section, _, name = key.rpartition(".")
     model = TrainConfig if not section else TrainConfig.model_fields[section].annotation
     field = getattr(model, "model_fields", {}).get(name)
-    return value if field is None or field.is_required() else field.default
+    return value if field is None or field.is_required() or key == _COUNTED else field.default
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,12 @@ class Export:
     """All of an extension's file but the trained tensors.
 
     Args:
+        trained: names of the trained tensors that are the extension's; others are a new base's.
         untrained: parameters that the level adapts and this run does not train, by name, fp32 on the CPU.
         metadata: the file's header.
     """
 
+    trained: Collection[str]
     untrained: Mapping[str, Tensor]
     metadata: Mapping[str, str]
 
@@ -193,8 +195,10 @@ class CheckpointWriter:
         tensors = dict(self.export.untrained)
         for part in sorted(folder.glob("part-*.safetensors")):
             stored, _ = read_safetensors(part)
-            prefix = f"{kind}/"
-            tensors |= {key.removeprefix(prefix): value for key, value in stored.items() if key.startswith(prefix)}
+            for key, value in stored.items():
+                stored_kind, _, parameter = key.partition("/")
+                if stored_kind == kind and parameter in self.export.trained:
+                    tensors[parameter] = value
         write_safetensors(folder / name, tensors, self.export.metadata)
 
     def _remove_old(self) -> None:

@@ -3,9 +3,8 @@
 from exvideo_train.config.keys import Mark as Mark
 from exvideo_train.config.load import load_config as load_config
 from exvideo_train.config.load import parse_changes as parse_changes
-from exvideo_train.config.load import parse_settings as parse_settings
-from exvideo_train.config.load import read_values as read_values
 from exvideo_train.config.load import schema as schema
+from exvideo_train.config.load import written_settings as written_settings
 from exvideo_train.config.optimizer import OptimizerSection as OptimizerSection
 from exvideo_train.config.run import TrainConfig as TrainConfig
 from exvideo_train.config.run import marked as marked

@@ -10,12 +10,12 @@ from exvideo_train.config.keys import Here, Mark, PositiveInt, Section
 class DataSection(Section):
     """The clips that are trained on. Sizes in pixels, (height, width); strides in frames.
 
-    More than `max_bad` files and clips that cannot be read stop the run; None for any number. Batches are made
-    `prefetch` steps ahead, in threads.
+    Without a `size`, clips have the one that the base was made for. More than `max_bad` files and clips that cannot be
+    read stop the run; None for any number. Batches are made `prefetch` steps ahead, in threads.
     """
 
     videos: Annotated[Here, Mark.FREE]  # the clips' own bytes are compared
-    size: tuple[PositiveInt, PositiveInt]
+    size: tuple[PositiveInt, PositiveInt] | None = None
     clip_stride: PositiveInt = 16
     cache: Annotated[Here | None, Mark.FREE] = None
     max_bad: Annotated[Annotated[int, Field(ge=0)] | None, Mark.FREE] = None

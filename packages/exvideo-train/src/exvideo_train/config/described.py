@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from exvideo_train.config import TrainConfig, parse_changes, parse_settings, read_values
+from exvideo_train.config import TrainConfig, written_settings
 
 
 def described(config: TrainConfig, path: str | Path, changes: Sequence[str] = (), settings: Sequence[str] = ()) -> str:
@@ -16,13 +16,13 @@ def described(config: TrainConfig, path: str | Path, changes: Sequence[str] = ()
         config: as `load_config(path, changes, settings)` gave it.
         path, changes, settings: the same.
     """
-    in_file = _leaves(read_values(path))
-    on_command_line = {*parse_settings(settings), *parse_changes(changes)}
+    written = written_settings(path, changes, settings)
 
     def origin(key: str) -> str:
-        if key in on_command_line:
-            return "command line"
-        return str(path) if key in in_file else "default"
+        if key not in written.places:
+            return "default"
+        name = written.names[key]
+        return written.places[key] if name == key else f"{written.places[key]}: {name}"
 
     return "\n".join(_lines(config.model_dump(mode="json"), origin)) + "\n"
 
@@ -31,16 +31,9 @@ def _lines(values: dict[str, Any], origin: Any, prefix: str = "") -> list[str]:
     lines = []
     for name, value in values.items():
         key = f"{prefix}{name}"
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             lines += [f"{name}:", *(f"  {line}" for line in _lines(value, origin, f"{key}."))]
         else:
             text = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
             lines.append(f"{name}: {text} # {origin(key)}")
     return lines
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> set[str]:
-    found: set[str] = set()
-    for name, value in values.items():
-        found |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}"}
-    return found

@@ -10,8 +10,11 @@ from pydantic import ValidationError
 
 from exvideo_train.config.keys import Mark
 from exvideo_train.config.run import TrainConfig, marked
+from exvideo_train.config.short_form import Written, with_short_form
 from exvideo_train.config.yaml_keys import DuplicateKeyError, load_yaml
 from exvideo_train.errors import UserError
+
+COMMAND_LINE = "command line"
 
 
 def load_config(path: str | Path, changes: Sequence[str] = (), settings: Sequence[str] = ()) -> TrainConfig:
@@ -27,24 +30,29 @@ def load_config(path: str | Path, changes: Sequence[str] = (), settings: Sequenc
         UserError: the file is missing or not YAML, or a key is unknown, missing, given twice or has a wrong value; one
             sentence that names the file, each key, the value given and the rule.
     """
-    values = read_values(path)
-    for key, value in (parse_settings(settings) | parse_changes(changes)).items():
-        section, _, name = key.rpartition(".")
-        if section and values.get(section) is None:
-            values[section] = {}
-        inner = values[section] if section else values
-        if isinstance(inner, dict):
-            inner[name] = value
+    written = written_settings(path, changes, settings)
     try:
-        return TrainConfig.model_validate(values)
+        return TrainConfig.model_validate(written.nested())
     except ValidationError as error:
-        raise UserError(f"{path}: {'; '.join(_explain(item) for item in error.errors())}.") from error
+        found = [_explain(item, written) for item in error.errors()]
+        if "base" not in written.values and "model.hidden_dim" not in written.values:
+            found.insert(0, "base is missing")
+        raise UserError(f"{path}: {'; '.join(dict.fromkeys(found))}.") from error
+
+
+def written_settings(path: str | Path, changes: Sequence[str] = (), settings: Sequence[str] = ()) -> Written:
+    """The settings of a file and of the command line, not checked further; arguments and errors as `load_config`."""
+    written = Written(read_values(path), str(path))
+    written.override(Written(parse_settings(settings) | parse_changes(changes), COMMAND_LINE))
+    written.add_deepspeed(Path(path).parent)
+    written.values.setdefault("output", f"out/{Path(path).stem}")
+    return written
 
 
 def schema() -> str:
     """The JSON schema of the YAML file (draft 2020-12), for editors that complete and check as one types."""
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "exvideo-train"}
-    return json.dumps(about | TrainConfig.model_json_schema() | {"title": "exvideo-train"}, indent=2)
+    return json.dumps(about | with_short_form(TrainConfig.model_json_schema()) | {"title": "exvideo-train"}, indent=2)
 
 
 def read_values(path: str | Path) -> dict[str, Any]:
@@ -74,7 +82,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals or not key or key.count(".") > 1:
+        if not equals or not key:
             raise UserError(f"{setting}: give section.key=value, such as optimizer.steps=100.")
         if key in parsed:
             raise UserError(f"{setting}: {key} is given twice, and one value alone can hold: leave one out.")
@@ -107,8 +115,8 @@ def _value(given: str, text: str) -> Any:
         raise UserError(f"{given}: {text!r} is no value in YAML: give a number or a word.") from error
 
 
-def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "the file"
+def _explain(item: Any, written: Written) -> str:
+    key = written.name_of(".".join(str(part) for part in item["loc"])) or "the file"
     if item["type"] == "extra_forbidden":
         return f"{key} is not a known key, check its spelling"
     if item["type"] == "missing":

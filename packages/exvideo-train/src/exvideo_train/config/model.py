@@ -31,6 +31,25 @@ class ExtensionSection(Section):
         return ExtensionConfig(**self.model_dump())
 
 
+class ModelSection(Section):
+    """The base's network: the shape of a new one, or what a pretrained one must have.
+
+    Args:
+        hidden_dim: channels of its widest level.
+        num_layers: temporal sites, 16 in Stable Video Diffusion.
+        dropout: share of the activations that training drops in the network's own dropout layers.
+    """
+
+    hidden_dim: Annotated[PositiveInt | None, Mark.FREE] = None  # the weights are compared
+    num_layers: Annotated[PositiveInt | None, Mark.FREE] = None
+    dropout: Annotated[float, Field(ge=0, lt=1), Mark.CHANGEABLE] = 0.0
+
+    @property
+    def is_shape(self) -> bool:
+        """True if it says all of a shape."""
+        return self.hidden_dim is not None and self.num_layers is not None
+
+
 class NoiseSection(Section):
     """The distribution of noise levels; a key that is left out is the base family's own.
 

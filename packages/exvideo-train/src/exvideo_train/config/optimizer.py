@@ -1,20 +1,22 @@
 """The steps of a run, as a person writes them: the optimizer, and the engine that runs it."""
 
-from math import cos, pi
+from math import ceil, cos, pi
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from exvideo_train.config.keys import Mark, NonNegative, Positive, PositiveInt, Section
+from exvideo_train.config.keys import Here, Mark, NonNegative, Positive, PositiveInt, Section
 
 
 class OptimizerSection(Section):
     """AdamW with a linear warm-up, then a constant rate or a decay. `batch_size` is that of all processes together.
 
     `weight_decay_on` matrices leaves norms, biases and position tables without decay.
+    Either `steps` or `epochs` is given; `for_clips` makes epochs steps.
     """
 
-    steps: Annotated[PositiveInt, Mark.CHANGEABLE]
+    steps: Annotated[PositiveInt, Mark.CHANGEABLE] = 0  # none yet
+    epochs: Annotated[Positive | None, Mark.FREE] = None  # as steps, in which it is compared
     batch_size: PositiveInt = 1
     micro_batch_size: Annotated[PositiveInt, Mark.FREE] = 1
     learning_rate: Annotated[Positive, Mark.CHANGEABLE] = 1e-5
@@ -32,8 +34,17 @@ class OptimizerSection(Section):
         left = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + cos(pi * done)) / 2}[self.learning_rate_schedule]
         return self.learning_rate * warm * left
 
+    def for_clips(self, clips: int) -> Self:
+        """The same in steps: so many that every one of `clips` training clips comes `epochs` times, at least."""
+        if self.epochs is None:
+            return self
+        return self.model_copy(update={"steps": ceil(self.epochs * clips / self.batch_size), "epochs": None})
+
     @model_validator(mode="after")
     def _divides(self) -> Self:
+        if (self.steps == 0) == (self.epochs is None):
+            given = "neither" if self.epochs is None else f"both steps={self.steps} and epochs={self.epochs:g}"
+            raise ValueError(f"{given} is given: give either steps or epochs")
         if self.batch_size % self.micro_batch_size:
             raise ValueError(
                 f"batch_size={self.batch_size} must be a multiple of micro_batch_size={self.micro_batch_size}"
@@ -59,3 +70,49 @@ class EngineSection(Section):
                 "choose stage 0, 1 or 2, or leave the blocks as they are"
             )
         return self
+
+
+# DeepSpeed's settings of ZeRO that decide how fast it runs, and no number.
+ZERO_KEYS = {
+    "allgather_bucket_size",
+    "allgather_partitions",
+    "contiguous_gradients",
+    "overlap_comm",
+    "reduce_bucket_size",
+    "reduce_scatter",
+    "round_robin_gradients",
+    "stage3_max_live_parameters",
+    "stage3_max_reuse_distance",
+    "stage3_param_persistence_threshold",
+    "stage3_prefetch_bucket_size",
+    "sub_group_size",
+}
+
+
+class DistributedSection(Section):
+    """The processes of the run, which a launcher starts. `enabled` false refuses more than one.
+
+    `backend` is that of their collectives: auto is nccl on GPUs, and gloo without.
+    """
+
+    enabled: bool = True
+    backend: Literal["auto", "nccl", "gloo"] = "auto"
+
+
+class DeepSpeedSection(Section):
+    """A JSON file of DeepSpeed's settings.
+
+    Its batch sizes, clipping, precision and ZeRO stage become settings of the other sections where those have none of
+    their own. `zero_optimization` is filled from it: bucket sizes and the like, which decide no number.
+    """
+
+    config_path: Here | None = None
+    zero_optimization: dict[str, bool | int] = Field(default={})
+
+    @field_validator("zero_optimization")
+    @classmethod
+    def _known(cls, value: dict[str, bool | int]) -> dict[str, bool | int]:
+        unknown = sorted(value.keys() - ZERO_KEYS)
+        if unknown:
+            raise ValueError(f"{unknown[0]} is none of {', '.join(sorted(ZERO_KEYS))}")
+        return value

@@ -2,25 +2,31 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from exvideo_train.config.data import DataSection
 from exvideo_train.config.keys import Here, Mark, Section
-from exvideo_train.config.model import ExtensionSection, LossSection, NoiseSection
-from exvideo_train.config.optimizer import EngineSection, OptimizerSection
+from exvideo_train.config.model import ExtensionSection, LossSection, ModelSection, NoiseSection
+from exvideo_train.config.optimizer import DeepSpeedSection, DistributedSection, EngineSection, OptimizerSection
 from exvideo_train.config.watch import CheckpointSection, TrackingSection, ValidationSection
+
+Name = Annotated[str, AfterValidator(os.path.expanduser)]  # a folder, or an id on a hub
 
 
 class TrainConfig(Section):
-    """One training run. `conditioning_dropout` is the share of samples without first frame and tokens, for guidance."""
+    """One training run. `conditioning_dropout` is the share of samples without first frame and tokens, for guidance.
 
-    base: Annotated[Annotated[str, AfterValidator(os.path.expanduser)], Mark.FREE]  # its weights are compared
+    Without a `base`, one of the shape of `model` is made.
+    """
+
+    base: Annotated[Name | None, Mark.FREE] = None  # its weights are compared
     base_variant: Annotated[str | None, Mark.FREE] = None  # of its files: "fp16" for model.fp16.safetensors
-    init_from: Annotated[Annotated[str, AfterValidator(os.path.expanduser)] | None, Mark.FREE] = None  # likewise
+    init_from: Annotated[Name | None, Mark.FREE] = None  # likewise
     output: Annotated[Here, Mark.FREE]
     seed: Annotated[int, Field(ge=0, lt=2**31), Mark.CHANGEABLE] = 0
+    model: ModelSection | None = None
     extension: ExtensionSection
     data: DataSection
     noise: NoiseSection = NoiseSection()
@@ -31,6 +37,21 @@ class TrainConfig(Section):
     validation: Annotated[ValidationSection | None, Mark.FREE] = None
     checkpoint: Annotated[CheckpointSection, Mark.FREE] = CheckpointSection()
     tracking: Annotated[TrackingSection, Mark.FREE] = TrackingSection()
+    distributed: Annotated[DistributedSection, Mark.FREE] = DistributedSection()
+    deepspeed: Annotated[DeepSpeedSection, Mark.FREE] = DeepSpeedSection()
+
+    @model_validator(mode="after")
+    def _has_a_base(self) -> Self:
+        if self.base is None and not self.is_from_scratch:
+            raise ValueError(
+                "base is missing: give a folder or a hub id, or model.hidden_dim and model.num_layers for a new one"
+            )
+        return self
+
+    @property
+    def is_from_scratch(self) -> bool:
+        """True if there is no base yet: one of the shape of `model` is made, and trained with the extension."""
+        return self.base is None and self.model is not None and self.model.is_shape
 
     @property
     def objective_settings(self) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
         if processes.is_main:
             clips = [clip for part in footage for clip in part.clips]
             print(*unread_captions(clips, base.tokenizer), sep="", end="", file=sys.stderr)
+    assert config.data.size is not None  # a base has it, where the person left it open
     contents = {path: file.content for part in footage for path, file in part.files.items()}
     cache = LatentCache(config.cache, config.data.size, base, contents)
     footage = _encode(footage, cache, base, before, processes, progress)

@@ -1,0 +1,108 @@
+"""The base of a run: loaded, or made in the shape that the configuration gives, and checked against it."""
+
+from pathlib import Path
+from typing import Any
+
+from exvideo_blocks import check_extends, family_of, read_safetensors
+from exvideo_infer import Base, load_base, make_base, save_base
+
+from exvideo_train.config import TrainConfig
+from exvideo_train.errors import UserError
+from exvideo_train.step import Task
+
+BASE = "base"  # folder of a base that was made, in the run's output
+# Frames that a new base is made for: as Stable Video Diffusion, and of a shorter clip the half.
+NEW_BASE_FRAMES = 25
+
+
+def open_base(config: TrainConfig) -> Base:
+    """The base of a run.
+
+    Raises:
+        BaseModelError: it cannot be loaded.
+        UserError: it has another shape than `model` says, or none of that shape can be made.
+    """
+    if config.base is None:
+        return _new_base(config)
+    options: dict[str, Any] = {} if config.base_variant is None else {"variant": config.base_variant}
+    base: Base = load_base(config.base, **options)
+    _check_shape(config, base)
+    return base
+
+
+def _new_base(config: TrainConfig) -> Any:
+    assert config.model is not None
+    model, frames = config.model, config.extension.base_frames
+    if frames is None:
+        frames = min(NEW_BASE_FRAMES, config.extension.num_frames // 2)
+    try:
+        return make_base(model.hidden_dim or 0, model.num_layers or 0, frames, config.seed)
+    except ValueError as error:
+        raise UserError(f"model: {error}") from error
+
+
+def _check_shape(config: TrainConfig, base: Base) -> None:
+    if config.model is None:
+        return
+    widths = getattr(base.network.config, "block_out_channels", None)
+    found = {
+        "hidden_dim": None if widths is None else max(widths),
+        "num_layers": len(family_of(base.network).find_sites(base.network)),
+    }
+    for name, value in found.items():
+        wanted = getattr(config.model, name)
+        if wanted is not None and wanted != value:
+            raise UserError(
+                f"model.{name} is {wanted}, and the base {config.base} has {value}: leave it out, or leave out base to "
+                "make a new one of that shape."
+            )
+
+
+def completed(config: TrainConfig, base: Base) -> TrainConfig:
+    """The configuration with what the base decides where it is left open: the clips' size.
+
+    Raises:
+        UserError: the base does not say it, or cannot be run at the size that is given.
+    """
+    size = config.data.size or base.default_size
+    if size is None:
+        raise UserError(f"data.size is missing, and {config.base} does not say its own: give height and width.")
+    height, width = size
+    if height % base.size_multiple or width % base.size_multiple:
+        raise UserError(
+            f"data.size: height x width is {height}x{width}: give positive multiples of {base.size_multiple}."
+        )
+    return config.model_copy(update={"data": config.data.model_copy(update={"size": size})})
+
+
+def task_of(config: TrainConfig, base: Base) -> Task:
+    """The way that the base's network is asked and judged.
+
+    Raises:
+        UserError: it cannot be extended as the configuration says.
+    """
+    try:
+        check_extends(base.network, config.extension.mounted)
+        family = family_of(base.network)
+        return Task(family, family.objective(base.scheduler, **config.objective_settings))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{config.base or 'The new base'} cannot be extended as asked: {error}") from error
+
+
+def write_new_base(config: TrainConfig, checkpoint: Path, extension: Path) -> None:
+    """Writes the base that was made for a run, with the EMA of its trained weights, to `BASE` in the output folder.
+
+    Args:
+        checkpoint: folder of the run's last one.
+        extension: the run's file, which has the temporal sites.
+    """
+    base = _new_base(config)
+    apart, _ = read_safetensors(extension)
+    weights = base.network.state_dict()
+    for part in sorted(checkpoint.glob("part-*.safetensors")):
+        for name, value in read_safetensors(part)[0].items():
+            kind, _, parameter = name.partition("/")
+            if kind == "ema" and parameter not in apart:
+                weights[parameter] = value
+    base.network.load_state_dict(weights)
+    save_base(base, config.output / BASE)
