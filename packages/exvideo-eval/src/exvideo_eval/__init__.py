@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exvideo_eval.embedded.judges import load_judges as load_judges
     from exvideo_eval.embedded.networks import Matcher as Matcher
     from exvideo_eval.embedded.networks import VideoClassifier as VideoClassifier
+    from exvideo_eval.features.transnetv2 import load_transnetv2 as load_transnetv2
     from exvideo_eval.plan import Settings as Settings
     from exvideo_eval.report import write_report as write_report
     from exvideo_eval.results import Curve as Curve
@@ -44,6 +45,7 @@ _HOMES = {
     "drawn_interval": "bootstrap",
     "evaluate": "suite",
     "load_judges": "embedded.judges",
+    "load_transnetv2": "features.transnetv2",
     "write_report": "report",
 }
 __all__ = sorted(_HOMES)

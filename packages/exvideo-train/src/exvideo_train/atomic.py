@@ -16,6 +16,11 @@ SPARE_BYTES = 64 * 2**20  # that a disk must have left beside what is written
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Writes as `write_text`."""
+    write_text(path, json.dumps(content, indent=1))
+
+
+def write_text(path: Path, content: str) -> None:
     """Writes to a temporary name, flushes it to the disk and renames it; the folder is made if missing.
 
     Raises:
@@ -25,7 +30,7 @@ def write_json(path: Path, content: Any) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
+            file.write(content)
             file.flush()
             os.fsync(handle)
         os.chmod(temporary, 0o644)

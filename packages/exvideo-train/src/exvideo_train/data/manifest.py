@@ -57,7 +57,7 @@ def read_manifest(key: str, path: Path, split: str) -> list[Entry]:
             the split.
     """
     entries = []
-    for number, row in enumerate(_rows(key, path), start=1):
+    for number, row in enumerate(read_rows(key, path), start=1):
         try:
             entry, own_split = _entry(row, path.parent)
         except ValueError as error:
@@ -69,7 +69,16 @@ def read_manifest(key: str, path: Path, split: str) -> list[Entry]:
     return entries
 
 
-def _rows(key: str, path: Path) -> Iterator[dict[str, Any]]:
+def read_rows(key: str, path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a list as they are written.
+
+    Args:
+        key: of the list, for errors.
+        path: of the list.
+
+    Raises:
+        UserError: the list cannot be read, or is no list of rows.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
@@ -103,8 +112,8 @@ def _entry(row: dict[str, Any], folder: Path) -> tuple[Entry, str]:
     caption = values.get("caption")
     if caption is not None and not isinstance(caption, str):
         raise ValueError(f"its caption is {caption!r}: make it text")
-    start, end = _whole("start", values.get("start", 0)), values.get("end")
-    end = None if end is None else _whole("end", end)
+    start, end = whole_number("start", values.get("start", 0)), values.get("end")
+    end = None if end is None else whole_number("end", end)
     if end is not None and end <= start:
         raise ValueError(f"it starts at frame {start} and ends at {end}: the end is later, and not included")
     split = str(values.get("split", "")).strip().lower()
@@ -114,13 +123,14 @@ def _entry(row: dict[str, Any], folder: Path) -> tuple[Entry, str]:
     return Entry(path, start, end, text, _rate(values.get("fps"))), _SPLITS[split]
 
 
-def _whole(name: str, value: Any) -> int:
+def whole_number(name: str, value: Any) -> int:
+    """A frame or another count from 0 on, as a list has it; raises ValueError if it is none."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = -1.0
     if isinstance(value, bool) or number < 0 or number != int(number):
-        raise ValueError(f"its {name} is {value!r}: give a frame, counted from 0")
+        raise ValueError(f"its {name} is {value!r}: give a whole number, counted from 0")
     return int(number)
 
 
