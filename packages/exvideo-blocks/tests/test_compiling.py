@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, compile_blocks, extend, restore
+from exvideo_blocks import ExtensionConfig, compile_blocks, extend, extension_of, restore
 from torch import Tensor
 
 MakeBase = Callable[[str, torch.dtype], Any]
@@ -57,13 +57,17 @@ def test_shapes_that_change_are_symbols_from_then_on(make_base: MakeBase, family
     assert f"{len(compiled.names)} blocks compiled, {compiled.graphs} graphs in " in str(compiled)
 
 
+@pytest.mark.parametrize("recomputed", ["all", "temporal"])
 @pytest.mark.parametrize("family", BOTH)
-def test_compiled_blocks_learn_the_same(make_base: MakeBase, family: str) -> None:
+def test_compiled_blocks_learn_the_same(make_base: MakeBase, family: str, recomputed: str) -> None:
     torch._dynamo.reset()
     unet = extended(make_base, family)
     trained = [parameter for parameter in unet.parameters() if parameter.requires_grad]
     expected = torch.autograd.grad(run(unet, family).square().mean(), trained, allow_unused=True)
-    unet.enable_gradient_checkpointing()
+    if recomputed == "all":
+        unet.enable_gradient_checkpointing()
+    else:
+        extension_of(unet).set_temporal_checkpointing(True)
     unet.train()
     compiled = compile_blocks(unet, backend="aot_eager")
     found = torch.autograd.grad(run(unet, family).square().mean(), trained, allow_unused=True)

@@ -145,3 +145,26 @@ def test_checkpointing_gives_the_same_gradients(make_base: MakeBase, family: str
     plain, saved = gradients
     assert plain.keys() == saved.keys()
     assert all(torch.equal(plain[name], saved[name]) for name in plain)
+
+
+@pytest.mark.parametrize("family", ["svd", "animatediff"])
+def test_temporal_blocks_alone_can_be_computed_anew(make_base: MakeBase, family: str) -> None:
+    kept, gradients = {}, {}
+    for way in ("none", "temporal", "all"):
+        model = make_base(family, torch.float32)
+        extension = extend(model, ExtensionConfig(num_frames=LONG))
+        disturb(extension)
+        if way == "all":
+            model.enable_gradient_checkpointing()
+        extension.set_temporal_checkpointing(way == "temporal")
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda x, s=sizes: s.append(x.nbytes) or x, lambda x: x):
+            loss = run(model.train(), family, LONG, [1], torch.float32).square().mean()
+        kept[way] = sum(sizes)
+        loss.backward()
+        gradients[way] = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    assert gradients["none"].keys() == gradients["temporal"].keys() == gradients["all"].keys()
+    for name, gradient in gradients["none"].items():
+        assert torch.equal(gradient, gradients["temporal"][name])
+        assert torch.equal(gradient, gradients["all"][name])
+    assert kept["all"] < 0.9 * kept["temporal"] < 0.8 * kept["none"], kept

@@ -41,6 +41,17 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
         ({"engine.zero_stage": 4}, r"engine\.zero_stage: 4 is refused"),
         ({"engine.compile_blocks": True, "engine.zero_stage": 3}, "compile_blocks=true does not go with zero_stage=3"),
         ({"engine.attention_backend": "flash"}, r"engine\.attention_backend: 'flash' is refused, input should be"),
+        ({"engine.gradient_checkpointing": "some"}, r"engine\.gradient_checkpointing"),
+        ({"optimizer.kind": "sgd"}, r"optimizer\.kind: 'sgd' is refused"),
+        (
+            {"optimizer.kind": "adamw_8bit", "engine.zero_stage": 2},
+            r"optimizer\.kind=adamw_8bit does not go with engine\.zero_stage=2, .*: set engine\.zero_stage to 0",
+        ),
+        (
+            {"engine.base_precision": "nf4", "engine.zero_stage": 0},
+            r"engine\.base_precision=nf4 goes with extension\.level=lora on a given base alone",
+        ),
+        ({"engine.base_precision": "fp8", "extension.level": "lora"}, "=fp8 does not go with zero_stage=2"),
         ({"optimizer.micro_batch_size": 4}, "batch_size=2 must be a multiple of micro_batch_size=4"),
         ({"data.size": [64]}, r"data\.size"),
         ({"noise.distribution": "uniform"}, r"noise\.distribution: 'uniform' is refused"),
@@ -124,6 +135,11 @@ def test_rates_rise_and_decay(make_config: MakeConfig, schedule: str, rates: lis
     changes = {"steps": 5, "warmup_steps": 1, "learning_rate": 1.0, "learning_rate_schedule": schedule}
     optimizer = load_config(make_config(**{f"optimizer.{k}": v for k, v in changes.items()})).optimizer
     assert [optimizer.learning_rate_at(step) for step in range(5)] == pytest.approx(rates, abs=1e-3)
+
+
+@pytest.mark.parametrize(("given", "read"), [(True, "all"), (False, "none"), ("temporal", "temporal")])
+def test_checkpointing_is_of_all_blocks_temporal_ones_or_none(make_config: MakeConfig, given: Any, read: str) -> None:
+    assert load_config(make_config(**{"engine.gradient_checkpointing": given})).engine.gradient_checkpointing == read
 
 
 SHIPPED = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))

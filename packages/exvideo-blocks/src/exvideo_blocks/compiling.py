@@ -89,7 +89,7 @@ def _repeated(network: nn.Module) -> dict[str, nn.Module]:
         return {name: module for name, module in network.named_modules() if type(module).__name__ in kinds}
     found: dict[str, nn.Module] = {}
     for name, block in _members(network, LISTS).items():
-        if getattr(block, "gradient_checkpointing", False):
+        if getattr(block, "gradient_checkpointing", False) or getattr(block, "temporal_checkpointing", False):
             found |= {f"{name}.{inner}": module for inner, module in _members(block, LISTS_WITHIN).items()}
         else:
             found[name] = block

@@ -178,6 +178,23 @@ class Extension:
         for block in blocks:
             block.attention_backend = backend
 
+    def set_temporal_checkpointing(self, is_on: bool) -> None:
+        """Has a backward pass compute the temporal blocks anew, whose activations are then not kept; no file knows it.
+
+        Gradients are the same. `enable_gradient_checkpointing` of the model does it to all its blocks.
+
+        Raises:
+            ValueError: the sites of the model's family cannot.
+        """
+        sites: list[Any] = list(self.sites().values())
+        if is_on and not all(hasattr(site, "temporal_checkpointing") for site in sites):
+            raise ValueError(
+                f"The temporal sites of {self.family_name} models cannot be computed anew apart from the rest: call "
+                "model.enable_gradient_checkpointing() for all blocks."
+            )
+        for site in sites:
+            site.temporal_checkpointing = is_on
+
     # --- on and off ----------------------------------------------------------------------------------------------
 
     @property

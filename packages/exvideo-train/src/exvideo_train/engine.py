@@ -9,16 +9,17 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from exvideo_train.adamw import is_fused, make_optimizer
+from exvideo_train.adamw import create_state, make_optimizer, moment_bytes, set_steps_made, steps_made
 from exvideo_train.config import TrainConfig
 from exvideo_train.dropout import Dropout
 from exvideo_train.errors import UserError
+from exvideo_train.moments import Moment, QuantizedMoment, in_fp32
 from exvideo_train.processes import Processes
 from exvideo_train.replicated import Replicated
 from exvideo_train.zero import Zero
 
-# fp32 values that the engine keeps for every trained parameter. "ema" rides in the optimizer's state, so that it is
-# sharded as the moments are and updated without any communication.
+# Values that the engine keeps for every trained parameter, fp32 but for moments in 8 bits. "ema" rides in the
+# optimizer's state, so that it is sharded as the moments are and updated without any communication.
 STATE_KINDS = ("master", "exp_avg", "exp_avg_sq", "ema")
 
 
@@ -55,9 +56,12 @@ class Engine:
         masters = {name: parameter.detach().float().cpu().clone() for name, parameter in parameters.items()}
         self.dropout = Dropout(model, 0.0 if config.model is None else config.model.dropout, config.seed)
         self.gradients = GradientWatch(parameters.values(), processes.device)  # its hooks are before DeepSpeed's
-        self._optimizer = make_optimizer(parameters, undecayed, config.optimizer, processes.device)
+        self.optimizer_kind = config.optimizer.kind
+        runs_on = torch.device("cpu") if config.engine.offload_optimizer else processes.device
+        self._optimizer = make_optimizer(parameters, undecayed, config.optimizer, runs_on)
         self._backend = self._start(model, config)
-        self._create_optimizer_state()
+        create_state(self._optimizer, self._backend.flat_masters())
+        self._backend.link_state()
         for kind in ("master", "ema"):
             self.write_state(kind, masters)
 
@@ -65,8 +69,16 @@ class Engine:
         count, rank = self.processes.count, self.processes.rank
         if config.engine.zero_stage > 0:
             return Zero(model, self._optimizer, config, self.micro_batches, self.num_parameters, count, rank)
-        parameters, clip = self.parameters.values(), config.optimizer.max_grad_norm
-        return Replicated(model, self._optimizer, parameters, self.dtype, self.micro_batches, count, clip)
+        return Replicated(
+            model,
+            self._optimizer,
+            self.parameters.values(),
+            self.dtype,
+            self.micro_batches,
+            count,
+            config.optimizer.max_grad_norm,
+            offload=config.engine.offload_optimizer,
+        )
 
     def close(self) -> None:
         """Leaves PyTorch as it was before; no step can be made after."""
@@ -134,29 +146,37 @@ class Engine:
     @property
     def optimizer_step(self) -> int:
         """Updates made so far, as AdamW counts them for its bias correction."""
-        return int(next(state["step"].item() for _, state in self._backend.flat_state()))
+        return next(steps_made(state) for _, state in self._backend.flat_state())
 
     @optimizer_step.setter
     def optimizer_step(self, value: int) -> None:
         for _, state in self._backend.flat_state():
-            state["step"].fill_(value)
+            set_steps_made(state, value)
 
-    def read_state(self, kind: str) -> Iterator[tuple[str, Tensor]]:
-        """One of `STATE_KINDS` of every trained parameter, by name: whole, fp32, on the device, one at a time.
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of `STATE_KINDS` of all trained parameters."""
+        sizes = [shape.numel() for shape in self.shapes.values()]
+        return sum(8 * size + moment_bytes(self.optimizer_kind, size) for size in sizes)
+
+    def read_state(self, kind: str) -> Iterator[tuple[str, Moment]]:
+        """One of `STATE_KINDS` of every trained parameter, by name: whole, where the optimizer runs, one at a time.
 
         Every process must go through all of them. A tensor is good until the next one is asked for.
         """
         for name, parameter in self.parameters.items():
             yield name, self._backend.read(parameter, kind)
 
-    def write_state(self, kind: str, values: Mapping[str, Tensor]) -> None:
+    def write_state(self, kind: str, values: Mapping[str, Moment]) -> None:
         """The inverse of `read_state`; writing "master" also sets the weights that the model runs on.
 
         Args:
             values: whole tensors by name; each is looked up once, so that a mapping may read it from a file then.
         """
         for name, parameter in self.parameters.items():
-            value = values[name].to(self.processes.device, torch.float32)
+            value = values[name]
+            if not isinstance(value, QuantizedMoment):
+                value = value.to(self.processes.device, torch.float32)
             self._backend.write(parameter, kind, value)
             if kind == "master":
                 self._set_weight(parameter, value)
@@ -174,16 +194,9 @@ class Engine:
         for parameter in self.parameters.values():
             self._set_weight(parameter, self._backend.read(parameter, kind))
 
-    def _set_weight(self, parameter: nn.Parameter, value: Tensor) -> None:
+    def _set_weight(self, parameter: nn.Parameter, value: Moment) -> None:
         with self._backend.whole([parameter], writes=True), torch.no_grad():
-            parameter.copy_(value)
-
-    def _create_optimizer_state(self) -> None:
-        """AdamW would make its state at the first step, too late to be written to from a checkpoint."""
-        for flat, state in self._backend.flat_state():
-            state["step"] = torch.tensor(0.0, device=flat.device if is_fused(flat.device) else "cpu")
-            state |= {kind: torch.zeros_like(flat.detach()) for kind in STATE_KINDS if kind != "master"}
-        self._backend.link_state()
+            parameter.copy_(in_fp32(value))
 
 
 class GradientWatch:

@@ -12,6 +12,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from exvideo_train.adamw import read_state
+from exvideo_train.moments import Moment, QuantizedMoment, in_fp32
+from exvideo_train.quantized_base import QuantizedWeight
+
 
 class Replicated:
     """A model with AdamW on whole fp32 masters: in fp32 the parameters themselves, in bf16 copies of them.
@@ -24,6 +28,7 @@ class Replicated:
         micro_batches: backward passes a step.
         processes: their number.
         max_grad_norm: of the clipping.
+        offload: keeps masters and the optimizer's state in main memory, whatever the model is on.
     """
 
     is_sharded = False
@@ -31,12 +36,14 @@ class Replicated:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.AdamW,
+        optimizer: torch.optim.Optimizer,
         parameters: Iterable[nn.Parameter],
         dtype: torch.dtype,
         micro_batches: int,
         processes: int,
         max_grad_norm: float,
+        *,
+        offload: bool = False,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -44,32 +51,37 @@ class Replicated:
         self.processes = processes
         self.max_grad_norm = max_grad_norm
         self._parameters = list(parameters)
-        self._masters = {
-            parameter: parameter if dtype == torch.float32 else parameter.detach().float().clone()
-            for parameter in self._parameters
-        }
+        self._masters = {parameter: _master(parameter, dtype, offload) for parameter in self._parameters}
         self._left = self._micro_batches = micro_batches
         self._give_gradients()
         for group in optimizer.param_groups:
             group["params"] = [self._masters[parameter] for parameter in group["params"]]
         for parameter in model.parameters():
-            if parameter.is_floating_point():
+            if parameter.is_floating_point() and not isinstance(parameter, QuantizedWeight):
                 parameter.data = parameter.data.to(dtype)
-        if dtype != torch.float32:
-            for parameter in self._parameters:
-                parameter.register_post_accumulate_grad_hook(self._add_to_master)
+        for parameter, master in self._masters.items():
+            if master is not parameter:
+                parameter.register_post_accumulate_grad_hook(self._add_up)
 
     def _give_gradients(self) -> None:
-        """Makes every gradient a view of one buffer, which is reduced at once."""
+        """Makes every gradient a view of one buffer, which is reduced at once; masters elsewhere get a copy there."""
         device = self._parameters[0].device
         self._gradients = torch.zeros(sum(p.numel() for p in self._parameters), device=device)
-        sizes = [parameter.numel() for parameter in self._parameters]
-        for parameter, view in zip(self._parameters, self._gradients.split(sizes), strict=True):
-            self._masters[parameter].grad = view.view(parameter.shape)
+        self._sums = dict(zip(self._parameters, self._views(self._gradients), strict=True))
+        self._host: Tensor | None = None
+        if next(iter(self._masters.values())).device != device:
+            self._host = torch.empty_like(self._gradients, device="cpu", pin_memory=True)
+        views = self._views(self._gradients if self._host is None else self._host)
+        for master, view in zip(self._masters.values(), views, strict=True):
+            master.grad = view
 
-    def _add_to_master(self, parameter: Tensor) -> None:
+    def _views(self, buffer: Tensor) -> list[Tensor]:
+        parts = buffer.split([parameter.numel() for parameter in self._parameters])
+        return [part.view(parameter.shape) for part, parameter in zip(parts, self._parameters, strict=True)]
+
+    def _add_up(self, parameter: Tensor) -> None:
         assert parameter.grad is not None
-        self._masters[parameter].grad += parameter.grad  # type: ignore[index, operator]
+        self._sums[parameter] += parameter.grad  # type: ignore[index]
         parameter.grad = None
 
     def close(self) -> None:
@@ -96,6 +108,8 @@ class Replicated:
     def update(self, norm: float) -> bool:
         """Clips, updates the masters and the weights that the model runs on; returns True, as it always does."""
         self._gradients.mul_(min(1.0, self.max_grad_norm / (norm + 1e-6)))
+        if self._host is not None:
+            self._host.copy_(self._gradients)
         self.optimizer.step()
         for parameter, master in self._masters.items():
             if master is not parameter:
@@ -108,6 +122,10 @@ class Replicated:
         self._gradients.zero_()
         self._left = self._micro_batches
 
+    def flat_masters(self) -> list[Tensor]:
+        """The masters of this process's shard."""
+        return list(self._masters.values())
+
     def flat_state(self) -> list[tuple[Tensor, dict[str, Any]]]:
         """Pairs of a master and its optimizer state, of this process's shard."""
         return [(master, self.optimizer.state[master]) for master in self._masters.values()]
@@ -115,16 +133,27 @@ class Replicated:
     def link_state(self) -> None:
         """To be called once the optimizer's state has been made."""
 
-    def read(self, parameter: nn.Parameter, kind: str) -> Tensor:
+    def read(self, parameter: nn.Parameter, kind: str) -> Moment:
         """The fp32 master of a parameter, or one of its optimizer's tensors, whole."""
         master = self._masters[parameter]
-        return master.detach() if kind == "master" else self.optimizer.state[master][kind]
+        return master.detach() if kind == "master" else read_state(self.optimizer.state[master], kind)
 
     @torch.no_grad()
-    def write(self, parameter: nn.Parameter, kind: str, value: Tensor) -> None:
+    def write(self, parameter: nn.Parameter, kind: str, value: Moment) -> None:
         """The inverse of `read`."""
-        self.read(parameter, kind).copy_(value)
+        kept = self.read(parameter, kind)
+        if isinstance(kept, QuantizedMoment):
+            kept.copy_(value)
+        else:
+            kept.copy_(in_fp32(value))
 
     def whole(self, parameters: Iterable[nn.Parameter], writes: bool = False) -> AbstractContextManager[None]:
         """Inside, parameters are whole in every process; here they always are."""
         return nullcontext()
+
+
+def _master(parameter: nn.Parameter, dtype: torch.dtype, offload: bool) -> Tensor:
+    if offload:
+        master = parameter.detach().to("cpu", torch.float32, copy=True)
+        return master.pin_memory() if parameter.device.type == "cuda" else master
+    return parameter if dtype == torch.float32 else parameter.detach().float().clone()

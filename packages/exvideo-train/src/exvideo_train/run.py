@@ -41,6 +41,7 @@ from exvideo_train.mounting import free_originals, mount, trained_parameters, un
 from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes, is_of_a_collective
+from exvideo_train.quantized_base import quantize_base
 from exvideo_train.state import TrainState
 from exvideo_train.step import Task
 from exvideo_train.stop import Requests
@@ -127,7 +128,7 @@ def _train(
     free_originals(extension, network, processes.device)
     parameters = trained_parameters(extension, network, config, _context_tokens(data))
     flops = flops_and_peak(config, network, task, data, processes, display.note)
-    engine, export, compiled = _engine(network, extension, parameters, config, processes)
+    engine, export, compiled = _engine(network, extension, parameters, config, processes, display)
     with closing(engine):
         state = _resume(config, changes, engine, identity, data, display)
         writer = _writer(config, engine, export, identity, data, state)
@@ -220,13 +221,17 @@ def _engine(
     parameters: dict[str, nn.Parameter],
     config: TrainConfig,
     processes: Processes,
+    display: Display,
 ) -> tuple[Engine, Export, CompiledBlocks | None]:
     try:
         extension.set_attention_backend(config.engine.attention_backend)
     except (ValueError, BackendError) as error:
         raise UserError(f"engine.attention_backend: {error}") from error
-    if config.engine.gradient_checkpointing:
-        network.enable_gradient_checkpointing()
+    _checkpoint_activations(network, extension, config)
+    if config.engine.base_precision != "same":
+        sites = extension.originals.values()  # which share the base's weights
+        modules = [module for owner in (network, *sites) for module in owner.modules()]
+        display.note(str(quantize_base(modules, config.engine.base_precision)))
     compiled = compile_blocks(network) if config.engine.compile_blocks else None
     untrained = {
         name: parameter.detach().to("cpu", torch.float32, copy=True)
@@ -237,6 +242,16 @@ def _engine(
     whole = config.optimizer.weight_decay_on == "all"
     undecayed = set() if whole else undecayed_of(parameters, extension)
     return Engine(network, parameters, config, processes, undecayed), export, compiled
+
+
+def _checkpoint_activations(network: Any, extension: Extension, config: TrainConfig) -> None:
+    if config.engine.gradient_checkpointing == "all":
+        network.enable_gradient_checkpointing()
+    if config.engine.gradient_checkpointing == "temporal":
+        try:
+            extension.set_temporal_checkpointing(True)
+        except ValueError as error:
+            raise UserError(f"engine.gradient_checkpointing: {error}") from error
 
 
 def _resume(

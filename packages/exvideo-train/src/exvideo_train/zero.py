@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from exvideo_train.config import TrainConfig
+from exvideo_train.moments import Moment, in_fp32
 
 BUCKET = 200_000_000  # numbers that are reduced at once, at most; a bucket of fp32 gradients is a buffer of that size
 
@@ -30,7 +31,7 @@ class Zero:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.AdamW,
+        optimizer: torch.optim.Optimizer,
         config: TrainConfig,
         micro_batches: int,
         num_trained: int,
@@ -47,6 +48,7 @@ class Zero:
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         self.stage = config.engine.zero_stage
         self.processes, self.rank = processes, rank
+        self._offloads = config.engine.offload_optimizer
         self._linear = torch.nn.functional.linear  # stage 3 puts DeepSpeed's own in its place, for all models there are
         self._engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimizer, config=_deepspeed_config(config, micro_batches, num_trained)
@@ -70,6 +72,10 @@ class Zero:
     def gradients(self) -> list[Tensor]:
         """The gradients of this process's shard, averaged over the processes; to be read after the last `backward`."""
         optimizer = self._engine.optimizer
+        if self._offloads:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()  # they may be on their way to main memory
+            return [flat.grad for flat in self.flat_masters() if flat.grad is not None]
         if self._is_bf16_optimizer:
             return list(optimizer.fp32_groups_gradient_flat_partition)
         found: list[Tensor] = []
@@ -116,10 +122,11 @@ class Zero:
             return safe_get_full_fp32_param(parameter).detach()
         return safe_get_full_optimizer_state(parameter, kind).detach()
 
-    def write(self, parameter: nn.Parameter, kind: str, value: Tensor) -> None:
+    def write(self, parameter: nn.Parameter, kind: str, value: Moment) -> None:
         """The inverse of `read`."""
         from deepspeed import utils
 
+        value = in_fp32(value)
         key = () if kind == "master" else (kind,)
         if self.stage < 3:
             setter = utils.safe_set_full_fp32_param if kind == "master" else utils.safe_set_full_optimizer_state
@@ -150,6 +157,7 @@ class Zero:
 
 def _deepspeed_config(config: TrainConfig, micro_batches: int, num_trained: int) -> dict[str, Any]:
     bucket = min(BUCKET, num_trained)
+    offload = {"offload_optimizer": {"device": "cpu", "pin_memory": torch.cuda.is_available()}}
     return {
         "train_micro_batch_size_per_gpu": config.optimizer.micro_batch_size,
         "gradient_accumulation_steps": micro_batches,
@@ -162,8 +170,10 @@ def _deepspeed_config(config: TrainConfig, micro_batches: int, num_trained: int)
             "stage": config.engine.zero_stage,
             "reduce_bucket_size": bucket,
             "allgather_bucket_size": bucket,
+            **(offload if config.engine.offload_optimizer else {}),
         }
         | config.deepspeed.zero_optimization,
+        "zero_force_ds_cpu_optimizer": False,  # offloaded, too
         "zero_allow_untested_optimizer": True,  # torch's AdamW: DeepSpeed's own compiles a kernel on a CPU
         "steps_per_print": 10**9,
     }

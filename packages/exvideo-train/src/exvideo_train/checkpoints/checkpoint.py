@@ -2,7 +2,8 @@
 
     checkpoints/step-00000100/
         part-00000.safetensors ...         fp32 tensors "master/NAME", "exp_avg/NAME", "exp_avg_sq/NAME", "ema/NAME",
-                                           dealt over the processes that wrote them; trained tensors only
+                                           dealt over the processes that wrote them; trained tensors only. Moments
+                                           in 8 bits are "exp_avg.codes/NAME", "exp_avg.scales/NAME" ...
         extension.safetensors              the EMA, as `exvideo-generate --extension` takes it
         extension-raw.safetensors          the weights themselves, likewise
         state.json                         step, the run that it belongs to, and size and sha256 of each file above
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from exvideo_train.engine import STATE_KINDS, Engine
 from exvideo_train.errors import UserError
+from exvideo_train.moments import Moment, QuantizedMoment
 from exvideo_train.state import TrainState
 
 FORMAT_VERSION = 2  # 1 had a file a kind, and no sums
@@ -60,7 +62,7 @@ class Checkpoint:
         engine.optimizer_step = int(self.index["optimizer_step"])
 
 
-class StoredTensors(Mapping[str, Tensor]):
+class StoredTensors(Mapping[str, Moment]):
     """One of `STATE_KINDS` of a checkpoint, each tensor read when it is asked for; to be entered.
 
     Raises:
@@ -73,20 +75,24 @@ class StoredTensors(Mapping[str, Tensor]):
         self._shapes = dict(shapes)
         self._old = checkpoint.index["format_version"] == 1
         self._files: list[Any] = []
-        self._homes: dict[str, tuple[Any, str]] = {}
+        self._homes: dict[str, dict[str, tuple[Any, str]]] = {}  # of each name, of each part of a moment in 8 bits
 
     def __enter__(self) -> "StoredTensors":
         paths = [self._folder / f"{self._kind}.safetensors"] if self._old else self._folder.glob("part-*.safetensors")
-        prefix = "" if self._old else f"{self._kind}/"
         try:
             self._files = [safe_open(str(path), framework="pt", device="cpu") for path in sorted(paths)]
         except (SafetensorError, OSError) as error:
             raise UserError(f"{self._folder} is damaged ({error}): remove it to resume before it.") from error
         for file in self._files:
             for key in file.keys():  # noqa: SIM118 not a dict
-                if key.startswith(prefix):
-                    self._homes[key.removeprefix(prefix)] = (file, key)
-        found = {name: torch.Size(file.get_slice(key).get_shape()) for name, (file, key) in self._homes.items()}
+                before, _, name = (f"{self._kind}/{key}" if self._old else key).partition("/")
+                kind, _, part = before.partition(".")
+                if kind == self._kind:
+                    self._homes.setdefault(name, {})[part] = (file, key)
+        found = {}
+        for name, parts in self._homes.items():
+            file, key = parts["codes" if "codes" in parts else ""]
+            found[name] = torch.Size(file.get_slice(key).get_shape())
         if found != self._shapes:
             raise UserError(f"{self._folder} has other tensors than this model trains: choose another output.")
         return self
@@ -94,10 +100,9 @@ class StoredTensors(Mapping[str, Tensor]):
     def __exit__(self, *_: object) -> None:
         self._files, self._homes = [], {}
 
-    def __getitem__(self, name: str) -> Tensor:
-        file, key = self._homes[name]
-        tensor: Tensor = file.get_tensor(key)
-        return tensor
+    def __getitem__(self, name: str) -> Moment:
+        tensors: dict[str, Tensor] = {part: file.get_tensor(key) for part, (file, key) in self._homes[name].items()}
+        return tensors[""] if "" in tensors else QuantizedMoment(**tensors)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._shapes)

@@ -18,6 +18,7 @@ from exvideo_train.atomic import as_output_error, check_space, sync_folder, writ
 from exvideo_train.checkpoints.checkpoint import FORMAT_VERSION, INDEX, list_checkpoints, sum_of
 from exvideo_train.engine import STATE_KINDS, Engine
 from exvideo_train.errors import OutputError
+from exvideo_train.moments import to_file
 from exvideo_train.state import TrainState
 
 EXTENSION = "extension.safetensors"
@@ -91,7 +92,7 @@ class CheckpointWriter:
         """Bytes of a checkpoint on the disk."""
         trained = 4 * self.engine.num_parameters
         untrained = 4 * sum(tensor.numel() for tensor in self.export.untrained.values())
-        return len(STATE_KINDS) * trained + len(EXPORTS) * (trained + untrained)
+        return self.engine.state_bytes + len(EXPORTS) * (trained + untrained)
 
     def save(self, state: TrainState) -> None:
         """Copies the state and begins to write it, once the checkpoint before is on the disk.
@@ -104,12 +105,11 @@ class CheckpointWriter:
         target = self.folder / f"step-{state.step:08d}"
         temporary = self.folder / f".{target.name}.tmp"
         self._agree(self._prepare(temporary) if self.engine.processes.is_main else None)
-        tensors = {
-            f"{kind}/{name}": value.to("cpu", torch.float32, copy=True)
-            for kind in STATE_KINDS
-            for name, value in self.engine.read_state(kind)
-            if name in self._own
-        }
+        tensors: dict[str, Tensor] = {}
+        for kind in STATE_KINDS:
+            for name, value in self.engine.read_state(kind):
+                if name in self._own:
+                    tensors |= to_file(kind, name, value)
         index = {"format_version": FORMAT_VERSION, **asdict(state), "optimizer_step": self.engine.optimizer_step}
         index |= {"written": time.time()} | self.about
         self._part = threading.Thread(target=self._write_part, args=[temporary, tensors], daemon=True)

@@ -1,5 +1,6 @@
 """The steps of a run, as a person writes them: the optimizer, and the engine that runs it."""
 
+from importlib.util import find_spec
 from math import ceil, cos, pi
 from typing import Annotated, Literal, Self
 
@@ -11,12 +12,15 @@ from exvideo_train.config.keys import Here, Mark, NonNegative, Positive, Positiv
 class OptimizerSection(Section):
     """AdamW with a linear warm-up, then a constant rate or a decay. `batch_size` is that of all processes together.
 
+    `kind` adamw is PyTorch's, fused on GPUs; adamw_fused is so on CPUs, too; adamw_8bit is that of bitsandbytes.
+
     `weight_decay_on` matrices leaves norms, biases and position tables without decay.
     Either `steps` or `epochs` is given; `for_clips` makes epochs steps.
     """
 
     steps: Annotated[PositiveInt, Mark.CHANGEABLE] = 0  # none yet
     epochs: Annotated[Positive | None, Mark.FREE] = None  # as steps, in which it is compared
+    kind: Annotated[Literal["adamw", "adamw_fused", "adamw_8bit"], Mark.CHANGEABLE] = "adamw"
     batch_size: PositiveInt = 1
     micro_batch_size: Annotated[PositiveInt, Mark.FREE] = 1
     learning_rate: Annotated[Positive, Mark.CHANGEABLE] = 1e-5
@@ -40,6 +44,13 @@ class OptimizerSection(Section):
             return self
         return self.model_copy(update={"steps": ceil(self.epochs * clips / self.batch_size), "epochs": None})
 
+    @field_validator("kind")
+    @classmethod
+    def _is_installed(cls, value: str) -> str:
+        if value == "adamw_8bit" and find_spec("bitsandbytes") is None:
+            raise ValueError("it needs the package bitsandbytes: `pip install exvideo-train[8bit]`, or choose adamw")
+        return value
+
     @model_validator(mode="after")
     def _divides(self) -> Self:
         if (self.steps == 0) == (self.epochs is None):
@@ -53,14 +64,44 @@ class OptimizerSection(Section):
 
 
 class EngineSection(Section):
-    """The way it runs. `zero_stage` 0 keeps all optimizer state in every process, without DeepSpeed."""
+    """The way it runs. `zero_stage` 0 keeps all optimizer state in every process, without DeepSpeed.
+
+    `offload_optimizer` keeps masters, moments and EMA in main memory, and updates them there. `base_precision` is that
+    of the frozen linear layers, at level lora.
+
+    `gradient_checkpointing` is of all blocks (also: true), of the temporal ones, or of none (also: false).
+    """
 
     precision: Annotated[Literal["bf16", "fp32"], Mark.CHANGEABLE] = "bf16"
+    base_precision: Annotated[Literal["same", "fp8", "nf4"], Mark.CHANGEABLE] = "same"
     zero_stage: Annotated[Literal[0, 1, 2, 3], Mark.FREE] = 2
     deterministic: Annotated[bool, Mark.FREE] = False
-    gradient_checkpointing: Annotated[bool, Mark.FREE] = True
+    gradient_checkpointing: Annotated[Literal["all", "temporal", "none"] | bool, Mark.FREE] = "all"
     attention_backend: Annotated[Literal["auto", "triton", "sdpa", "xformers"], Mark.FREE] = "auto"
     compile_blocks: Annotated[bool, Mark.FREE] = False
+    offload_optimizer: Annotated[bool, Mark.FREE] = False
+
+    @field_validator("gradient_checkpointing")
+    @classmethod
+    def _in_words(cls, value: str | bool) -> str | bool:
+        return {True: "all", False: "none"}[value] if isinstance(value, bool) else value
+
+    @field_validator("base_precision")
+    @classmethod
+    def _has_bits(cls, value: str) -> str:
+        if value == "nf4" and find_spec("bitsandbytes") is None:
+            raise ValueError("it needs the package bitsandbytes: `pip install exvideo-train[8bit]`, or choose fp8")
+        return value
+
+    @model_validator(mode="after")
+    def _quantizes(self) -> Self:
+        if self.base_precision != "same" and (self.zero_stage > 0 or self.compile_blocks):
+            raise ValueError(
+                f"base_precision={self.base_precision} does not go with zero_stage={self.zero_stage}, "
+                f"compile_blocks={self.compile_blocks}, as weights in few bits are neither cut nor compiled: set "
+                "zero_stage to 0 and compile_blocks to false"
+            )
+        return self
 
     @model_validator(mode="after")
     def _compiles(self) -> Self:

@@ -53,6 +53,24 @@ class TrainConfig(Section):
         """True if there is no base yet: one of the shape of `model` is made, and trained with the extension."""
         return self.base is None and self.model is not None and self.model.is_shape
 
+    @model_validator(mode="after")
+    def _has_state_in_8_bits(self) -> Self:
+        if self.optimizer.kind == "adamw_8bit" and self.engine.zero_stage > 0:
+            raise ValueError(
+                f"optimizer.kind=adamw_8bit does not go with engine.zero_stage={self.engine.zero_stage}, whose state "
+                "is cut at any number, inside of blocks that share a scale: set engine.zero_stage to 0, or choose adamw"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_the_base_frozen(self) -> Self:
+        if self.engine.base_precision != "same" and (self.extension.level != "lora" or self.is_from_scratch):
+            raise ValueError(
+                f"engine.base_precision={self.engine.base_precision} goes with extension.level=lora on a given base "
+                f"alone, not with extension.level={self.extension.level} or a new base: leave it at same"
+            )
+        return self
+
     @property
     def objective_settings(self) -> dict[str, Any]:
         """The settings of `exvideo_blocks.Family.objective`, None where the family's own hold."""

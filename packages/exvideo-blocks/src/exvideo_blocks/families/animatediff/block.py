@@ -9,6 +9,7 @@ import torch
 from diffusers.models.attention import BasicTransformerBlock, FreeNoiseTransformerBlock, _chunked_feed_forward
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from exvideo_blocks.layers import FrameTable
 
@@ -70,6 +71,8 @@ class ExtendedAnimateDiffTransformer3D(AnimateDiffTransformer3D):
     them; it comes first, where the layout is. Made by `exvideo_blocks.mount`, never constructed directly.
     """
 
+    temporal_checkpointing = False  # of what is temporal alone, beside diffusers' gradient_checkpointing
+
     def forward(
         self,
         hidden_states: Tensor,
@@ -108,4 +111,6 @@ class ExtendedAnimateDiffTransformer3D(AnimateDiffTransformer3D):
     def _maybe_checkpoint(self, block: Any, tokens: Tensor) -> Tensor:
         if torch.is_grad_enabled() and self.gradient_checkpointing:
             return self._gradient_checkpointing_func(block, tokens)
+        if torch.is_grad_enabled() and self.temporal_checkpointing:
+            return checkpoint(block, tokens, use_reentrant=False)
         return block(hidden_states=tokens)

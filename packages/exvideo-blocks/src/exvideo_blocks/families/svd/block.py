@@ -15,6 +15,7 @@ from diffusers.models.transformers.transformer_temporal import (
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from exvideo_blocks.families.family import check_processor
 from exvideo_blocks.kernels.choose import Backend
@@ -134,6 +135,8 @@ class ExtendedTransformerSpatioTemporalModel(TransformerSpatioTemporalModel):
     Made by `exvideo_blocks.mount`, never constructed directly.
     """
 
+    temporal_checkpointing = False  # of what is temporal alone, beside diffusers' gradient_checkpointing
+
     def forward(
         self,
         hidden_states: Tensor,
@@ -163,7 +166,9 @@ class ExtendedTransformerSpatioTemporalModel(TransformerSpatioTemporalModel):
         for index, block in enumerate(self.transformer_blocks):
             tokens = self._maybe_checkpoint(block, tokens, None, encoder_hidden_states, None)
             mixed = self._maybe_checkpoint(
-                self._temporal_branch, tokens, embedding, context, index, (batch, num_frames, height, width)
+                self._temporal_branch,
+                *(tokens, embedding, context, index, (batch, num_frames, height, width)),
+                is_temporal=True,
             )
             tokens = self._blend(tokens, mixed, image_only_indicator)
         tokens = self.proj_out(tokens)
@@ -199,7 +204,9 @@ class ExtendedTransformerSpatioTemporalModel(TransformerSpatioTemporalModel):
             tokens = self.identity_convs[index](video, added).permute(0, 2, 3, 4, 1).reshape(tokens.shape)
         return self.temporal_transformer_blocks[index](tokens, num_frames=num_frames, encoder_hidden_states=context)
 
-    def _maybe_checkpoint(self, function: Any, *args: Any) -> Tensor:
+    def _maybe_checkpoint(self, function: Any, *args: Any, is_temporal: bool = False) -> Tensor:
         if torch.is_grad_enabled() and self.gradient_checkpointing:
             return self._gradient_checkpointing_func(function, *args)
+        if torch.is_grad_enabled() and self.temporal_checkpointing and is_temporal:
+            return checkpoint(function, *args, use_reentrant=False)
         return function(*args)
