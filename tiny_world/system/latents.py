@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from exvideo_blocks.files.weights import read_safetensors, write_safetensors
 from exvideo_infer.encoders import embed_image
-from exvideo_train.data.latent_cache import fingerprint
+from exvideo_train.data.fingerprint import fingerprint
 from torch import Tensor
 
 from tiny_world.system.batches import clips_of

@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import AnimateDiffPipeline, EulerDiscreteScheduler
 from exvideo_blocks import ExtensionConfig, extend, extension_of, load_extension, restore, save_extension
-from exvideo_infer import BaseModelError, ExVideoPipeline, denoise, load_base, probe
+from exvideo_infer import BaseModelError, ExVideoPipeline, denoise, encode_for, load_base, probe
 from exvideo_infer.cli import main
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
@@ -104,7 +104,7 @@ def test_what_goes_through_a_stock_pipeline_does_not_break_it(
 def test_a_clip_and_its_words_are_encoded_as_the_stock_pipeline_does(tiny_animatediff_dir: Path) -> None:
     base, pipe = load_base(tiny_animatediff_dir), stock(tiny_animatediff_dir)
     frames = torch.rand(9, 3, 32, 32) * 2 - 1
-    encoded = base.encode(frames, "a blue square")
+    encoded = encode_for(base, frames, "a blue square")
     with torch.no_grad():
         each = torch.cat([pipe.vae.encode(frame[None]).latent_dist.mode() for frame in frames])
     torch.testing.assert_close(encoded["latents"], each * pipe.vae.config.scaling_factor, rtol=1e-4, atol=1e-5)
@@ -122,7 +122,7 @@ def test_our_sampler_gives_the_stock_pipeline_s_latents(tiny_animatediff_dir: Pa
     base.pipeline.set_progress_bar_config(disable=True)
     noise = torch.randn(1, 4, 16, 8, 8, generator=torch.Generator().manual_seed(3))
     stock_latents = base.pipeline(**CALL, num_frames=16, latents=noise.clone(), output_type="latent").frames
-    conditions = base.conditions(base.encode(torch.zeros(1, 3, 32, 32), CALL["prompt"]), 8.0, 127)
+    conditions = base.conditions(encode_for(base, torch.zeros(1, 3, 32, 32), CALL["prompt"]), 8.0, 127)
     ours = denoise(base.network, base.scheduler, noise.transpose(1, 2), conditions, torch.full((16,), 2.0), 2)
     torch.testing.assert_close(ours.transpose(1, 2), stock_latents, rtol=1e-3, atol=1e-4)
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
-from exvideo_infer.video_file import VideoError, examine, iter_frames, probe, read_clip
+from exvideo_infer.video_file import VideoError, examine, iter_frames, iter_frames_at, probe, read_clip
 
 from tiny_world.camera_files import TO_2020, pq, write
 
@@ -133,6 +133,9 @@ def test_interlaced_frames_are_made_whole(tmp_path: Path) -> None:
     options = {"x264-params": "tff=1:interlaced=1"}
     path = write(tmp_path / "broadcast.mp4", woven, options=options)
     assert any(note.startswith("interlaced") for note in examine(path).notes)
+    frames = list(iter_frames(path))
+    for start in (1, FRAMES // 2, FRAMES - 1):  # with the frame before it, wherever the reading begins
+        assert np.array_equal(next(iter_frames_at(path, [start])), frames[start])
     found = list(iter_frames(path))
     assert len(found) == FRAMES
 
@@ -234,6 +237,11 @@ def test_a_damaged_frame_is_found_and_the_others_are_read(tmp_path: Path, place:
     assert place in examined.damaged
     assert set(examined.damaged) <= set(range(place, 40 if place % 10 else place + 10))
     assert examined.notes[-1].startswith(f"damaged at frame {place}")
+    sound = [place for place in range(40) if place not in examined.damaged]
+    shown = dict(zip(sound, iter_frames_at(path, sound, None, examined.damaged), strict=True))
+    for first, *others in (sound, [place for place in sound if place >= 25]):
+        alone = iter_frames_at(path, [first, *others], None, examined.damaged)
+        assert all(np.array_equal(frame, shown[at]) for at, frame in zip([first, *others], alone, strict=True))
     whole = [start for start in range(33) if not set(range(start, start + 8)) & set(examined.damaged)]
     assert len(whole) >= 15
     for start in (whole[0], whole[-1]):

@@ -7,7 +7,17 @@ import av
 import numpy as np
 import pytest
 import torch
-from exvideo_infer.video_file import VideoError, VideoInfo, check_writable, iter_frames, probe, read_clip, write_video
+from exvideo_infer.video_file import (
+    VideoError,
+    VideoInfo,
+    check_writable,
+    iter_frames,
+    iter_frames_at,
+    probe,
+    read,
+    read_clip,
+    write_video,
+)
 from PIL import Image
 
 HEIGHT, WIDTH = 48, 64
@@ -287,3 +297,42 @@ def test_the_same_frames_become_the_same_file(tmp_path: Path) -> None:
         write_video(tmp_path / "clip.mp4", list(frames), 8.0)
         written.add((tmp_path / "clip.mp4").read_bytes())
     assert len(written) == 1
+
+
+@pytest.mark.parametrize(
+    ("places", "most"),
+    [
+        (range(90), 90),
+        (range(30, 50), 50 - 12 + 8),  # from a key frame before; the decoder's threads may be ahead
+        (range(0, 90, 4), 90),
+        ([*range(5), *range(80, 90)], 5 + 8 + 90 - 72),  # over a gap with key frames in it
+        ([89], 90 - 84 + 8),
+        ([], 0),
+    ],
+)
+def test_some_frames_are_read_in_one_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: Any, most: int
+) -> None:
+    path = tmp_path / "streamed.mp4"
+    write_stored_for_streaming(path, 90)
+    whole, decoded = list(iter_frames(path, size=(24, 24))), 0
+    decoded_packets = read.decoded_packets
+
+    def counted(*arguments: Any) -> Iterator[Any]:
+        nonlocal decoded
+        for packet, frames in decoded_packets(*arguments):
+            decoded += len(frames)
+            yield packet, frames
+
+    monkeypatch.setattr(read, "decoded_packets", counted)
+    found = list(iter_frames_at(path, places, (24, 24)))
+    assert len(found) == len(places)
+    assert all(np.array_equal(frame, whole[place]) for frame, place in zip(found, places, strict=True))
+    assert decoded <= most
+
+
+def test_a_frame_beyond_the_end_is_named_after_those_before_it(streamed: Path) -> None:
+    frames = iter_frames_at(streamed, [3, 39, 40])
+    assert next(frames).shape == next(frames).shape == (HEIGHT, WIDTH, 3)
+    with pytest.raises(VideoError, match="has too few frames: frame 40 was asked for, and cannot be read"):
+        next(frames)

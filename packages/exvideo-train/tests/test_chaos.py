@@ -37,7 +37,7 @@ def has_begun(runs: Any, output: str, phase: str, after: int) -> bool:
     folder = runs.folder / output
     records = runs.records(output)
     if phase == "encoding":
-        return bool(list((folder / "latents").glob("*.safetensors")))
+        return bool(list((folder / "latents").rglob("*.safetensors")))
     if phase == "writing":
         return bool(list((folder / "checkpoints").glob(".step-*.tmp")))
     last = max((record["step"] for record in records if "loss" in record), default=-1)

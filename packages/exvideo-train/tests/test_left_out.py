@@ -3,15 +3,16 @@
 import errno
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from exvideo_infer import Base, VideoError, load_base, read_clip
+import torch
+from exvideo_infer import Base, VideoError, iter_frames_at, load_base
 from exvideo_train.cli import main
 from exvideo_train.config import TrainConfig, load_config
-from exvideo_train.data import Data, encode_data, latent_cache
+from exvideo_train.data import Data, cache_file, encode_data, file_pass
 from exvideo_train.data import scan as scan_module
 from exvideo_train.data.sharing import Alone, Sharing
 from exvideo_train.errors import UserError
@@ -19,30 +20,31 @@ from exvideo_train.errors import UserError
 from .test_scan import in_processes
 
 MakeConfig = Callable[..., Path]
-Clip = tuple[str, int]
+Place = tuple[str, int]
 
 
 class Disk:
-    """Videos that fail as many times as it is told, by name and start, and the tries that were made."""
+    """Videos that fail as many times as it is told, by name and frame, and the readings of them, by name and start."""
 
     def __init__(self) -> None:
-        self.failures: dict[Clip, int] = {}
-        self.tries: list[Clip] = []
+        self.failures: dict[Place, int] = {}
+        self.readings: list[Place] = []
         self.error: Exception = OSError(errno.EIO, "Input/output error", "clip")
 
-    def read_clip(self, path: Path, start: int, *rest: Any) -> Any:
-        clip = (path.name, start)
-        self.tries.append(clip)
-        if self.failures.get(clip, 0) > 0:
-            self.failures[clip] -= 1
-            raise self.error
-        return read_clip(path, start, *rest)
+    def iter_frames_at(self, path: Path, places: Sequence[int], *rest: Any) -> Iterator[Any]:
+        if places:
+            self.readings.append((path.name, places[0]))
+        for place, frame in zip(places, iter_frames_at(path, places, *rest), strict=True):
+            if self.failures.get((path.name, place), 0) > 0:
+                self.failures[path.name, place] -= 1
+                raise self.error
+            yield frame
 
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
-    monkeypatch.setattr(latent_cache, "read_clip", disk.read_clip)
+    monkeypatch.setattr(file_pass, "iter_frames_at", disk.iter_frames_at)
     return disk
 
 
@@ -59,14 +61,16 @@ def test_a_failure_that_passes_changes_nothing(
     make_config: MakeConfig, disk: Disk, base: Base, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = encoded(load_config(make_config("whole")), base)
-    disk.tries.clear()
-    disk.failures = {("clip0.mp4", 2): 1, ("clip1.mp4", 0): 1}
+    disk.readings.clear()
+    disk.failures = {("clip0.mp4", 1): 1, ("clip1.mp4", 12): 1}
     capsys.readouterr()
     data = encoded(load_config(make_config("flaky")), base)
     assert data.clips_by_name == whole.clips_by_name
     assert data.content == whole.content
-    assert disk.tries[-2:] == [("clip0.mp4", 2), ("clip1.mp4", 0)]  # after all others
-    assert len(disk.tries) == 11
+    assert disk.readings[-2:] == [("clip0.mp4", 0), ("clip1.mp4", 4)]  # after all others
+    assert len(disk.readings) == 6
+    for clip in data.training:
+        assert torch.equal(data.cache.read(clip).latents, whole.cache.read(clip).latents)
     assert capsys.readouterr().err == ""
     assert not (tmp_path / "flaky" / "left_out.json").exists()
 
@@ -81,7 +85,7 @@ def test_a_clip_that_fails_twice_is_left_out_alone_and_stays_so(
     error: Exception,
 ) -> None:
     whole = encoded(load_config(make_config("whole")), base)
-    disk.failures, disk.error = {("clip1.mp4", 2): 2}, error
+    disk.failures, disk.error = {("clip1.mp4", 1): 2}, error
     config = load_config(make_config())
     capsys.readouterr()
     data = encoded(config, base)
@@ -89,19 +93,19 @@ def test_a_clip_that_fails_twice_is_left_out_alone_and_stays_so(
     reason = str(error) if isinstance(error, VideoError) else "c cannot be read (Input/output error)."
     path = tmp_path / "run" / "left_out.json"
     assert told == (
-        f"Left out: clip1.mp4@2: {reason}\n{path} keeps them out of this run: remove the file to try them again.\n"
+        f"Left out: clip1.mp4@0: {reason}\n{path} keeps them out of this run: remove the file to try them again.\n"
     )
     expected = dict(whole.clips_by_name)
-    content = expected.pop("clip1.mp4@2")
+    content = expected.pop("clip1.mp4@0")
     assert data.clips_by_name == expected
     assert json.loads(path.read_text()) == [
-        {"source": "data.videos", "clip": "clip1.mp4@2", "content": content, "reason": reason}
+        {"source": "data.videos", "clip": "clip1.mp4@0", "content": content, "reason": reason}
     ]
-    disk.tries.clear()
+    disk.readings.clear()
     again = encoded(config, base)
     assert again.content == data.content
     assert capsys.readouterr().err == told
-    assert disk.tries == []
+    assert disk.readings == []
     path.unlink()
     assert encoded(config, base).content == whole.content
 
@@ -109,12 +113,12 @@ def test_a_clip_that_fails_twice_is_left_out_alone_and_stays_so(
 def test_a_run_goes_on_as_the_same_run_when_the_disk_is_well_again(
     make_config: MakeConfig, disk: Disk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    disk.failures = {("clip1.mp4", 2): 2}
+    disk.failures = {("clip1.mp4", 1): 2}
     assert main(["--config", str(make_config(**{"optimizer.steps": 2}))]) == 0
     capsys.readouterr()
     assert main(["--config", str(make_config(**{"optimizer.steps": 3}))]) == 0
     told = capsys.readouterr().err
-    assert "Left out: clip1.mp4@2" in told
+    assert "Left out: clip1.mp4@0" in told
     assert "Resumed from" in told
 
 
@@ -151,7 +155,7 @@ def test_held_out_clips_are_left_out_under_the_name_of_their_folder(
     make_config: MakeConfig, footage: Path, disk: Disk, base: Base, tmp_path: Path
 ) -> None:
     held_out = {"validation.videos": str(footage / "held_out"), "validation.clip_stride": 2}
-    disk.failures = {("clip0.mp4", 4): 4}  # of both folders
+    disk.failures = {("clip0.mp4", 13): 4}  # of both folders
     data = encoded(load_config(make_config(**held_out)), base)
     assert (len(data.training), len(data.held_out)) == (8, 2)
     entries = json.loads((tmp_path / "run" / "left_out.json").read_text())
@@ -165,20 +169,20 @@ def test_all_processes_leave_out_the_same(
     make_config: MakeConfig, disk: Disk, base: Base, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = load_config(make_config())
-    disk.failures = {("clip0.mp4", 2): 2, ("clip0.mp4", 4): 2, ("clip2.mp4", 0): 1}
+    disk.failures = {("clip0.mp4", 2): 2, ("clip2.mp4", 13): 1}
     for _ in range(2):
         first, second = in_processes(2, lambda rank: encoded(config, base, rank))
         assert first.clips_by_name == second.clips_by_name
         assert len(first.training) == 7
         told = capsys.readouterr().err
-        assert told.count("Left out: clip0.mp4@2, clip0.mp4@4: clip cannot be read (Input/output error).") == 1
+        assert told.count("Left out: clip0.mp4@0, clip0.mp4@2: clip cannot be read (Input/output error).") == 1
 
 
 def test_when_nothing_is_left_nothing_is_kept_out(
     make_config: MakeConfig, disk: Disk, base: Base, tmp_path: Path
 ) -> None:
     config = load_config(make_config())
-    disk.failures = {(f"clip{number}.mp4", start): 2 for number in range(3) for start in (0, 2, 4)}
+    disk.failures = {(f"clip{number}.mp4", 5): 2 for number in range(3)}
     with pytest.raises(UserError, match=r"No file in .*train gives a clip \(clip cannot be read"):
         encoded(config, base)
     assert not (tmp_path / "run" / "left_out.json").exists()
@@ -199,7 +203,7 @@ def test_a_full_disk_ends_the_run_and_leaves_no_clip_out(
     def full(*args: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(latent_cache, "write_safetensors", full)
+    monkeypatch.setattr(cache_file, "write_safetensors", full)
     assert main(["--config", str(make_config())]) == 2
-    assert f"The folder {tmp_path}/run/latents is full: a clip needs 5,696 bytes" in capsys.readouterr().err
+    assert f"The folder {tmp_path}/run/latents/files/" in capsys.readouterr().err
     assert not (tmp_path / "run" / "left_out.json").exists()

@@ -20,6 +20,7 @@ from exvideo_infer import load_base
 from exvideo_train.cli import main
 from exvideo_train.config import load_config
 from exvideo_train.data import find_all_clips
+from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.step import Task, training_batch
 from torch import Tensor
@@ -260,7 +261,8 @@ def test_the_loss_of_an_animatediff_is_diffusers_own_arithmetic(config_of: MakeC
     cache = LatentCache(config.cache, config.data.size, base)
     clips, _, _ = find_all_clips(config)
     for clip in clips:
-        cache.encode(clip, base)
+        cache.encode_text(clip.caption, base)
+        encode_file(cache.file_of(clip), [clip], base, config.data.size)
     for step in range(3):
         batch = training_batch(config, task.objective, cache, clips, step, [0, 1])
         ours = task.loss(base.network, batch, torch.float32)

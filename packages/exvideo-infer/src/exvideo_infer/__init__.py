@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from exvideo_infer.bases import register_base as register_base
     from exvideo_infer.bases.base import Base as Base
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
+    from exvideo_infer.bases.base import encode_for as encode_for
     from exvideo_infer.bases.base import silence_loading as silence_loading
     from exvideo_infer.bases.scratch import make_base as make_base
     from exvideo_infer.bases.scratch import save_base as save_base
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from exvideo_infer.video_file import VideoInfo as VideoInfo
     from exvideo_infer.video_file import examine as examine
     from exvideo_infer.video_file import iter_frames as iter_frames
+    from exvideo_infer.video_file import iter_frames_at as iter_frames_at
     from exvideo_infer.video_file import probe as probe
     from exvideo_infer.video_file import read_clip as read_clip
     from exvideo_infer.video_file import write_video as write_video
@@ -51,8 +53,10 @@ _HOMES = {
     "VideoError": "video_file",
     "VideoInfo": "video_file",
     "denoise": "sampler",
+    "encode_for": "bases.base",
     "examine": "video_file",
     "iter_frames": "video_file",
+    "iter_frames_at": "video_file",
     "load_base": "bases",
     "make_base": "bases.scratch",
     "probe": "video_file",

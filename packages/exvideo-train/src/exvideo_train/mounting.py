@@ -8,7 +8,7 @@ from exvideo_blocks import Extension, extend, lengthen, load_extension
 from torch import nn
 
 from exvideo_train.config import TrainConfig
-from exvideo_train.data.latent_cache import fingerprint_of
+from exvideo_train.data.fingerprint import fingerprint_of
 from exvideo_train.errors import UserError
 
 

@@ -27,7 +27,7 @@ from exvideo_train.checkpoints.identity import check_continues, identity_of
 from exvideo_train.checkpoints.writer import EXTENSION, CheckpointWriter, Export
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data, encode_data
-from exvideo_train.data.latent_cache import fingerprint
+from exvideo_train.data.fingerprint import fingerprint
 from exvideo_train.data.sources import check_folders
 from exvideo_train.display import Display
 from exvideo_train.engine import Engine

@@ -63,15 +63,23 @@ class AnimateDiffBase:
         """By the UNet's `sample_size`."""
         return default_size(self.network, self.pipeline.vae_scale_factor)
 
-    def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
-        """`latents` (frames, channels, height, width), `embedding` of the caption and `unconditional` of the empty one,
-        (tokens, dimension), of a clip (frames, 3, height, width) in [-1, 1]."""
+    @property
+    def encodes_frames_apart(self) -> bool:
+        """True: the autoencoder is one of pictures."""
+        return True
+
+    def encode_frames(self, frames: Tensor) -> Tensor:
+        """Latents (frames, channels, height, width) of frames (frames, 3, height, width) in [-1, 1]."""
+        return encode_clip(self.pipeline.vae, frames[None])[0]
+
+    def encode_image(self, image: Tensor) -> dict[str, Tensor]:
+        """Nothing: the network is told no first frame."""
+        return {}
+
+    def encode_text(self, caption: str) -> dict[str, Tensor]:
+        """`embedding` of the caption and `unconditional` of the empty one, (tokens, dimension)."""
         words, nothing = embed_text(self.pipeline.text_encoder, self.tokenizer, [caption, ""])
-        return {
-            "latents": encode_clip(self.pipeline.vae, frames[None])[0],
-            "embedding": words,
-            "unconditional": nothing,
-        }
+        return {"embedding": words, "unconditional": nothing}
 
     @staticmethod
     def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> TextConditions:

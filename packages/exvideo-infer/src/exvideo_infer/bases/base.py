@@ -22,10 +22,12 @@ class Base(Protocol):
     Attributes:
         network: the one that denoises, to be extended.
         scheduler: of diffusers, that it samples with.
-        encoders: networks; `encode` works on the device that they are on.
+        encoders: networks; encoding works on the device that they are on.
         tokenizer: of a base that reads text; None in one that reads none.
-        encoding_settings: all that `encode` goes by besides the weights of `encoders` and the tokenizer, as JSON can
+        encoding_settings: all that encoding goes by besides the weights of `encoders` and the tokenizer, as JSON can
             write it; equal for equal encodings, wherever the base was loaded from.
+        encodes_frames_apart: True if the latents of a frame are made of that frame alone, so that clips that overlap
+            share them; False for an autoencoder over time.
         size_multiple: height and width of clips are multiples of so many pixels.
         default_size: height and width that the network was made for, in pixels; None where it does not say.
     """
@@ -44,17 +46,27 @@ class Base(Protocol):
     def size_multiple(self) -> int: ...
     @property
     def default_size(self) -> tuple[int, int] | None: ...
+    @property
+    def encodes_frames_apart(self) -> bool: ...
 
-    def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
-        """Encodes one clip for training.
+    def encode_frames(self, frames: Tensor) -> Tensor:
+        """Latents of a clip, or of any frames if they are encoded apart: (frames, ...), in the network's scale.
 
         Args:
             frames: (frames, 3, height, width), in [-1, 1].
-            caption: not looked at by a base that reads no text.
-
-        Returns:
-            `latents` (frames, ...), in the network's scale; and what `conditions` is made of. No batch axis.
         """
+        ...
+
+    def encode_image(self, image: Tensor) -> dict[str, Tensor]:
+        """The part of `conditions` that a clip's first frame decides; no batch axis.
+
+        Args:
+            image: (3, height, width), in [-1, 1].
+        """
+        ...
+
+    def encode_text(self, caption: str) -> dict[str, Tensor]:
+        """The part of `conditions` that a caption decides; no batch axis. Not called where there is no tokenizer."""
         ...
 
     @staticmethod
@@ -62,11 +74,23 @@ class Base(Protocol):
         """The conditions of an encoded clip, a batch of one.
 
         Args:
-            encoded: as `encode` gave it.
+            encoded: `latents` of the clip, and what `encode_image` and `encode_text` gave: as `encode_for` does.
             fps: frames a second of the clip.
             motion_bucket_id: amount of motion, 0 (still) to 255.
         """
         ...
+
+
+def encode_for(base: Base, frames: Tensor, caption: str = "") -> dict[str, Tensor]:
+    """Encodes one clip: `latents` (frames, ...), in the network's scale, and all that `Base.conditions` is made of.
+
+    Args:
+        base: what encodes.
+        frames: (frames, 3, height, width), in [-1, 1].
+        caption: not looked at by a base that reads no text.
+    """
+    text = {} if base.tokenizer is None else base.encode_text(caption)
+    return {"latents": base.encode_frames(frames)} | base.encode_image(frames[0]) | text
 
 
 def size_multiple(unet: Any, vae_scale_factor: int) -> int:

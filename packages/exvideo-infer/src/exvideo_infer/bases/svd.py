@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from exvideo_infer.bases.base import BaseModelError, default_size, loading, settings_of, size_multiple
-from exvideo_infer.conditions import Conditions
-from exvideo_infer.encoders import added_time_ids, embed, encode_clip, encode_first_frame
+from exvideo_infer.conditions import Conditions, join_tokens
+from exvideo_infer.encoders import added_time_ids, embed_image, embed_text, encode_clip, encode_first_frame
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
@@ -73,22 +73,41 @@ class SVDBase:
     def _vae_scale_factor(self) -> int:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
-    def encode(self, frames: Tensor, caption: str) -> dict[str, Tensor]:
-        """`latents` (frames, channels, height, width), `first_frame` (channels, height, width), not scaled, and
-        `embedding` (tokens, dimension), of a clip (frames, 3, height, width) in [-1, 1]."""
-        self.vae.encoder.to(memory_format=torch.channels_last)  # on a CPU, its convolutions take 0.6 of the time then
-        first, parts = frames[:1], (self.image_encoder, self.feature_extractor, self.text_encoder, self.tokenizer)
+    @property
+    def encodes_frames_apart(self) -> bool:
+        """True: of the VAE, the decoder alone mixes frames."""
+        return True
+
+    def encode_frames(self, frames: Tensor) -> Tensor:
+        """Latents (frames, channels, height, width) of frames (frames, 3, height, width) in [-1, 1]."""
+        return encode_clip(self._quick_vae(), frames[None])[0]
+
+    def encode_image(self, image: Tensor) -> dict[str, Tensor]:
+        """`first_frame` (channels, height, width), latents that are not scaled, and `image_token` (1, dimension), of a
+        first frame (3, height, width) in [-1, 1]."""
         return {
-            "latents": encode_clip(self.vae, frames[None])[0],
-            "first_frame": encode_first_frame(self.vae, first)[0],
-            "embedding": embed(*parts, [first], [caption])[0],
+            "first_frame": encode_first_frame(self._quick_vae(), image[None])[0],
+            "image_token": embed_image(self.image_encoder, self.feature_extractor, image[None])[0],
         }
+
+    def encode_text(self, caption: str) -> dict[str, Tensor]:
+        """`text_tokens` (tokens, dimension), in a base that reads text."""
+        assert self.text_encoder is not None
+        assert self.tokenizer is not None
+        return {"text_tokens": embed_text(self.text_encoder, self.tokenizer, [caption])[0]}
+
+    def _quick_vae(self) -> "AutoencoderKLTemporalDecoder":
+        self.vae.encoder.to(memory_format=torch.channels_last)  # on a CPU, its convolutions take 0.6 of the time then
+        return self.vae
 
     @staticmethod
     def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> Conditions:
         """The conditions of an encoded clip, a batch of one. Its first frame is clean, as published: augmented by 0."""
         time_ids = added_time_ids(fps, motion_bucket_id, 0.0, 1, torch.float32, "cpu")
-        return Conditions(encoded["embedding"][None], encoded["first_frame"][None], time_ids)
+        tokens = encoded["image_token"][None]
+        if "text_tokens" in encoded:
+            tokens = join_tokens(tokens, encoded["text_tokens"][None])
+        return Conditions(tokens, encoded["first_frame"][None], time_ids)
 
 
 def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> SVDBase:

@@ -27,6 +27,11 @@ class Clip:
     fps: float
     caption: str | None = None
 
+    @property
+    def places(self) -> range:
+        """Places of its frames in the file."""
+        return range(self.start, self.start + self.num_frames)
+
     def name_in(self, folder: Path) -> str:
         """The clip's file in a folder that holds it, and its start: "sub/a.mp4@16"."""
         return f"{name_in(folder, self.path)}@{self.start}"

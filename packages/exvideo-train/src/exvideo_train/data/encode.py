@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,11 +12,11 @@ from exvideo_infer import Base
 from exvideo_train.config import TrainConfig
 from exvideo_train.data.captions import unread_captions, with_captions
 from exvideo_train.data.dataset import Clip, Skip
+from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.footage import Footage, find_footage
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.data.left_out import LeftOut, keep_left_out, read_left_out
 from exvideo_train.data.report import check_bad, report_footage
-from exvideo_train.data.second_try import try_twice
 from exvideo_train.data.sharing import Alone, Sharing
 
 Progress = Callable[[int, int], None]
@@ -85,6 +85,12 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
     assert config.data.size is not None  # a base has it, where the person left it open
     contents = {path: file.content for part in footage for path, file in part.files.items()}
     cache = LatentCache(config.cache, config.data.size, base, contents)
+    if processes.is_main and (old := cache.of_before()):
+        print(
+            f"{len(old)} files in {config.cache} are of the layout that kept each clip for itself, which is read no "
+            "more: their clips are encoded anew, and the files may be removed.",
+            file=sys.stderr,
+        )
     footage = _encode(footage, cache, base, before, processes, progress)
     left_out = [clip for part in footage for clip in part.left_out]
     if processes.is_main:
@@ -113,7 +119,9 @@ def _encode(
         for part in footage
         for clip in part.clips
     }
-    reasons = _encode_share([clip for clip, key in keys.items() if key not in gone], cache, base, processes, progress)
+    damaged = {path: file.damaged for part in footage for path, file in part.files.items()}
+    wanted = [clip for clip, key in keys.items() if key not in gone]
+    reasons = _encode_share(wanted, cache, base, damaged, processes, progress)
     left_out = {
         clip: gone.get(key) or LeftOut(*key, reasons[clip])
         for clip, key in keys.items()
@@ -130,17 +138,39 @@ def _encode(
 
 
 def _encode_share(
-    clips: list[Clip], cache: LatentCache, base: Base, processes: Sharing, progress: Progress
+    clips: list[Clip],
+    cache: LatentCache,
+    base: Base,
+    damaged: Mapping[Path, Collection[int]],
+    processes: Sharing,
+    progress: Progress,
 ) -> dict[Clip, str]:
-    """Encodes this process's share; the reasons of all processes for the clips that failed twice."""
-    own = processes.share(clips)
-    done: list[Clip] = []
+    """Encodes this process's share of the videos; the reasons of all processes for the clips that failed twice."""
+    share = processes.share(_by_video(clips))
+    total, done = sum(map(len, share)), 0
+    for caption in dict.fromkeys(clip.caption for video in share for clip in video):
+        progress(done, total)
+        cache.encode_text(caption, base)
 
-    def encode(clip: Clip) -> None:
-        progress(len(done), len(own))
-        cache.encode(clip, base)
-        done.append(clip)
+    def encode(video: list[Clip]) -> dict[Clip, str]:
+        file, path = cache.file_of(video[0]), video[0].path
+        return encode_file(file, video, base, cache.size, damaged[path], lambda more: progress(done + more, total))
 
-    failed = try_twice(own, encode)
-    progress(len(own), len(own))
-    return {clip: reason for share in processes.gather(failed) for clip, reason in share.items()}
+    failed: list[Clip] = []
+    for video in share:
+        failed += encode(video)
+        done += len(video)
+    reasons: dict[Clip, str] = {}
+    for video in _by_video(failed):  # a disk may be well again by now
+        done = total - len(video)
+        reasons |= encode(video)
+    progress(total, total)
+    return {clip: reason for each in processes.gather(reasons) for clip, reason in each.items()}
+
+
+def _by_video(clips: list[Clip]) -> list[list[Clip]]:
+    """The clips of each video, in the order in which the videos come up."""
+    videos: dict[Path, list[Clip]] = {}
+    for clip in clips:
+        videos.setdefault(clip.path, []).append(clip)
+    return list(videos.values())

@@ -1,27 +1,27 @@
-"""Clips encoded once: latents and all that they are conditioned on, one safetensors file a clip.
+"""The cache of a run: all that clips are encoded to, shared by clips that overlap, and by runs.
 
-The name of a file is a hash of everything that its contents depend on, so that a cache is never stale: the video's
-bytes, the place, size and caption of the clip, and the weights and settings of the encoders.
+files/<hash>/       of one video at one size: latents of its frames, and what the first frames of its clips decide
+texts/<hash>.safetensors    of one caption
+
+The hashes are of everything that the contents depend on, so that a cache is never stale: the video's bytes, the size,
+the caption, and the weights and settings of the encoders.
 """
 
-import errno
 import json
-import shutil
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-from exvideo_blocks import read_safetensors, write_safetensors
-from exvideo_infer import Base, Conditions, read_clip
-from torch import Tensor, nn
+from exvideo_infer import Base, Conditions
+from torch import Tensor
 
+from exvideo_train.data.cache_file import metadata_of, opened, write_cached
 from exvideo_train.data.dataset import Clip
-from exvideo_train.data.motion import motion_bucket, motion_score
-from exvideo_train.errors import UserError
+from exvideo_train.data.encoded_file import EncodedFile
+from exvideo_train.data.fingerprint import fingerprint_of_encoders
+from exvideo_train.data.motion import motion_bucket
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class EncodedClip:
 
 
 class LatentCache:
-    """Encodes clips into a folder and reads them back.
+    """Clips in a folder: where they are to be encoded to, and reading them back.
 
     Args:
-        folder: of the files; made if missing.
+        folder: of the files.
         size: (height, width) that clips are resized and cropped to, in pixels.
         base: what encodes. Only a fingerprint of it is kept, so that its networks can be let go.
         hashes: sha256 of video files, in hex digits, where they are known; others are hashed when they are asked for.
@@ -59,123 +59,71 @@ class LatentCache:
         self.size = size
         self.encoders = fingerprint_of_encoders(base)
         self.settings = base.encoding_settings
+        self._frames_apart = base.encodes_frames_apart
+        self._reads_text = base.tokenizer is not None
         self._conditions = base.conditions  # a static method: it holds no network
         self._hashes = dict(hashes or {})
 
-    def path_of(self, clip: Clip) -> Path:
-        """The file that holds this clip once it is encoded.
+    def content_of(self, clip: Clip) -> str:
+        """The clip's name in the identity of a run, 32 hex digits.
+
+        It is without the encoders' settings, as it was before they were looked at: the checkpoints of then go on.
 
         Raises:
             OSError: the video has to be hashed, and cannot be read.
         """
-        name = _hash(self._key(clip) | {"settings": self.settings})
-        return self.folder / f"{name}.safetensors"
-
-    def content_of(self, clip: Clip) -> str:
-        """The clip's name in the identity of a run, 32 hex digits; raises as `path_of`.
-
-        It is without the encoders' settings, as it was before they were looked at: the checkpoints of then go on.
-        """
-        return _hash(self._key(clip))
-
-    def encode(self, clip: Clip, base: Base) -> None:
-        """Encodes a clip, unless its file is there, and whole. A damaged file is told, and written anew.
-
-        To a base that reads text, a missing caption is the empty prompt.
-
-        Raises:
-            VideoError: the clip cannot be decoded whole.
-            OSError: the video cannot be read.
-            UserError: the folder cannot be written to, or its disk is full.
-        """
-        path = self.path_of(clip)
-        if path.is_file():
-            if _is_whole(path):
-                return
-            print(f"The cached clip {path} is damaged: it is encoded again.", file=sys.stderr)
-        frames = read_clip(clip.path, clip.start, clip.num_frames, self.size).float() / 127.5 - 1
-        tensors = {name: value.half() for name, value in base.encode(frames, clip.caption or "").items()}
-        metadata = {"fps": repr(clip.fps), "motion_bucket_id": str(motion_bucket(motion_score(frames)))}
-        try:
-            write_safetensors(path, tensors, metadata)
-        except OSError as error:
-            raise _unwritable(self.folder, sum(value.nbytes for value in tensors.values()), error) from error
-
-    def read(self, clip: Clip) -> EncodedClip:
-        """A clip that `encode` has written, in fp32.
-
-        Raises:
-            ValueError: its file is missing or damaged.
-        """
-        tensors, metadata = read_safetensors(self.path_of(clip))
-        encoded = {name: value.float() for name, value in tensors.items()}
-        conditions = self._conditions(encoded, float(metadata["fps"]), int(metadata["motion_bucket_id"]))
-        return EncodedClip(encoded["latents"], conditions)
-
-    def _key(self, clip: Clip) -> dict[str, Any]:
-        if clip.path not in self._hashes:
-            with clip.path.open("rb") as file:
-                self._hashes[clip.path] = file_digest(file, "sha256").hexdigest()
-        key = asdict(clip) | {"path": self._hashes[clip.path], "size": self.size, "encoders": self.encoders}
+        key = asdict(clip) | {"path": self._hash_of(clip.path), "size": self.size, "encoders": self.encoders}
         if clip.caption is None:
             del key["caption"]
-        return key
+        return _hash(key)
+
+    def file_of(self, clip: Clip) -> EncodedFile:
+        """The folder that the clip's video is encoded to; raises as `content_of`."""
+        key = {"video": self._hash_of(clip.path), "size": self.size}
+        return EncodedFile(self.folder / "files" / self._name(key))
+
+    def text_of(self, caption: str | None) -> Path:
+        """The file of a caption; None is the empty one."""
+        return self.folder / "texts" / f"{self._name({'caption': caption or ''})}.safetensors"
+
+    def of_before(self) -> list[Path]:
+        """Files of the layout of before, a clip a file, by which overlapping clips were encoded again and again."""
+        return sorted(self.folder.glob("*.safetensors"))
+
+    def encode_text(self, caption: str | None, base: Base) -> None:
+        """Encodes a caption for a base that reads text, unless its file is there, and whole.
+
+        Raises:
+            UserError: the cache cannot be written to.
+        """
+        if self._reads_text and metadata_of(self.text_of(caption)) is None:
+            write_cached(self.text_of(caption), base.encode_text(caption or ""), {"caption": caption or ""})
+
+    def read(self, clip: Clip) -> EncodedClip:
+        """A clip that is encoded, in fp32.
+
+        Raises:
+            ValueError: one of its files is missing or damaged.
+        """
+        file = self.file_of(clip)
+        tensors, motion = file.record(clip.places)
+        if self._frames_apart:
+            tensors["latents"] = file.latents(clip.places)
+        if self._reads_text:
+            with opened(self.text_of(clip.caption)) as text:
+                tensors |= {name: text.get_tensor(name) for name in text.keys()}  # noqa: SIM118 not a dict
+        encoded = {name: value.float() for name, value in tensors.items()}
+        return EncodedClip(encoded["latents"], self._conditions(encoded, clip.fps, motion_bucket(motion)))
+
+    def _name(self, key: dict[str, Any]) -> str:
+        return _hash(key | {"encoders": self.encoders, "settings": self.settings})
+
+    def _hash_of(self, path: Path) -> str:
+        if path not in self._hashes:
+            with path.open("rb") as file:
+                self._hashes[path] = file_digest(file, "sha256").hexdigest()
+        return self._hashes[path]
 
 
 def _hash(key: dict[str, Any]) -> str:
     return sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _is_whole(path: Path) -> bool:
-    """True if a safetensors file is as long as its header says; the tensors are not read."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= size - 8:
-            return False
-        try:
-            header = json.loads(file.read(length))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, LookupError, TypeError, AttributeError):
-            return False
-    return bool(ends) and size == 8 + length + max(ends)
-
-
-def _unwritable(folder: Path, needed: int, error: OSError) -> UserError:
-    way_out = "or name another folder as data.cache."
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"The folder {folder} cannot be written to ({error.strerror}): mend that, {way_out}")
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
-    return UserError(
-        f"The folder {folder} is full: a clip needs {needed:,} bytes, and {free:,} are free: make room, {way_out}"
-    )
-
-
-def fingerprint_of_encoders(base: Base) -> str:
-    """sha256 over the weights of all networks that encode, and over the tokenizer of a base that reads text."""
-    weights = fingerprint(*base.encoders)
-    if base.tokenizer is None:
-        return weights
-    # Without what a call leaves behind in it.
-    rules = {
-        key: value
-        for key, value in json.loads(base.tokenizer.backend_tokenizer.to_str()).items()
-        if key not in ("truncation", "padding")
-    }
-    tokenizer = json.dumps([rules, base.tokenizer.model_max_length, base.tokenizer.pad_token_id], sort_keys=True)
-    return sha256((weights + tokenizer).encode()).hexdigest()
-
-
-def fingerprint(*networks: nn.Module) -> str:
-    """sha256 over names and values of all weights."""
-    return fingerprint_of(item for network in networks for item in sorted(network.state_dict().items()))
-
-
-def fingerprint_of(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """sha256 over names and values of tensors, in their order."""
-    digest = sha256()
-    for name, tensor in tensors:
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()

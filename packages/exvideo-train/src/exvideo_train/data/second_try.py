@@ -25,8 +25,13 @@ def _failures(items: Iterable[T], work: Callable[[T], None]) -> dict[T, str]:
     for item in items:
         try:
             work(item)
-        except VideoError as error:
-            reasons[item] = str(error)
-        except OSError as error:
-            reasons[item] = f"{error.filename or 'its file'} cannot be read ({error.strerror or error})."
+        except (VideoError, OSError) as error:
+            reasons[item] = reason_of(error)
     return reasons
+
+
+def reason_of(error: VideoError | OSError) -> str:
+    """One sentence on what cannot be read."""
+    if isinstance(error, VideoError):
+        return str(error)
+    return f"{error.filename or 'its file'} cannot be read ({error.strerror or error})."

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from exvideo_train.config import TrainConfig, ValidationSection
 from exvideo_train.data.dataset import Clip
-from exvideo_train.data.latent_cache import LatentCache, fingerprint_of
+from exvideo_train.data.fingerprint import fingerprint_of
+from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.noise import keyed_generator
 from exvideo_train.processes import Processes
 from exvideo_train.step import Batch, Task, collate

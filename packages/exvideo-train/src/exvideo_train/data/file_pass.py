@@ -1,0 +1,94 @@
+"""One reading of a video: each frame that some clip lacks is decoded once, in order, and encoded once."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
+
+from exvideo_infer import Base, VideoError, iter_frames_at
+
+from exvideo_train.data.clip_records import ClipRecords
+from exvideo_train.data.dataset import Clip
+from exvideo_train.data.encoded_file import EncodedFile
+from exvideo_train.data.frame_latents import FrameLatents, Picture
+from exvideo_train.data.second_try import reason_of
+
+
+class FilePass:
+    """Takes the frames of a video that its clips lack, and writes what they are encoded to.
+
+    Args:
+        file: where to.
+        clips: of one video, at one size.
+        base: what encodes.
+    """
+
+    def __init__(self, file: EncodedFile, clips: Sequence[Clip], base: Base) -> None:
+        self._clips = clips
+        wanted = {place for clip in clips for place in clip.places} if base.encodes_frames_apart else set()
+        self._latents = FrameLatents(file, wanted, base)
+        self._records = ClipRecords(file, clips, base)
+        record_places = {place for clip in self._records.lacking for place in clip.places}
+        self.places = sorted(self._latents.lacking | record_places)
+        self._ends = sorted(clip.places[-1] for clip in clips)
+        self._taken = 0
+
+    def add(self, picture: Picture) -> None:
+        """Takes the picture of the next of `places`; raises UserError if the cache cannot be written to."""
+        place = self.places[self._taken]
+        self._latents.add(place, picture)
+        self._records.add(place, picture)
+        self._taken += 1
+
+    def finish(self) -> None:
+        """Writes what was taken and is not written yet; raises as `add`."""
+        self._latents.finish()
+
+    @property
+    def done(self) -> int:
+        """Clips that the reading is beyond; not to be asked when it is at its end."""
+        return bisect_left(self._ends, self.places[self._taken])
+
+    def stuck(self) -> list[Clip]:
+        """Clips that lack the frame that was to be taken next."""
+        place = self.places[self._taken]
+        by_latents = place in self._latents.lacking
+        return [clip for clip in self._clips if place in clip.places and (by_latents or clip in self._records.lacking)]
+
+
+def encode_file(
+    file: EncodedFile,
+    clips: Sequence[Clip],
+    base: Base,
+    size: tuple[int, int],
+    damaged: Collection[int] = (),
+    progress: Callable[[int], None] = lambda done: None,
+) -> dict[Clip, str]:
+    """Encodes what clips of one video lack.
+
+    Args:
+        file: where to.
+        clips: of the video.
+        base: what encodes.
+        size: (height, width) in pixels.
+        damaged: places of frames that cannot be decoded and that no clip holds.
+        progress: called before each frame, with the number of clips that are done.
+
+    Returns:
+        The reason for each clip of which a frame could not be read; the others are encoded whole.
+
+    Raises:
+        UserError: the cache cannot be written to.
+    """
+    failed: dict[Clip, str] = {}
+    while len(failed) < len(clips):
+        work = FilePass(file, [clip for clip in clips if clip not in failed], base)
+        try:
+            for picture in iter_frames_at(clips[0].path, work.places, size, damaged):
+                progress(work.done)
+                work.add(picture)
+        except (VideoError, OSError) as error:
+            work.finish()
+            failed |= dict.fromkeys(work.stuck(), reason_of(error))
+        else:
+            work.finish()
+            break
+    return failed
