@@ -12,7 +12,7 @@ from benchmarks.conditions import ConditionsError
 RESULTS = {  # kind: its files
     "kernels": ("temporal_attention.json",),
     "unet": ("unet_forward.json",),
-    "training": ("training_step.json", "training_stretch.json"),
+    "training": ("training_step.json", "training_stretch.json", "training_loader.json"),
     "generation": ("generation_clip.json",),
 }
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from benchmarks.conditions import Conditions
 from benchmarks.extended_base import Size
 from benchmarks.generation import sample
-from benchmarks.training import step, stretch
+from benchmarks.training import loader, step, stretch
 from benchmarks.unet import forward, traffic
 
 CONDITIONS = Conditions("cpu", "fp32", threads=1, rounds=2, warmup=1)
@@ -106,3 +106,24 @@ def test_the_bare_loop_trains_as_ours_does(tmp_path: Path, dtype: str) -> None:
     # A step of AdamW moves every number by about the learning rate, in the direction of its gradient's sign.
     apart = torch.cat([(a - b).abs().flatten() for a, b in zip(ours, contest.bare.masters, strict=True)])
     assert float((apart < 0.1 * config.optimizer.learning_rate).float().mean()) > (0.99 if dtype == "fp32" else 0.9)
+
+
+@pytest.mark.long
+def test_loader(tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg", reason="the peer is not installed")
+    with patch.object(loader, "STEPS", 2):
+        result = reloaded(loader.measure(CONDITIONS, loader.Clips(8, 4, (32, 32)), most=16, network=TRAINED), tmp_path)
+    for ours in (loader.OURS, loader.APART):
+        check_ratio(result, ours, loader.PEER)
+    metric = result.metric(f"{loader.OURS}, clips a second")
+    assert metric is not None
+    seconds = result.metric(loader.OURS)
+    assert seconds is not None
+    assert metric.value == pytest.approx(6 / seconds.value)  # clips at frames 0, 4 and 8 of both files
+    assert result.metric("share of time waiting for data, prefetch 2") is not None
+
+
+def test_loaders_that_read_other_clips_are_not_timed() -> None:
+    clips = [torch.zeros(2, 3, 4, 4, dtype=torch.uint8)]
+    with pytest.raises(RuntimeError, match=r"'b' and .* differ by 9\.0 levels: other clips"):
+        loader._compare({"a": clips, "b": [clips[0] + 9]})

@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks.training import step, stretch
+from benchmarks.training import loader, step, stretch
 
 if __name__ == "__main__":
-    sys.exit(step.main() or stretch.main())
+    sys.exit(step.main() or stretch.main() or loader.main())

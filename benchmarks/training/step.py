@@ -70,10 +70,11 @@ class Contest:
         conditions: device and dtype.
         size: what is trained.
         folder: for footage, cached latents and records.
+        prefetch: steps whose batches are made ahead.
     """
 
-    def __init__(self, conditions: Conditions, size: Size, folder: Path) -> None:
-        self.config = _config(conditions, size, folder)
+    def __init__(self, conditions: Conditions, size: Size, folder: Path, prefetch: int = 2) -> None:
+        self.config = _config(conditions, size, folder, prefetch)
         _write_footage(self.config.data.videos, size, range(CLIPS))
         _write_footage(folder / "held_out", size, [CLIPS])
         self.processes = Processes()
@@ -205,13 +206,18 @@ def _components(size: Size) -> dict[str, Any]:
     )
 
 
-def _config(conditions: Conditions, size: Size, folder: Path) -> TrainConfig:
+def _config(conditions: Conditions, size: Size, folder: Path, prefetch: int) -> TrainConfig:
     pixels = size.latent_size * SPATIAL_DOWNSCALE
     values = {
         "base": "made here",
         "output": folder / "run",
         "extension": {"num_frames": size.num_frames},
-        "data": {"videos": folder / "footage", "size": (pixels, pixels), "cache": folder / "latents"},
+        "data": {
+            "videos": folder / "footage",
+            "size": (pixels, pixels),
+            "cache": folder / "latents",
+            "prefetch": prefetch,
+        },
         "optimizer": {"steps": 1_000_000, "learning_rate": 1e-4},
         "validation": {"videos": folder / "held_out", "every": 1_000_000},
         "engine": {"precision": conditions.dtype, "gradient_checkpointing": size.gradient_checkpointing},

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import atan2, ceil, degrees, hypot
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -118,17 +119,30 @@ class Screen:
             if needs_mapping(frame)
             else {}
         )
+        # Colours of video come out the same by plane and by pixel, and by plane libswscale has faster routines.
+        by_plane = not (screen or frame.format.is_rgb or frame.format.has_palette)
+        layout = "gbrp" if by_plane else "rgb24"
         # Its threads cost more than a frame's conversion.
         rgb = _reformatter().reformat(
-            frame, covering_width, covering_height, "rgb24", interpolation=RESAMPLING, threads=1, **screen
+            frame, covering_width, covering_height, layout, interpolation=RESAMPLING, threads=1, **screen
         )
-        pixels = turn(np.asarray(rgb.to_ndarray(), dtype=np.uint8))
-        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-        return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+        if not by_plane:
+            return np.ascontiguousarray(_centre(turn(np.asarray(rgb.to_ndarray(), dtype=np.uint8)), height, width))
+        pixels = np.empty((height, width, 3), dtype=np.uint8)
+        green, blue, red = cast("tuple[Any, ...]", rgb.planes)  # buffers, which their types do not say
+        for channel, plane in enumerate((red, green, blue)):
+            values = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width, None]
+            pixels[..., channel] = _centre(turn(values), height, width)[..., 0]
+        return pixels
 
     def _squared(self, frame: av.VideoFrame) -> tuple[float, float]:
         aspect = float(self.pixel_aspect)
         return frame.height * max(1.0, 1 / aspect), frame.width * max(1.0, aspect)
+
+
+def _centre(pixels: Frame, height: int, width: int) -> Frame:
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    return pixels[top : top + height, left : left + width]
 
 
 _OF_THREAD = threading.local()
