@@ -8,4 +8,5 @@ from exvideo_train.config.load import written_settings as written_settings
 from exvideo_train.config.optimizer import OptimizerSection as OptimizerSection
 from exvideo_train.config.run import TrainConfig as TrainConfig
 from exvideo_train.config.run import marked as marked
+from exvideo_train.config.watch import SamplesSection as SamplesSection
 from exvideo_train.config.watch import ValidationSection as ValidationSection
