@@ -22,6 +22,14 @@ from exvideo_train.zero import Zero
 # optimizer's state, so that it is sharded as the moments are and updated without any communication.
 STATE_KINDS = ("master", "exp_avg", "exp_avg_sq", "ema")
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raises UserError if a model is not to run in a precision on a device."""
+    if precision == "fp16" and device.type != "cuda":
+        raise UserError("engine.precision: fp16 is for GPUs, and there is none here: set it to fp32 or bf16.")
+
 
 class Engine:
     """A model with AdamW on fp32 masters and an EMA of them.
@@ -47,7 +55,9 @@ class Engine:
     ) -> None:
         self.processes = processes
         self.parameters = parameters
-        self.dtype = torch.bfloat16 if config.engine.precision == "bf16" else torch.float32
+        self.dtype = DTYPES[config.engine.precision]
+        check_precision(config.engine.precision, processes.device)
+        self.loss_scale = 1.0  # in fp16, set before the backward passes of a step
         self.micro_batches = _micro_batches(config, processes.count)
         # Read before DeepSpeed partitions (stage 3) or casts them.
         self.shapes = {name: parameter.shape for name, parameter in parameters.items()}
@@ -103,7 +113,7 @@ class Engine:
         elif turn > 0:
             self._backend.between()
         self.gradients.turn = turn
-        self._backend.backward(loss)
+        self._backend.backward(loss * self.loss_scale if self.loss_scale != 1 else loss)
 
     def gradient_square(self) -> float:
         """This process's part of the squared norm of the step's gradient: the parts of all processes add up to it.
@@ -111,7 +121,7 @@ class Engine:
         To be called after the last `backward`. Not finite where a number of the gradient is not.
         """
         norms = torch._foreach_norm(self._backend.gradients(), dtype=torch.float32)
-        square = torch.stack(norms).double().square().sum().item()
+        square = torch.stack(norms).double().square().sum().item() / self.loss_scale**2
         return square if self._backend.is_sharded else square / self.processes.count
 
     def update(self, norm: float) -> bool:
@@ -123,6 +133,8 @@ class Engine:
         Returns:
             False if the update was left out, as DeepSpeed does with gradients that it cannot use.
         """
+        if isinstance(self._backend, Replicated):
+            return self._backend.update(norm, self.loss_scale)
         return self._backend.update(norm)
 
     def discard(self) -> None:

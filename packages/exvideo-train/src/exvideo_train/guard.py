@@ -64,6 +64,11 @@ class Verdict:
     def is_finite(self) -> bool:
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
+    @property
+    def overflows(self) -> bool:
+        """True if the gradient alone is not finite, as when it is beyond the range of fp16."""
+        return math.isfinite(self.loss) and not math.isfinite(self.grad_norm)
+
 
 def agree(processes: Processes, word: Word) -> Verdict:
     """Exchanges words in one reduction; every process must call, and gets the same verdict."""

@@ -32,6 +32,8 @@ from exvideo_train.stop import Requests
 from exvideo_train.tracking import Tracker
 from exvideo_train.validation import Evaluation, Validation, write_record
 
+Made = tuple[list[int], Batch, torch.Tensor]  # samples of a micro-batch, the batch, and its losses
+
 
 @dataclass(frozen=True)
 class Step:
@@ -226,6 +228,8 @@ def train_step(
 ) -> Step:
     """One update of the weights and of their EMA; advances `state`. Every process must call.
 
+    In fp16, a step whose gradient overflows is tried again with half the factor on the loss, until that is 1.
+
     Args:
         asked: `stop`, `save` and `writer_failed` of `guard.Word`, as this process has them now.
         history: of the steps before, for the report of a divergence.
@@ -235,19 +239,11 @@ def train_step(
         TrainingDivergedError: a loss or a gradient is not finite, in any process; nothing was changed in any of them.
         OutputError: a process could not write its part of a checkpoint.
     """
-    started, waited = time.perf_counter(), 0.0
+    started = time.perf_counter()
     learning_rate = config.optimizer.learning_rate_at(state.step)
     engine.set_learning_rate(learning_rate)
-    made: list[tuple[list[int], Batch, torch.Tensor]] = []
-    for turn in range(engine.micro_batches):
-        clock = time.perf_counter()
-        batch = batches.take(state.step, turn)
-        waited += time.perf_counter() - clock
-        samples = batches.samples(turn)
-        with engine.dropout.on(state.step, samples[0]):
-            losses = task.loss(engine, batch.to(engine.processes.device), engine.dtype)
-            engine.backward(losses.mean(), turn)
-        made.append((samples, batch, losses.detach()))
+    engine.loss_scale = state.loss_scale.factor if engine.dtype == torch.float16 else 1.0
+    made, waited = _gradients(task, engine, batches, state.step)
     total = torch.cat([losses for _, _, losses in made]).double().sum().item()
     peak = peak_gib(engine.processes.device)
     by_level = () if levels is None else levels.sums(*_levels_and_losses(made))
@@ -256,10 +252,16 @@ def train_step(
     loss = verdict.loss / config.optimizer.batch_size
     if verdict.writer_failed:
         raise OutputError(f"A checkpoint could not be written, so the run ends at step {state.step}.")
+    if engine.dtype == torch.float16 and verdict.overflows and state.loss_scale.can_fall:
+        engine.discard()
+        state.loss_scale.fall()
+        return train_step(config, task, engine, data, batches, state, asked, history, levels)
     if not verdict.is_finite or not engine.update(verdict.grad_norm):
         engine.discard()
         _refuse(config, engine, data, state, verdict, made, history or History())
     state.step += 1
+    if engine.dtype == torch.float16:
+        state.loss_scale.hold()
     engine.update_ema(ema_decay(state.step, config.optimizer.ema_decay))
     if history is not None:
         history.add(state.step, verdict, loss)
@@ -272,10 +274,27 @@ def train_step(
         "peak_gib": verdict.peak_gib,
         "peak_rank": verdict.peak_rank,
     }
+    if engine.dtype == torch.float16:
+        figures |= {"loss_scale": engine.loss_scale, "overflows": state.loss_scale.overflows}
     return Step(figures, verdict)
 
 
-def _levels_and_losses(made: list[tuple[list[int], Batch, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+def _gradients(task: Task, engine: Engine, batches: Batches, step: int) -> tuple[list[Made], float]:
+    """Runs a step's micro-batches forward and backward; what was made, and the seconds that data was waited for."""
+    made, waited = [], 0.0
+    for turn in range(engine.micro_batches):
+        clock = time.perf_counter()
+        batch = batches.take(step, turn)
+        waited += time.perf_counter() - clock
+        samples = batches.samples(turn)
+        with engine.dropout.on(step, samples[0]):
+            losses = task.loss(engine, batch.to(engine.processes.device), engine.dtype)
+            engine.backward(losses.mean(), turn)
+        made.append((samples, batch, losses.detach()))
+    return made, waited
+
+
+def _levels_and_losses(made: list[Made]) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat([batch.level for _, batch, _ in made]), torch.cat([losses for _, _, losses in made])
 
 
@@ -285,7 +304,7 @@ def _refuse(
     data: Data,
     state: TrainState,
     verdict: Verdict,
-    made: list[tuple[list[int], Batch, torch.Tensor]],
+    made: list[Made],
     history: History,
 ) -> None:
     bad = set(engine.gradients.bad_turns())
@@ -315,6 +334,6 @@ def ways_on(config: TrainConfig) -> dict[str, str]:
         f"optimizer.learning_rate={config.optimizer.learning_rate / 2:g}": "half the learning rate",
         f"optimizer.max_grad_norm={config.optimizer.max_grad_norm / 2:g}": "gradients clipped at half the norm",
     }
-    if config.engine.precision == "bf16":
-        ways["engine.precision=fp32"] = "no rounding to bf16"
+    if config.engine.precision != "fp32":
+        ways["engine.precision=fp32"] = f"no rounding to {config.engine.precision}"
     return ways

@@ -105,9 +105,14 @@ class Replicated:
         return [self._gradients]
 
     @torch.no_grad()
-    def update(self, norm: float) -> bool:
-        """Clips, updates the masters and the weights that the model runs on; returns True, as it always does."""
-        self._gradients.mul_(min(1.0, self.max_grad_norm / (norm + 1e-6)))
+    def update(self, norm: float, loss_scale: float = 1.0) -> bool:
+        """Clips, updates the masters and the weights that the model runs on; returns True, as it always does.
+
+        Args:
+            norm: of the gradient of the loss itself.
+            loss_scale: that the loss was multiplied by.
+        """
+        self._gradients.mul_(min(1.0, self.max_grad_norm / (norm + 1e-6)) / loss_scale)
         if self._host is not None:
             self._host.copy_(self._gradients)
         self.optimizer.step()

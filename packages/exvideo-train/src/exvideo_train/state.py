@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from exvideo_train.loss_scale import LossScale
+
 
 @dataclass
 class TrainState:
@@ -12,6 +14,7 @@ class TrainState:
         step: optimizer updates made.
         validated: the step of the last evaluation that was finished; -1 before the first.
         losses: of the samples since the last record by noise level, as `LossByLevel.sums` has them; empty for none.
+        loss_scale: of a run in fp16.
         history: settings changed in mid-run: {"step": ..., "changes": {key: [old, new]}}.
     """
 
@@ -19,6 +22,7 @@ class TrainState:
     validated: int = -1
     losses: list[float] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
+    loss_scale: LossScale = field(default_factory=LossScale)
 
     def add_losses(self, sums: list[float]) -> None:
         """Adds those of a step."""

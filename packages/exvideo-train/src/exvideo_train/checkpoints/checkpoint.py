@@ -24,6 +24,7 @@ from torch import Tensor
 
 from exvideo_train.engine import STATE_KINDS, Engine
 from exvideo_train.errors import UserError
+from exvideo_train.loss_scale import LossScale
 from exvideo_train.moments import Moment, QuantizedMoment
 from exvideo_train.state import TrainState
 
@@ -48,7 +49,7 @@ class Checkpoint:
         step = self.index["step"]
         validated = self.index.get("validated", step)  # format 1 was written after the evaluation
         losses, history = (list(self.index.get(name, [])) for name in ("losses", "history"))
-        return TrainState(step, validated, losses, history)
+        return TrainState(step, validated, losses, history, LossScale(**self.index.get("loss_scale", {})))
 
     def restore(self, engine: Engine) -> None:
         """Writes masters, moments, EMA and AdamW's count into an engine; every process must call.

@@ -72,7 +72,7 @@ class EngineSection(Section):
     `gradient_checkpointing` is of all blocks (also: true), of the temporal ones, or of none (also: false).
     """
 
-    precision: Annotated[Literal["bf16", "fp32"], Mark.CHANGEABLE] = "bf16"
+    precision: Annotated[Literal["bf16", "fp32", "fp16"], Mark.CHANGEABLE] = "bf16"
     base_precision: Annotated[Literal["same", "fp8", "nf4"], Mark.CHANGEABLE] = "same"
     zero_stage: Annotated[Literal[0, 1, 2, 3], Mark.FREE] = 2
     deterministic: Annotated[bool, Mark.FREE] = False
@@ -92,6 +92,15 @@ class EngineSection(Section):
         if value == "nf4" and find_spec("bitsandbytes") is None:
             raise ValueError("it needs the package bitsandbytes: `pip install exvideo-train[8bit]`, or choose fp8")
         return value
+
+    @model_validator(mode="after")
+    def _scales_the_loss(self) -> Self:
+        if self.precision == "fp16" and self.zero_stage > 0:
+            raise ValueError(
+                f"precision=fp16 does not go with zero_stage={self.zero_stage}, which leaves steps out without a word: "
+                "set zero_stage to 0, or precision to bf16"
+            )
+        return self
 
     @model_validator(mode="after")
     def _quantizes(self) -> Self:
