@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -170,7 +171,9 @@ def from_scratch(tmp_path_factory: pytest.TempPathFactory, footage: Path, mlflow
         *("data.size=[32, 32]", "distributed.backend=gloo", "engine.precision=fp32", f"tracking.uri={mlflow_uri}"),
     ]
     command = [sys.executable, "-m", "exvideo_train", "--config", "first.yaml", *settings]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    own = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # of a run in this process, before
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder / "out" / "first"
 

@@ -18,8 +18,9 @@ MakeConfig = Callable[..., Path]
 class OneClip:
     """A cache in which every clip is the same."""
 
-    def read(self, clip: Clip) -> EncodedClip:
-        conditions = Conditions(torch.ones(1, 5, 6), torch.ones(1, 4, 2, 2), torch.ones(1, 3))
+    def read(self, clip: Clip, variant: int | None = None) -> EncodedClip:
+        time_ids = torch.ones(1, 3) if variant is None else torch.tensor([[1.0, 1.0, variant]])
+        conditions = Conditions(torch.ones(1, 5, 6), torch.ones(1, 4, 2, 2), time_ids)
         return EncodedClip(torch.ones(3, 4, 2, 2), conditions)
 
 
@@ -46,6 +47,20 @@ def test_by_default_every_sample_has_its_conditions(make_config: MakeConfig) -> 
     made = batch(make_config(), list(range(100)))
     assert made.conditions.first_frame is not None
     assert made.conditions.first_frame.min() == made.conditions.tokens.min() == 1
+
+
+def test_every_sample_draws_a_variant_of_its_first_frame(make_config: MakeConfig) -> None:
+    path = make_config(**{"optimizer.batch_size": 400, "noise_augmentation.variants": 4})
+    made = batch(path, list(range(400)))
+    assert made.conditions.time_ids is not None
+    variants = made.conditions.time_ids[:, 2]
+    assert all(70 <= (variants == number).sum() <= 130 for number in range(4))
+    alone = batch(path, [7]).conditions.time_ids
+    assert alone is not None
+    assert alone[0, 2] == variants[7]  # the sample's own draw, in whatever batch
+    plain = batch(make_config(**{"optimizer.batch_size": 400}), list(range(400)))
+    assert torch.equal(plain.noise, made.noise)  # no other draw is moved
+    assert torch.equal(plain.level, made.level)
 
 
 def test_a_clip_says_how_many_tokens_it_has() -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exvideo_infer.bases import load_base as load_base
     from exvideo_infer.bases import register_base as register_base
+    from exvideo_infer.bases.base import AugmentsFirstFrame as AugmentsFirstFrame
     from exvideo_infer.bases.base import Base as Base
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
     from exvideo_infer.bases.base import encode_for as encode_for
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AugmentsFirstFrame": "bases.base",
     "Base": "bases.base",
     "BaseModelError": "bases.base",
     "Conditions": "conditions",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from exvideo_blocks import check_extends, family_of, read_safetensors
-from exvideo_infer import Base, load_base, make_base, save_base
+from exvideo_infer import AugmentsFirstFrame, Base, load_base, make_base, save_base
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.errors import UserError
@@ -62,8 +62,15 @@ def completed(config: TrainConfig, base: Base) -> TrainConfig:
     """The configuration with what the base decides where it is left open: the clips' size.
 
     Raises:
-        UserError: the base does not say it, or cannot be run at the size that is given.
+        UserError: the base does not say it, or cannot be run at the size that is given; or it is told no first frame
+            that noise could be put on.
     """
+    variants = config.noise_augmentation.variants
+    if variants and not isinstance(base, AugmentsFirstFrame):
+        raise UserError(
+            f"noise_augmentation.variants={variants} puts noise on the first frame, and the network of {config.base} "
+            "is told none: set it to 0."
+        )
     size = config.data.size or base.default_size
     if size is None:
         raise UserError(f"data.size is missing, and {config.base} does not say its own: give height and width.")

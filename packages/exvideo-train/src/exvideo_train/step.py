@@ -80,7 +80,11 @@ def training_batch(
     encoded, levels, noises = [], [], []
     for index in samples:
         number = step * config.optimizer.batch_size + index
-        clip = cache.read(clips[clip_of_sample(config.seed, number, len(clips))])
+        variants, variant = config.noise_augmentation.variants, None
+        if variants:
+            generator = keyed_generator(config.seed, "augmentation", step, index)
+            variant = int(torch.randint(variants, (), generator=generator))
+        clip = cache.read(clips[clip_of_sample(config.seed, number, len(clips))], variant)
         chance = torch.rand((), generator=keyed_generator(config.seed, "dropout", step, index))
         if chance < config.conditioning_dropout:
             clip = replace(clip, conditions=clip.conditions.without())

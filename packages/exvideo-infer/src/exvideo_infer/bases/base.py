@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -94,6 +94,21 @@ class Base(Protocol):
             encoded: `latents` of the clip, and what `encode_image` and `encode_text` gave: as `encode_for` does.
             fps: frames a second of the clip.
             motion_bucket_id: amount of motion, 0 (still) to 255.
+        """
+        ...
+
+
+@runtime_checkable
+class AugmentsFirstFrame(Protocol):
+    """A base whose network is told how much noise is on its first frame; `conditions` takes it as well."""
+
+    def encode_noisy_image(self, image: Tensor) -> dict[str, Tensor]:
+        """The part of `conditions` that is not of the clean first frame where noise is put on it; no batch axis.
+
+        With it goes `noise_augmentation`, a scalar: the standard deviation of the noise.
+
+        Args:
+            image: (3, height, width), in [-1, 1] before the noise was added.
         """
         ...
 

@@ -102,6 +102,10 @@ class SVDBase:
             "image_token": embed_image(self.image_encoder, self.feature_extractor, image[None])[0],
         }
 
+    def encode_noisy_image(self, image: Tensor) -> dict[str, Tensor]:
+        """`first_frame` as `encode_image` gives it, of an image with noise; the token is that of the clean one."""
+        return {"first_frame": encode_first_frame(self._quick_vae(), image[None])[0]}
+
     def encode_text(self, caption: str) -> dict[str, Tensor]:
         """`text_tokens` (tokens, dimension), in a base that reads text."""
         assert self.text_encoder is not None
@@ -118,8 +122,9 @@ class SVDBase:
 
     @staticmethod
     def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> Conditions:
-        """The conditions of an encoded clip, a batch of one. Its first frame is clean, as published: augmented by 0."""
-        time_ids = added_time_ids(fps, motion_bucket_id, 0.0, 1, torch.float32, "cpu")
+        """The conditions of an encoded clip, a batch of one; its first frame is clean unless it says otherwise."""
+        noise = encoded["noise_augmentation"].item() if "noise_augmentation" in encoded else 0.0
+        time_ids = added_time_ids(fps, motion_bucket_id, noise, 1, torch.float32, "cpu")
         tokens = encoded["image_token"][None]
         if "text_tokens" in encoded:
             tokens = join_tokens(tokens, encoded["text_tokens"][None])

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from exvideo_blocks import LEVELS, POSITIONS, ExtensionConfig
 from pydantic import Field, ValidationInfo, field_validator
 
-from exvideo_train.config.keys import Mark, Positive, PositiveInt, Section
+from exvideo_train.config.keys import Mark, NonNegative, Positive, PositiveInt, Section
 
 
 class ExtensionSection(Section):
@@ -59,6 +59,17 @@ class NoiseSection(Section):
     distribution: Annotated[Literal["karras", "lognormal", "discrete"] | None, Mark.CHANGEABLE] = None
     mean: Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, Mark.CHANGEABLE] = None
     std: Annotated[Positive | None, Mark.CHANGEABLE] = None
+
+
+class NoiseAugmentationSection(Section):
+    """Gaussian noise on the first frame that the network is told: of so many `variants` of each, 0 for none.
+
+    The logarithm of its standard deviation, in pixels of [-1, 1], is normal; SVD's own mean and width.
+    """
+
+    variants: Annotated[Annotated[int, Field(ge=0)], Mark.CHANGEABLE] = 0
+    mean: Annotated[Annotated[float, Field(allow_inf_nan=False)], Mark.CHANGEABLE] = -3.0
+    std: Annotated[NonNegative, Mark.CHANGEABLE] = 0.5
 
 
 class LossSection(Section):

@@ -8,7 +8,13 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from exvideo_train.config.data import DataSection
 from exvideo_train.config.keys import Here, Mark, Section
-from exvideo_train.config.model import ExtensionSection, LossSection, ModelSection, NoiseSection
+from exvideo_train.config.model import (
+    ExtensionSection,
+    LossSection,
+    ModelSection,
+    NoiseAugmentationSection,
+    NoiseSection,
+)
 from exvideo_train.config.optimizer import DeepSpeedSection, DistributedSection, EngineSection, OptimizerSection
 from exvideo_train.config.watch import CheckpointSection, SamplesSection, TrackingSection, ValidationSection
 
@@ -30,6 +36,7 @@ class TrainConfig(Section):
     extension: ExtensionSection
     data: DataSection
     noise: NoiseSection = NoiseSection()
+    noise_augmentation: NoiseAugmentationSection = NoiseAugmentationSection()
     loss: LossSection = LossSection()
     conditioning_dropout: Annotated[float, Field(ge=0, lt=1), Mark.CHANGEABLE] = 0.0
     optimizer: OptimizerSection

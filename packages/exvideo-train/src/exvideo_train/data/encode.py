@@ -84,7 +84,7 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
             print(*unread_captions(clips, base.tokenizer), sep="", end="", file=sys.stderr)
     assert config.data.size is not None  # a base has it, where the person left it open
     contents = {path: file.content for part in footage for path, file in part.files.items()}
-    cache = LatentCache(config.cache, config.data.size, base, contents)
+    cache = LatentCache(config.cache, config.data.size, base, contents, config.noise_augmentation)
     if processes.is_main and (old := cache.of_before()):
         print(
             f"{len(old)} files in {config.cache} are of the layout that kept each clip for itself, which is read no "
@@ -154,7 +154,11 @@ def _encode_share(
 
     def encode(video: list[Clip]) -> dict[Clip, str]:
         file, path = cache.file_of(video[0]), video[0].path
-        return encode_file(file, video, base, cache.size, damaged[path], lambda more: progress(done + more, total))
+
+        def tell(more: int) -> None:
+            progress(done + more, total)
+
+        return encode_file(file, video, base, cache.size, damaged[path], tell, cache.augmentation)
 
     failed: list[Clip] = []
     for video in share:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from exvideo_infer import Base, VideoError, iter_frames_at
 
+from exvideo_train.config import NoiseAugmentationSection
 from exvideo_train.data.clip_records import ClipRecords
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.encoded_file import EncodedFile
 from exvideo_train.data.frame_latents import FrameLatents, Picture
+from exvideo_train.data.noisy_images import NoisyImages
 from exvideo_train.data.second_try import reason_of
 
 
@@ -19,15 +21,19 @@ class FilePass:
         file: where to.
         clips: of one video, at one size.
         base: what encodes.
+        augmentation: noise on first frames.
     """
 
-    def __init__(self, file: EncodedFile, clips: Sequence[Clip], base: Base) -> None:
+    def __init__(
+        self, file: EncodedFile, clips: Sequence[Clip], base: Base, augmentation: NoiseAugmentationSection
+    ) -> None:
         self._clips = clips
         wanted = {place for clip in clips for place in clip.places} if base.encodes_frames_apart else set()
         self._latents = FrameLatents(file, wanted, base)
         self._records = ClipRecords(file, clips, base)
+        self._noisy = NoisyImages(file, {clip.places[0] for clip in clips}, base, augmentation)
         record_places = {place for clip in self._records.lacking for place in clip.places}
-        self.places = sorted(self._latents.lacking | record_places)
+        self.places = sorted(self._latents.lacking | record_places | self._noisy.lacking)
         self._ends = sorted(clip.places[-1] for clip in clips)
         self._taken = 0
 
@@ -36,6 +42,7 @@ class FilePass:
         place = self.places[self._taken]
         self._latents.add(place, picture)
         self._records.add(place, picture)
+        self._noisy.add(place, picture)
         self._taken += 1
 
     def finish(self) -> None:
@@ -50,8 +57,13 @@ class FilePass:
     def stuck(self) -> list[Clip]:
         """Clips that lack the frame that was to be taken next."""
         place = self.places[self._taken]
-        by_latents = place in self._latents.lacking
-        return [clip for clip in self._clips if place in clip.places and (by_latents or clip in self._records.lacking)]
+        by_latents, by_noisy = (place in part.lacking for part in (self._latents, self._noisy))
+        return [
+            clip
+            for clip in self._clips
+            if (place in clip.places and (by_latents or clip in self._records.lacking))
+            or (by_noisy and clip.places[0] == place)
+        ]
 
 
 def encode_file(
@@ -61,6 +73,7 @@ def encode_file(
     size: tuple[int, int],
     damaged: Collection[int] = (),
     progress: Callable[[int], None] = lambda done: None,
+    augmentation: NoiseAugmentationSection | None = None,
 ) -> dict[Clip, str]:
     """Encodes what clips of one video lack.
 
@@ -71,6 +84,7 @@ def encode_file(
         size: (height, width) in pixels.
         damaged: places of frames that cannot be decoded and that no clip holds.
         progress: called before each frame, with the number of clips that are done.
+        augmentation: noise on first frames; None for none.
 
     Returns:
         The reason for each clip of which a frame could not be read; the others are encoded whole.
@@ -80,7 +94,8 @@ def encode_file(
     """
     failed: dict[Clip, str] = {}
     while len(failed) < len(clips):
-        work = FilePass(file, [clip for clip in clips if clip not in failed], base)
+        left = [clip for clip in clips if clip not in failed]
+        work = FilePass(file, left, base, augmentation or NoiseAugmentationSection())
         try:
             for picture in iter_frames_at(clips[0].path, work.places, size, damaged):
                 progress(work.done)

@@ -17,11 +17,13 @@ from typing import Any
 from exvideo_infer import Base, Conditions
 from torch import Tensor
 
+from exvideo_train.config import NoiseAugmentationSection
 from exvideo_train.data.cache_file import metadata_of, opened, write_cached
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.encoded_file import EncodedFile
 from exvideo_train.data.fingerprint import fingerprint_of_encoders
 from exvideo_train.data.motion import motion_bucket
+from exvideo_train.data.noisy_images import read_variant
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,20 @@ class LatentCache:
         size: (height, width) that clips are resized and cropped to, in pixels.
         base: what encodes. Only a fingerprint of it is kept, so that its networks can be let go.
         hashes: sha256 of video files, in hex digits, where they are known; others are hashed when they are asked for.
+        augmentation: noise on first frames; None for none.
     """
 
     def __init__(
-        self, folder: Path, size: tuple[int, int], base: Base, hashes: Mapping[Path, str] | None = None
+        self,
+        folder: Path,
+        size: tuple[int, int],
+        base: Base,
+        hashes: Mapping[Path, str] | None = None,
+        augmentation: NoiseAugmentationSection | None = None,
     ) -> None:
         self.folder = folder
         self.size = size
+        self.augmentation = augmentation or NoiseAugmentationSection()
         self.encoders = fingerprint_of_encoders(base)
         self.settings = base.encoding_settings
         self._frames_apart = base.encodes_frames_apart
@@ -99,14 +108,19 @@ class LatentCache:
         if self._reads_text and metadata_of(self.text_of(caption)) is None:
             write_cached(self.text_of(caption), base.encode_text(caption or ""), {"caption": caption or ""})
 
-    def read(self, clip: Clip) -> EncodedClip:
+    def read(self, clip: Clip, variant: int | None = None) -> EncodedClip:
         """A clip that is encoded, in fp32.
+
+        Args:
+            variant: of its first frame, number of `augmentation.variants`; None for the clean one.
 
         Raises:
             ValueError: one of its files is missing or damaged.
         """
         file = self.file_of(clip)
         tensors, motion = file.record(clip.places)
+        if variant is not None:
+            tensors |= read_variant(file, clip.places[0], variant, self.augmentation)
         if self._frames_apart:
             tensors["latents"] = file.latents(clip.places)
         if self._reads_text:
