@@ -15,8 +15,12 @@ BASE = "base"  # folder of a base that was made, in the run's output
 NEW_BASE_FRAMES = 25
 
 
-def open_base(config: TrainConfig) -> Base:
+def open_base(config: TrainConfig, *, draw_weights: bool = True) -> Base:
     """The base of a run.
+
+    Args:
+        config: the run.
+        draw_weights: False leaves the weights of a new base undrawn, for a look at its shapes.
 
     Raises:
         BaseModelError: it cannot be loaded.
@@ -30,13 +34,14 @@ def open_base(config: TrainConfig) -> Base:
     return base
 
 
-def _new_base(config: TrainConfig) -> Any:
+def _new_base(config: TrainConfig, draw_weights: bool = True) -> Any:
     assert config.model is not None
     model, frames = config.model, config.extension.base_frames
     if frames is None:
         frames = min(NEW_BASE_FRAMES, config.extension.num_frames // 2)
     try:
-        return make_base(model.hidden_dim or 0, model.num_layers or 0, frames, config.seed)
+        width, layers = model.hidden_dim or 0, model.num_layers or 0
+        return make_base(width, layers, frames, config.seed, draw_weights=draw_weights)
     except ValueError as error:
         raise UserError(f"model: {error}") from error
 

@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if options.sync:
             return _sync(config)
+        if options.dry_run:
+            return _dry_run(config, options)
         from exvideo_infer import BaseModelError, silence_loading
 
         from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingStoppedError
@@ -79,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--print-config", action="store_true", help="train nothing; print every setting, and the place it comes from"
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="train nothing; tell data, parameters, memory, disk and time of the run; exit status 3 if it does not fit",
+    )
+    parser.add_argument("--probe", action="store_true", help="with --dry-run: make three steps, and measure them")
+    parser.add_argument("--json", action="store_true", help="with --dry-run: as JSON")
+    parser.add_argument("--processes", type=int, help="with --dry-run: of the run; by default those that are started")
+    parser.add_argument("--memory-gib", type=float, help="with --dry-run: of each device; by default what is here")
     parser.add_argument("--print-schema", action="store_true", help="print the JSON schema of the file, for editors")
     parser.add_argument(
         "--change",
@@ -93,6 +104,20 @@ def _parser() -> argparse.ArgumentParser:
     # The deepspeed launcher adds this to every process; the environment says the same.
     parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
     return parser
+
+
+def _dry_run(config: "TrainConfig", options: argparse.Namespace) -> int:
+    from exvideo_infer import BaseModelError, silence_loading
+
+    from exvideo_train.errors import UserError
+    from exvideo_train.plan import Question, dry_run
+
+    silence_loading()
+    memory = None if options.memory_gib is None else int(options.memory_gib * 2**30)
+    try:
+        return dry_run(config, Question(options.processes, memory, options.probe), options.json)
+    except BaseModelError as error:
+        raise UserError(str(error)) from error
 
 
 def _sync(config: "TrainConfig") -> int:

@@ -98,13 +98,8 @@ class Engine:
         return self._backend(*args, **kwargs)
 
     def attention(self) -> AbstractContextManager[None]:
-        """To be entered for forward and backward passes: chooses among PyTorch's implementations of attention.
-
-        On CPUs the fused one is slow to differentiate in bfloat16; written out, a step takes half the time.
-        """
-        if self.processes.device.type == "cpu" and self.dtype == torch.bfloat16:
-            return sdpa_kernel(SDPBackend.MATH)
-        return nullcontext()
+        """To be entered for forward and backward passes."""
+        return attention_for(self.processes.device, self.dtype)
 
     def backward(self, loss: Tensor, turn: int) -> None:
         """Adds the gradients of micro-batch number `turn` of a step, from its mean loss; nothing is updated yet."""
@@ -123,6 +118,14 @@ class Engine:
         norms = torch._foreach_norm(self._backend.gradients(), dtype=torch.float32)
         square = torch.stack(norms).double().square().sum().item() / self.loss_scale**2
         return square if self._backend.is_sharded else square / self.processes.count
+
+    def flat_state(self) -> list[tuple[Tensor, dict[str, Any]]]:
+        """Pairs of a master and its optimizer state, of this process's shard: what takes its memory."""
+        return self._backend.flat_state()
+
+    def gradients_held(self) -> list[Tensor]:
+        """The gradients that are in this process's memory after the last `backward` of a step."""
+        return self._backend.gradients()
 
     def update(self, norm: float) -> bool:
         """Clips the gradient and updates the weights.
@@ -209,6 +212,16 @@ class Engine:
     def _set_weight(self, parameter: nn.Parameter, value: Moment) -> None:
         with self._backend.whole([parameter], writes=True), torch.no_grad():
             parameter.copy_(in_fp32(value))
+
+
+def attention_for(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[None]:
+    """Within it, attention is computed by the implementation of PyTorch's that suits a device and a dtype.
+
+    On CPUs the fused one is slow to differentiate in bfloat16; written out, a step takes half the time.
+    """
+    if device.type == "cpu" and dtype == torch.bfloat16:
+        return sdpa_kernel(SDPBackend.MATH)
+    return nullcontext()
 
 
 class GradientWatch:

@@ -62,6 +62,21 @@ def undecayed_of(parameters: Mapping[str, nn.Parameter], extension: Extension) -
     return {name for name, p in parameters.items() if (name not in matrices if name in own else p.ndim <= 1)}
 
 
+def checkpoint_activations(network: Any, extension: Extension, config: TrainConfig) -> None:
+    """Makes the network compute activations anew in the backward pass, as `engine.gradient_checkpointing` says.
+
+    Raises:
+        UserError: the family cannot do so in its temporal blocks alone.
+    """
+    if config.engine.gradient_checkpointing == "all":
+        network.enable_gradient_checkpointing()
+    if config.engine.gradient_checkpointing == "temporal":
+        try:
+            extension.set_temporal_checkpointing(True)
+        except ValueError as error:
+            raise UserError(f"engine.gradient_checkpointing: {error}") from error
+
+
 def free_originals(extension: Extension, network: Any, device: torch.device) -> None:
     """Moves what the base had where the extension is now off the GPU: nothing of a run asks for it again."""
     if device.type == "cpu":

@@ -21,30 +21,27 @@ from exvideo_blocks import (
 from torch import nn
 
 from exvideo_train.atomic import check_space, sweep, sync_folder
-from exvideo_train.bases import write_new_base
-from exvideo_train.card import begin_card, finish_card
+from exvideo_train.bases import completed, open_base, task_of, write_new_base
 from exvideo_train.checkpoints.checkpoint import newest_checkpoint
 from exvideo_train.checkpoints.identity import check_continues, identity_of
 from exvideo_train.checkpoints.writer import EXTENSION, CheckpointWriter, Export
 from exvideo_train.config import TrainConfig
-from exvideo_train.data import Data
+from exvideo_train.data import Data, encode_data
 from exvideo_train.data.fingerprint import fingerprint
 from exvideo_train.data.sources import check_folders
 from exvideo_train.display import Display
 from exvideo_train.engine import Engine
 from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserError, exit_status
 from exvideo_train.flops import flops_and_peak
-from exvideo_train.loading import load
 from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.loss_by_level import LossByLevel
-from exvideo_train.memory import start_phase
-from exvideo_train.mounting import free_originals, mount, trained_parameters, undecayed_of
+from exvideo_train.memory import peak_gib, start_phase
+from exvideo_train.mounting import checkpoint_activations, free_originals, mount, trained_parameters, undecayed_of
 from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes, is_of_a_collective
 from exvideo_train.quantized_base import quantize_base
-from exvideo_train.samples import Samples, check_pictures
 from exvideo_train.state import TrainState
 from exvideo_train.step import Task
 from exvideo_train.stop import Requests
@@ -76,7 +73,6 @@ def train(config: TrainConfig, changes: Collection[str] = ()) -> Path:
         OtherProcessError: another process of the run has failed.
     """
     check_folders(config)  # a wrong folder is told before anything slow is loaded
-    check_pictures(config)
     processes = Processes(config.distributed)
     display = Display(processes.is_main)
     processes.watch.before_exit = display.stop
@@ -119,15 +115,11 @@ def _tell_others(processes: Processes, error: BaseException) -> None:
 def _train(
     config: TrainConfig, changes: Collection[str], processes: Processes, display: Display, requests: Requests
 ) -> Path:
-    loaded = load(config, processes, display, requests)
-    config, network, task, data, samples = loaded.config, loaded.network, loaded.task, loaded.data, loaded.samples
+    config, network, task, data = _load(config, processes, display, requests)
     validation = _validation(config, network, task, data, processes, requests)
     base = fingerprint(network)
     evaluation = _evaluate_base(config, network, base, validation, display)
-    _sample_base(config, network, base, samples, display)
     extension, initial = mount(network, config)
-    extension.training = loaded.how_trained
-    card = begin_card(extension, config)
     identity = identity_of(config, task.objective, base, data.content, initial)
     processes.check_same(
         {"configuration": _comparable(config), "base": identity["base"], "versions": _versions()}
@@ -136,13 +128,11 @@ def _train(
     free_originals(extension, network, processes.device)
     parameters = trained_parameters(extension, network, config, _context_tokens(data))
     flops = flops_and_peak(config, network, task, data, processes, display.note)
-    engine, export, compiled = _engine(network, extension, parameters, config, processes, display)
+    engine, export, compiled = start_engine(network, extension, parameters, config, processes, display)
     with closing(engine):
         state = _resume(config, changes, engine, identity, data, display)
         writer = _writer(config, engine, export, identity, data, state)
         tracker = _tracker(config, processes, state)
-        if samples is not None and processes.is_main:
-            samples.drop_after(state.step)
         display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
         start_phase(processes.device)
         with closing(Batches(config, task.objective, data, processes, engine.micro_batches)) as batches:
@@ -161,9 +151,8 @@ def _train(
                 requests,
                 Pace(config.optimizer.batch_size, *flops),
                 LossByLevel(task.objective, data.cache.read(data.training[0]).tokens),
-                samples,
             )
-            path = _follow(run, card)
+            path = _follow(run)
     if compiled is not None:
         display.compiled(compiled)
     return path
@@ -178,15 +167,12 @@ def _tracker(config: TrainConfig, processes: Processes, state: TrainState) -> Tr
     return tracker
 
 
-def _follow(run: Run, card: str) -> Path:
+def _follow(run: Run) -> Path:
     """Enters the loop; whatever ends it, the figures get the run's status, and no thread waits for others."""
     try:
         with run.engine.attention():
             loop(run)
         path = _finish(run.config, run.engine.processes, run.state)
-        if run.tracker is not None:
-            run.tracker.artifact(path)
-            run.tracker.artifact(finish_card(card, run.config, run.data, run.engine.processes.count, run.state.step))
     except BaseException as error:
         run.writer.give_up()
         if run.tracker is not None:
@@ -194,8 +180,34 @@ def _follow(run: Run, card: str) -> Path:
             run.tracker.close(status, patience=PATIENCE_SECONDS)
         raise
     if run.tracker is not None:
+        run.tracker.artifact(path)
         run.tracker.close()
     return path
+
+
+def _load(
+    config: TrainConfig, processes: Processes, display: Display, requests: Requests
+) -> tuple[TrainConfig, Any, Task, Data]:
+    """The configuration, complete; the base's network on this process's device, its task, and the clips, encoded.
+
+    The encoders are let go.
+    """
+    base = open_base(config)
+    task, config = task_of(config, base), completed(config, base)
+    requests.check()
+    for network in base.encoders:
+        network.to(processes.device)
+
+    def progress(done: int, total: int) -> None:
+        requests.check()
+        display.encoding(done, total)
+
+    start_phase(processes.device)
+    data = encode_data(config, base, processes, progress)
+    peak = max(processes.gather(peak_gib(processes.device)))
+    display.note(f"Encoding took at most {peak:.1f} GiB of memory.")
+    optimizer = config.optimizer.for_clips(len(data.training))
+    return config.model_copy(update={"optimizer": optimizer}), base.network.to(processes.device), task, data
 
 
 def _context_tokens(data: Data) -> int:
@@ -203,7 +215,7 @@ def _context_tokens(data: Data) -> int:
     return data.cache.read(data.training[0]).conditions.tokens.shape[1]
 
 
-def _engine(
+def start_engine(
     network: Any,
     extension: Extension,
     parameters: dict[str, nn.Parameter],
@@ -211,11 +223,12 @@ def _engine(
     processes: Processes,
     display: Display,
 ) -> tuple[Engine, Export, CompiledBlocks | None]:
+    """The engine on an extended network, as the configuration says; and what its extension's file has beside it."""
     try:
         extension.set_attention_backend(config.engine.attention_backend)
     except (ValueError, BackendError) as error:
         raise UserError(f"engine.attention_backend: {error}") from error
-    _checkpoint_activations(network, extension, config)
+    checkpoint_activations(network, extension, config)
     if config.engine.base_precision != "same":
         sites = extension.originals.values()  # which share the base's weights
         modules = [module for owner in (network, *sites) for module in owner.modules()]
@@ -230,16 +243,6 @@ def _engine(
     whole = config.optimizer.weight_decay_on == "all"
     undecayed = set() if whole else undecayed_of(parameters, extension)
     return Engine(network, parameters, config, processes, undecayed), export, compiled
-
-
-def _checkpoint_activations(network: Any, extension: Extension, config: TrainConfig) -> None:
-    if config.engine.gradient_checkpointing == "all":
-        network.enable_gradient_checkpointing()
-    if config.engine.gradient_checkpointing == "temporal":
-        try:
-            extension.set_temporal_checkpointing(True)
-        except ValueError as error:
-            raise UserError(f"engine.gradient_checkpointing: {error}") from error
 
 
 def _resume(
@@ -306,20 +309,6 @@ def _evaluate_base(
         display.base_cannot_run(config.extension.num_frames)
         return None
     return evaluate_base(network, fingerprint, validation, config.output / "validation")
-
-
-def _sample_base(
-    config: TrainConfig, network: Any, fingerprint: str, samples: Samples | None, display: Display
-) -> None:
-    """Samples the base run directly at the extended length, where it can be, and keeps the clips."""
-    if samples is None or config.is_from_scratch:  # of a base that was drawn at random there is nothing to see
-        return
-    if not family_of(network).can_run(network, config.extension.num_frames):
-        if config.validation is None:  # else it is told already
-            display.base_cannot_run(config.extension.num_frames)
-        return
-    if not samples.make_base(network, fingerprint):
-        raise TrainingStoppedError("Stopped before the first step: the same command goes on.")
 
 
 def _finish(config: TrainConfig, processes: Processes, state: TrainState) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ HEAD = 64  # channels of an attention head, as in Stable Video Diffusion; GROUP 
 MAX_LEVELS = 4
 
 
-def make_base(hidden_dim: int, num_layers: int, num_frames: int, seed: int = 0) -> SVDBase:
+def make_base(
+    hidden_dim: int, num_layers: int, num_frames: int, seed: int = 0, *, draw_weights: bool = True
+) -> SVDBase:
     """Makes a base whose UNet has random weights, in fp32.
 
     Args:
@@ -27,6 +30,7 @@ def make_base(hidden_dim: int, num_layers: int, num_frames: int, seed: int = 0) 
             (L - 1)(2 k + 1) + 1; the most levels, up to four, that give this number are taken.
         num_frames: length that the base is made for.
         seed: the same seed gives the same weights; the global random state is left as it was.
+        draw_weights: False leaves the UNet's weights as memory had them, for a look at its shapes, in less time.
 
     Raises:
         ValueError: no such UNet can be built; it says which numbers are near.
@@ -36,7 +40,9 @@ def make_base(hidden_dim: int, num_layers: int, num_frames: int, seed: int = 0) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         base = svd.load(str(embedded.directory()), torch.float32)
-        return replace(base, unet=_unet(base, channels, layers, num_frames), directory=None)
+        with nullcontext() if draw_weights else torch.device("meta"):
+            unet = _unet(base, channels, layers, num_frames)
+        return replace(base, unet=unet if draw_weights else unet.to_empty(device="cpu"), directory=None)
 
 
 def save_base(base: SVDBase, folder: Path) -> None:

@@ -39,7 +39,7 @@ def report_footage(footage: list[Footage], output: Path) -> None:
                 file=sys.stderr,
             )
     try:
-        write_json(output / REPORT, {"format_version": 1, "sources": [_described(part) for part in footage]})
+        write_json(output / REPORT, {"format_version": 1, "sources": [describe(part) for part in footage]})
     except OSError as error:
         raise UserError(
             f"The folder {output} cannot be written to ({error.strerror}): mend that, or name another output."
@@ -57,7 +57,8 @@ def check_bad(footage: list[Footage], most: int | None) -> None:
         )
 
 
-def _described(part: Footage) -> dict[str, Any]:
+def describe(part: Footage) -> dict[str, Any]:
+    """A source as `REPORT` has it."""
     clips = Counter(clip.path for clip in part.clips)
     files = [
         {

@@ -1,0 +1,119 @@
+"""The bytes that training keeps in each process, from shapes alone: what DeepSpeed and the engine will allocate."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import ceil
+
+from torch import Size
+
+from exvideo_train.adamw import moment_bytes
+from exvideo_train.config import TrainConfig
+from exvideo_train.quantized_base import NF4_BLOCK
+from exvideo_train.zero import BUCKET
+
+FP32 = 4
+ALIGNMENT = 2  # numbers a process: DeepSpeed pads the flat groups of stages 1 and 2 to so many
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """All that the state of a run depends on, beside its settings.
+
+    Args:
+        trained: shapes of the trained parameters, by name.
+        undecayed: names of those that are a group of their own, without weight decay.
+        frozen: count of the network's other parameters.
+        buffers: bytes of its buffers.
+        linear: shapes of the frozen weights of linear layers.
+    """
+
+    trained: Mapping[str, Size]
+    undecayed: Collection[str]
+    frozen: int
+    buffers: int
+    linear: tuple[Size, ...] = ()
+
+    @property
+    def num_trained(self) -> int:
+        """The count of trained numbers."""
+        return sum(shape.numel() for shape in self.trained.values())
+
+    def groups(self) -> list[list[int]]:
+        """Counts of the parameters of each optimizer group."""
+        decayed = [shape.numel() for name, shape in self.trained.items() if name not in self.undecayed]
+        undecayed = [shape.numel() for name, shape in self.trained.items() if name in self.undecayed]
+        return [group for group in (decayed, undecayed) if group]
+
+
+def state_bytes(shapes: Shapes, config: TrainConfig, processes: int) -> dict[str, int]:
+    """Bytes in each process, by part.
+
+    Args:
+        shapes: of the network.
+        config: precision, ZeRO stage, optimizer.
+        processes: that share the state.
+
+    Returns:
+        `weights` that the model runs on; `masters` in fp32, `moments` of AdamW, `ema`; `gradients` when the last
+        backward pass of a step has ended; `reduce_bucket`, that gradients are exchanged through; `gathered`, the
+        weights that ZeRO 3 may hold whole at once; `update`, temporary tensors of the optimizer. A part that there is
+        not is 0.
+    """
+    stage, width = config.engine.zero_stage, 2 if config.engine.precision == "bf16" else FP32
+    trained, shards = shapes.num_trained, _group_shards(shapes, stage, processes)
+    shard = sum(shards)
+    padded = shard * processes if stage in (1, 2) else trained
+    own_masters = stage > 0 or width < FP32 or config.engine.offload_optimizer  # else the weights are the masters
+    parts = dict.fromkeys(PARTS, 0)
+    parts["weights"] = shapes.buffers + width * (shapes.frozen + padded) - _saved_by_few_bits(shapes, config, width)
+    parts["masters"] = FP32 * shard if own_masters else 0
+    parts["moments"] = sum(moment_bytes(config.optimizer.kind, count) for count in _tensors(shapes, stage, shards))
+    parts["ema"] = FP32 * shard
+    parts["gradients"] = FP32 * (shard if stage > 1 else trained if stage == 0 else padded)
+    if stage == 3:
+        parts["weights"] = shapes.buffers + width * (ceil(shapes.frozen / processes) + shard)
+        parts["gathered"] = width * min(shapes.frozen + trained, _most_gathered(config))
+    if stage and processes > 1:
+        bucket = config.deepspeed.zero_optimization.get("reduce_bucket_size", BUCKET)
+        parts["reduce_bucket"] = FP32 * min(bucket, trained)
+    if config.optimizer.kind == "adamw":
+        parts["update"] = 2 * FP32 * max(_tensors(shapes, stage, shards))
+    return parts
+
+
+PARTS = ("weights", "masters", "moments", "ema", "gradients", "reduce_bucket", "gathered", "update")
+OFFLOADED = ("masters", "moments", "ema", "update")  # in main memory under `engine.offload_optimizer`
+
+
+def _tensors(shapes: Shapes, stage: int, shards: list[int]) -> list[int]:
+    """Numbers of each tensor that the optimizer works on."""
+    return [shape.numel() for shape in shapes.trained.values()] if stage == 0 else shards
+
+
+def _saved_by_few_bits(shapes: Shapes, config: TrainConfig, width: int) -> int:
+    kept = {"same": None, "fp8": _fp8_bytes, "nf4": _nf4_bytes}[config.engine.base_precision]
+    if kept is None:
+        return 0
+    return sum(width * shape.numel() - kept(shape) for shape in shapes.linear)
+
+
+def _fp8_bytes(shape: Size) -> int:
+    return shape.numel() + FP32 * shape[0]
+
+
+def _nf4_bytes(shape: Size) -> int:
+    return ceil(shape.numel() / 2) + FP32 * ceil(shape.numel() / NF4_BLOCK)
+
+
+def _group_shards(shapes: Shapes, stage: int, processes: int) -> list[int]:
+    """Numbers of each optimizer group that a process keeps the state of, padding among them."""
+    if stage == 0:
+        return [sum(group) for group in shapes.groups()]
+    if stage == 3:
+        return [sum(ceil(count / processes) for count in group) for group in shapes.groups()]
+    unit = ALIGNMENT * processes
+    return [ceil(sum(group) / unit) * ALIGNMENT for group in shapes.groups()]
+
+
+def _most_gathered(config: TrainConfig) -> int:
+    return int(config.deepspeed.zero_optimization.get("stage3_max_live_parameters", 10**9))
