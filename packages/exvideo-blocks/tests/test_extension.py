@@ -43,6 +43,29 @@ def test_header_says_what_the_file_is(tiny_unet: MakeUnet, tmp_path: Path) -> No
     assert header.base_config["block_out_channels"] == [32, 64]
 
 
+def test_a_file_remembers_how_it_was_trained_and_passes_it_on(tiny_unet: MakeUnet, tmp_path: Path) -> None:
+    extension = trained_extension(tiny_unet())
+    save_extension(extension, tmp_path / "silent.safetensors")
+    assert "training" not in read_safetensors(tmp_path / "silent.safetensors")[1]
+    assert load_extension(tiny_unet(), tmp_path / "silent.safetensors").training is None
+    extension.training = {"fps": [24.0, 30.0], "sampling": {"fps": 27.0, "steps of another program": "many"}}
+    save_extension(extension, tmp_path / "e.safetensors")
+    assert read_extension_header(tmp_path / "e.safetensors").training == extension.training
+    loaded = load_extension(tiny_unet(), tmp_path / "e.safetensors")
+    assert loaded.training == extension.training
+    save_pretrained(loaded, tmp_path / "again")
+    assert read_extension_header(tmp_path / "again").training == extension.training
+    card = (tmp_path / "again" / "README.md").read_text()
+    assert "| trained: fps | [24.0, 30.0] |" in card
+    assert "| trained: sampling: fps | 27.0 |" in card
+
+    tensors, metadata = read_safetensors(tmp_path / "e.safetensors")
+    assert metadata["format_version"] == "2"  # readers of before look at their own keys alone
+    write_safetensors(tmp_path / "damaged.safetensors", tensors, metadata | {"training": "[1]"})
+    with pytest.raises(ValueError, match="config, base_config and training must be JSON objects"):
+        read_extension_header(tmp_path / "damaged.safetensors")
+
+
 def test_every_setting_is_in_the_file_and_comes_back(tiny_unet: MakeUnet, tmp_path: Path) -> None:
     config = ExtensionConfig(num_frames=12, level="conv", positions="interpolated")
     others = {field.name for field in fields(ExtensionConfig)} - {"num_frames", "level", "positions"}

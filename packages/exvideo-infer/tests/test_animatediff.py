@@ -127,6 +127,15 @@ def test_our_sampler_gives_the_stock_pipeline_s_latents(tiny_animatediff_dir: Pa
     torch.testing.assert_close(ours.transpose(1, 2), stock_latents, rtol=1e-3, atol=1e-4)
 
 
+def test_a_clip_is_decoded_as_the_stock_pipeline_does(tiny_animatediff_dir: Path) -> None:
+    base: Any = load_base(tiny_animatediff_dir)
+    latents = torch.randn(11, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    frames = torch.stack(list(base.decode(latents)))
+    stock = base.pipeline.decode_latents(latents.transpose(0, 1)[None])[0].transpose(0, 1)
+    torch.testing.assert_close(frames, (stock / 2 + 0.5).clamp(0, 1), rtol=0, atol=1e-5)
+    assert base.decoder in base.encoders
+
+
 def test_the_command_line_samples_with_the_stock_pipeline(
     tiny_animatediff_dir: Path, extension_file: Path, tmp_path: Path
 ) -> None:

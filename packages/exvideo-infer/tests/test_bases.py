@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, StableVideoDiffusionPipeline
 from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base, register_base
-from exvideo_infer.sampling_defaults import read_sampling_defaults
+from exvideo_infer.bases.sampling_defaults import read_sampling_defaults
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
-from exvideo_infer import ExVideoPipeline
+from exvideo_infer import ExVideoPipeline, SamplingDefaults, pipeline
 from exvideo_infer.encoders import for_vae
 from PIL import Image
 
@@ -94,6 +94,36 @@ def test_an_extension_sets_the_length_until_it_is_unloaded(
         pipe.load_extension(extension_file)
     pipe.unload_extension()
     assert torch.equal(sample(), before)
+
+
+def test_what_an_extension_was_trained_at_goes_before_the_bases_own_and_after_the_callers(
+    pipe: ExVideoPipeline, images: list[Image.Image], extension_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[float, ...]] = []
+    real = pipeline.added_time_ids
+
+    def added_time_ids(*numbers: Any) -> torch.Tensor:
+        told.append(numbers[:3])
+        return real(*numbers)
+
+    monkeypatch.setattr(pipeline, "added_time_ids", added_time_ids)
+    pipe.sampling_defaults = SamplingDefaults(fps=8, motion_bucket_id=20)
+    extension = pipe.load_extension(extension_file)
+    assert pipe.sampling_defaults.fps == 8  # the file does not say
+    sampling = {"fps": 30.0, "num_inference_steps": 2, "noise_aug_strength": 0.0, "of a later version": [1]}
+    extension.training = {"sizes": [[32, 48]], "sampling": sampling}
+    latents = pipe(images[0], num_frames=2, output_type="latent").frames
+    assert latents.shape[-2:] == (8, 12)
+    pipe(images[0], num_frames=2, height=64, width=64, fps=12, output_type="latent")
+    pipe.unload_extension()
+    pipe(images[0], num_frames=2, num_inference_steps=1, output_type="latent")
+    assert told == [(30.0, 20, 0.0), (12, 20, 0.0), (8, 20, 0.02)]
+
+
+def test_a_files_default_that_is_no_number_is_refused(pipe: ExVideoPipeline, extension_file: Path) -> None:
+    pipe.load_extension(extension_file).training = {"sampling": {"fps": "fast"}}
+    with pytest.raises(ValueError, match="The extension says fps='fast', and it should be a number"):
+        _ = pipe.sampling_defaults
 
 
 def test_an_extension_is_loaded_by_its_id_on_the_hub(

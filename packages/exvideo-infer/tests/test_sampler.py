@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import torch
+from exvideo_blocks import family_of
 from exvideo_infer import Conditions, ExVideoPipeline, denoise
 from exvideo_infer.sampler import guidance_per_frame
 
@@ -92,3 +93,22 @@ def test_a_family_s_own_conditions_are_joined_moved_and_left_out_like_ours() -> 
     assert both.sound is not None
     assert both.sound[:, 0].tolist() == [1, 2]
     assert both.without().tokens.abs().max() == 0
+
+
+def test_a_wrapper_in_half_precision_is_sampled_with_latents_in_full(
+    pipe: ExVideoPipeline, noise: torch.Tensor
+) -> None:
+    """As a training engine is: it has not the family's class, and its weights are not of the noise's dtype."""
+    seen = []
+
+    def wrapper(model_input: torch.Tensor, *args: Any, **options: Any) -> Any:
+        seen.append(model_input.dtype)
+        return pipe.unet(model_input, *args, **options)
+
+    pipe.unet.to(torch.bfloat16)
+    scales = guidance_per_frame(1.0, 1.0, FRAMES)
+    family = family_of(pipe.unet)
+    arguments = (pipe.scheduler, noise, conditions_of(1), scales, 2)
+    latents = denoise(wrapper, *arguments, family=family, dtype=torch.bfloat16)
+    assert seen == [torch.bfloat16] * 2
+    assert latents.dtype == noise.dtype == torch.float32

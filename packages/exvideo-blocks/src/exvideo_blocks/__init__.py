@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from exvideo_blocks.families import register_family as register_family
     from exvideo_blocks.families.family import Family as Family
     from exvideo_blocks.families.objective import Objective as Objective
+    from exvideo_blocks.files.card import model_card as model_card
+    from exvideo_blocks.files.header import ExtensionHeader as ExtensionHeader
+    from exvideo_blocks.files.header import header_of as header_of
     from exvideo_blocks.files.header import read_extension_header as read_extension_header
     from exvideo_blocks.files.load import load_extension as load_extension
     from exvideo_blocks.files.published import export_published as export_published
@@ -48,6 +51,7 @@ _HOMES = {
     "CompiledBlocks": "compiling",
     "Extension": "extension",
     "ExtensionConfig": "config",
+    "ExtensionHeader": "files.header",
     "Family": "families.family",
     "LEVELS": "levels",
     "Objective": "families.objective",
@@ -62,6 +66,7 @@ _HOMES = {
     "lengthen": "lengthening",
     "load_extension": "files.load",
     "load_published": "files.published",
+    "model_card": "files.card",
     "push_to_hub": "files.save",
     "read_extension_header": "files.header",
     "read_safetensors": "files.weights",

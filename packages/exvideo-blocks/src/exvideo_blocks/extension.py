@@ -31,6 +31,8 @@ class Extension:
         originals: the base's own temporal sites by name, which `restore` puts back.
         required_grad: names of the model's parameters, and whether each required a gradient before it was extended.
         architecture: the part of the base's config that decides whether an extension's tensors fit.
+        training: how it was trained, of the file that it was loaded from, or set by a trainer; values that JSON can
+            write, which files carry and nobody here reads. None if it is not known.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Extension:
         self.originals = sites.originals
         self.required_grad = required_grad
         self.architecture: dict[str, Any] = family.architecture(model)
+        self.training: dict[str, Any] | None = None
         self._sites = sites
         # The module that holds each, and its name there: wherever that module is, be it in a layer that peft put there.
         self._owners = owners

@@ -22,15 +22,18 @@ if TYPE_CHECKING:
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
     from exvideo_infer.bases.base import encode_for as encode_for
     from exvideo_infer.bases.base import silence_loading as silence_loading
+    from exvideo_infer.bases.sampling_defaults import SamplingDefaults as SamplingDefaults
     from exvideo_infer.bases.scratch import make_base as make_base
     from exvideo_infer.bases.scratch import save_base as save_base
     from exvideo_infer.conditions import Conditions as Conditions
     from exvideo_infer.conditions import TextConditions as TextConditions
+    from exvideo_infer.decode import to_uint8 as to_uint8
     from exvideo_infer.pipeline import ExVideoOutput as ExVideoOutput
     from exvideo_infer.pipeline import ExVideoPipeline as ExVideoPipeline
     from exvideo_infer.prompts import unknown_words as unknown_words
     from exvideo_infer.prompts import words_beyond_end as words_beyond_end
     from exvideo_infer.sampler import denoise as denoise
+    from exvideo_infer.sampler import guidance_per_frame as guidance_per_frame
     from exvideo_infer.video_file import Examination as Examination
     from exvideo_infer.video_file import VideoError as VideoError
     from exvideo_infer.video_file import VideoInfo as VideoInfo
@@ -51,12 +54,14 @@ _HOMES = {
     "Examination": "video_file",
     "ExVideoOutput": "pipeline",
     "ExVideoPipeline": "pipeline",
+    "SamplingDefaults": "bases.sampling_defaults",
     "TextConditions": "conditions",
     "VideoError": "video_file",
     "VideoInfo": "video_file",
     "denoise": "sampler",
     "encode_for": "bases.base",
     "examine": "video_file",
+    "guidance_per_frame": "sampler",
     "iter_frames": "video_file",
     "iter_frames_at": "video_file",
     "load_base": "bases",
@@ -67,6 +72,7 @@ _HOMES = {
     "save_base": "bases.scratch",
     "silence_loading": "bases.base",
     "unknown_words": "prompts",
+    "to_uint8": "decode",
     "words_beyond_end": "prompts",
     "write_video": "video_file",
 }

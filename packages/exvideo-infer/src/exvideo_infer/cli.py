@@ -93,7 +93,7 @@ def _prepare(options: argparse.Namespace) -> "Callable[[], VideoInfo]":
 def _prepare_stock(
     options: argparse.Namespace, device: "torch.device", dtype: "torch.dtype"
 ) -> "Callable[[], VideoInfo]":
-    from exvideo_infer.stock import FPS, TextRequest, generate, load_stock
+    from exvideo_infer.stock import TextRequest, defaults_of, generate, load_stock
     from exvideo_infer.video_file import write_video
 
     if options.prompt is None:
@@ -113,7 +113,7 @@ def _prepare_stock(
     _compile(base.pipeline, options.compile_blocks)
     base.pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     _say(f"{size['width']}x{size['height']}, {size['num_frames']} frames from the prompt, on {device} in {dtype}.")
-    return lambda: write_video(options.output, generate(base, request), options.fps or FPS)
+    return lambda: write_video(options.output, generate(base, request), options.fps or defaults_of(base).fps)
 
 
 def _choose_backend(pipeline: Any, backend: str | None) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from exvideo_infer.bases import load_base
 from exvideo_infer.bases.base import BaseModelError, default_size, size_multiple
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension
 from exvideo_infer.bases.svd import TEXT_PARTS, SVDBase
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.decode import OUTPUT_TYPES, decode_clips
@@ -28,7 +29,6 @@ from exvideo_infer.request import (
     check_size,
 )
 from exvideo_infer.sampler import OnStep, denoise, guidance_per_frame
-from exvideo_infer.sampling_defaults import SamplingDefaults, read_sampling_defaults
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder, EulerDiscreteScheduler, UNetSpatioTemporalConditionModel
@@ -68,7 +68,7 @@ class ExVideoPipeline:
         text_encoder, tokenizer: both or neither.
         text_to_image: what makes first frames: any text-to-image pipeline of diffusers, called with `prompt`, `height`,
             `width`, `generator` and `output_type="pil"`. It is an attribute, too, and may be set to another.
-        sampling_defaults: what a call takes where nothing is given.
+        sampling_defaults: what a call takes where neither it nor a mounted extension gives anything.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class ExVideoPipeline:
         self.text_encoder = text_encoder
         self.tokenizer = tokenizer
         self.text_to_image = text_to_image
-        self.sampling_defaults = sampling_defaults or SamplingDefaults()
+        self._sampling_defaults = sampling_defaults or SamplingDefaults()
         self._progress_bar_config: dict[str, Any] = {}
 
     @classmethod
@@ -120,7 +120,7 @@ class ExVideoPipeline:
                 f"{directory_or_hub_id} is no Stable Video Diffusion: give a base of its shape, or sample another with "
                 "exvideo_infer.denoise."
             )
-        defaults = read_sampling_defaults(base.directory)
+        defaults = base.sampling_defaults
         # Not at the top: it imports diffusers.
         from exvideo_infer.text_to_image import load_own_text_to_image, load_text_to_image
 
@@ -136,6 +136,15 @@ class ExVideoPipeline:
     def reads_text(self) -> bool:
         """True if the base's clips are steered by a prompt, with or without an image."""
         return self.text_encoder is not None
+
+    @property
+    def sampling_defaults(self) -> SamplingDefaults:
+        """The arguments of a call that gives none: what the mounted extension was trained at, else the base's own."""
+        return of_extension(self._sampling_defaults, self.extension.training if self.extension else None)
+
+    @sampling_defaults.setter
+    def sampling_defaults(self, value: SamplingDefaults) -> None:
+        self._sampling_defaults = value
 
     @property
     def extension(self) -> Extension | None:
@@ -190,11 +199,14 @@ class ExVideoPipeline:
         return self.extension.config.num_frames if self.extension else int(self.unet.config.num_frames)
 
     def default_size(self) -> tuple[int, int]:
-        """(height, width) in pixels that the UNet was made for.
+        """(height, width) in pixels: the one that the mounted extension was trained at, or what the UNet was made for.
 
         Raises:
-            ValueError: if its config does not say.
+            ValueError: if the UNet's config does not say.
         """
+        sizes = (self.extension.training or {}).get("sizes", []) if self.extension else []
+        if len(sizes) == 1:
+            return int(sizes[0][0]), int(sizes[0][1])
         size = default_size(self.unet, self.vae_scale_factor)
         if size is None:
             raise ValueError("The UNet's config has no sample_size: give height and width.")
@@ -258,8 +270,8 @@ class ExVideoPipeline:
     ) -> Any:
         """Generates one clip a prompt or an image.
 
-        The defaults that are named are Stable Video Diffusion's; a base's folder may have others in `sampling.json`,
-        and `sampling_defaults` tells those that hold.
+        The defaults that are named are Stable Video Diffusion's; a base's folder may have others in `sampling.json`, an
+        extension's file those that it was trained at, and `sampling_defaults` tells those that hold.
 
         Args:
             image: first frame: a PIL image, a list of them, or a tensor (batch, 3, height, width) or (3, height, width)
@@ -269,7 +281,7 @@ class ExVideoPipeline:
                 by it as well, with or without an image; without a prompt such a base reads the empty one.
             num_frames: length; the extension's if one is mounted, else the base's own. Without an extension any
                 length is taken: the base, sampled directly.
-            height, width: pixels; by default what the UNet was made for.
+            height, width: pixels; by default those of the extension's training, else what the UNet was made for.
             num_inference_steps: evaluations of the network, twice the work each where guidance is not 1; default 25.
             min_guidance_scale, max_guidance_scale: guidance of the first and the last frame, at least 1; defaults 1, 3.
             fps: frames a second that the clip is to look natural at (a condition, not a resampling); default 7.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from exvideo_blocks import family_of
+from exvideo_blocks import Family, family_of
 from torch import Tensor
 
 from exvideo_infer.conditions import Conditions
@@ -41,22 +41,27 @@ def denoise(
     guidance_scale: Tensor,
     num_inference_steps: int,
     on_step: OnStep | None = None,
+    *,
+    family: Family | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Tensor:
     """Samples latents.
 
     Args:
-        network: of any family, extended or not.
+        network: of any family, extended or not; or a wrapper of one, such as a training engine, if `family` is given.
         scheduler: of diffusers; its steps are set anew here.
         noise: (batch, frames, ...), standard normal.
         conditions: of the same batch.
         guidance_scale: (frames,). At 1 everywhere, the unconditional half is not computed.
         num_inference_steps: number of network evaluations.
         on_step: called after each step; what it returns takes the place of the latents.
+        family: of the network; found by its class if it is not given.
+        dtype: that the network computes in; by default the noise's, in which the scheduler computes.
 
     Returns:
         Latents, of the shape and dtype of `noise`, in the network's scale (the VAE's times its scaling factor).
     """
-    family = family_of(network)
+    family = family or family_of(network)
     guided = bool((guidance_scale != 1).any())
     scale = guidance_scale.to(noise.device, noise.dtype).view(-1, *[1] * (noise.ndim - 2))
     if guided:
@@ -68,7 +73,7 @@ def denoise(
         model_input = scheduler.scale_model_input(latents, timestep)
         if guided:
             model_input = torch.cat([model_input, model_input])
-        prediction = family.call(network, model_input, timestep, conditions)
+        prediction = family.call(network, model_input.to(dtype or noise.dtype), timestep, conditions).to(noise.dtype)
         if guided:
             unconditional, conditional = prediction.chunk(2)
             prediction = unconditional + scale * (conditional - unconditional)

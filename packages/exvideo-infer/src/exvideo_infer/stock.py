@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from exvideo_infer.bases import load_base
 from exvideo_infer.bases.animatediff import AnimateDiffBase
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension
 from exvideo_infer.decode import to_uint8
 from exvideo_infer.prompts import warn_of_unread_words
 from exvideo_infer.request import check_positive, check_size
-
-STEPS, GUIDANCE, FPS = 25, 7.5, 8.0  # what AnimateDiff is sampled with where a caller leaves it open
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class TextRequest:
 
     Args:
         num_frames: the extension's length, if left open, else the base's.
-        height, width: pixels; what the UNet was made for.
+        height, width: pixels; those of the extension's training, if left open, else what the UNet was made for.
         steps: evaluations of the network.
         guidance_scale: 1 is none.
         seed: of the noise.
@@ -58,17 +57,26 @@ class TextRequest:
                 f"many, or ask for {known}, which it was trained at."
             )
         scale = base.pipeline.vae_scale_factor
+        sizes = (extension.training or {}).get("sizes", []) if extension else []
         side = (unet.config.sample_size or 64) * scale
-        height, width = self.height or side, self.width or side
+        known_height, known_width = sizes[0] if len(sizes) == 1 else (side, side)
+        height, width = self.height or known_height, self.width or known_width
+        sampling = defaults_of(base).replace(num_inference_steps=self.steps, max_guidance_scale=self.guidance_scale)
         check_size(height, width, base.size_multiple)
         return {
             "prompt": self.prompt,
             "num_frames": frames,
             "height": height,
             "width": width,
-            "num_inference_steps": STEPS if self.steps is None else self.steps,
-            "guidance_scale": GUIDANCE if self.guidance_scale is None else self.guidance_scale,
+            "num_inference_steps": sampling.num_inference_steps,
+            "guidance_scale": sampling.max_guidance_scale,
         }
+
+
+def defaults_of(base: AnimateDiffBase) -> SamplingDefaults:
+    """The values taken where a caller leaves them open: those an extension was trained at, else the base's own."""
+    extension = extension_of(base.network)
+    return of_extension(base.sampling_defaults, extension.training if extension else None)
 
 
 def load_stock(base: str | Path, extension: str | Path | None, torch_dtype: torch.dtype) -> AnimateDiffBase:

@@ -30,7 +30,8 @@ class Display:
     """Prints to stderr in the main process, nothing in the others."""
 
     def __init__(self, enabled: bool) -> None:
-        self.console = Console(stderr=True, quiet=not enabled, highlight=False, soft_wrap=True)
+        # A path or a prompt may hold brackets, which would be read as styles.
+        self.console = Console(stderr=True, quiet=not enabled, highlight=False, soft_wrap=True, markup=False)
         off = not enabled or not sys.stderr.isatty()
         head = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         # What is left of an encoding goes by its speed; of a training by the median step, which no evaluation disturbs.
@@ -51,7 +52,7 @@ class Display:
 
     def base_cannot_run(self, num_frames: int) -> None:
         """The base itself has no positions for the clips' length, so that there is nothing to compare with."""
-        self.console.print(f"The base cannot run {num_frames} frames: held-out figures are the extension's alone.")
+        self.console.print(f"The base cannot run {num_frames} frames: figures and samples are the extension's alone.")
 
     def note(self, sentence: str) -> None:
         """Something that a person should know."""

@@ -25,6 +25,7 @@ from exvideo_train.memory import peak_gib, start_phase
 from exvideo_train.noise import clip_of_sample
 from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
+from exvideo_train.samples import Samples
 from exvideo_train.state import TrainState
 from exvideo_train.step import Batch, Task
 from exvideo_train.stop import Requests
@@ -63,6 +64,7 @@ class Run:
     requests: Requests
     pace: Pace
     levels: LossByLevel | None = None
+    samples: Samples | None = None
     history: History = field(default_factory=History)
 
 
@@ -79,9 +81,11 @@ def loop(run: Run) -> None:
     while True:
         stop = not _validate_if_due(run) or (verdict is not None and verdict.stop)
         _save_if_due(run, stop, verdict)
-        if state.step >= config.optimizer.steps:
+        sampled = _sample_if_due(run, stop)
+        if state.step >= config.optimizer.steps and sampled:
             break
-        if stop:
+        if stop or not sampled:
+            _save_if_due(run, True, None)
             _stop(run)
         try:
             step = train_step(
@@ -155,6 +159,31 @@ def _record(run: Run, tracker: Tracker, evaluation: Evaluation, peak: float) -> 
     run.display.validation(run.state.step, evaluation, run.base)
     for path in write_record(run.config.output / "validation", run.state.step, evaluation, run.base, rows):
         tracker.artifact(path)
+
+
+def _sample_if_due(run: Run, stop: bool) -> bool:
+    """Samples clips with the EMA every so many steps and at the end; False if a stop leaves them to be made."""
+    step, samples, processes = run.state.step, run.samples, run.engine.processes
+    if samples is None or not samples.are_due(step, run.config.optimizer.steps):
+        return True
+    if stop:
+        return False
+    started, device = time.perf_counter(), processes.device
+    start_phase(device)
+    with run.engine.ema_weights():
+        whole = samples.make(run.engine, run.engine.dtype, samples.folder_of(step))
+    if not whole:
+        return False
+    figures, files = processes.together(lambda: samples.show(step))
+    peak = max(processes.gather(peak_gib(device)))
+    start_phase(device)
+    if run.tracker is not None:
+        figures |= {"samples/seconds": time.perf_counter() - started, "samples/peak_gib": peak}
+        run.tracker.record(step, figures)
+        for path in files:
+            run.tracker.artifact(path)
+        run.display.note(f"step {step}  samples in {samples.folder_of(step)}")
+    return True
 
 
 def _save_if_due(run: Run, stop: bool, verdict: Verdict | None) -> None:

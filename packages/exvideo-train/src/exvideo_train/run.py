@@ -21,27 +21,30 @@ from exvideo_blocks import (
 from torch import nn
 
 from exvideo_train.atomic import check_space, sweep, sync_folder
-from exvideo_train.bases import completed, open_base, task_of, write_new_base
+from exvideo_train.bases import write_new_base
+from exvideo_train.card import begin_card, finish_card
 from exvideo_train.checkpoints.checkpoint import newest_checkpoint
 from exvideo_train.checkpoints.identity import check_continues, identity_of
 from exvideo_train.checkpoints.writer import EXTENSION, CheckpointWriter, Export
 from exvideo_train.config import TrainConfig
-from exvideo_train.data import Data, encode_data
+from exvideo_train.data import Data
 from exvideo_train.data.fingerprint import fingerprint
 from exvideo_train.data.sources import check_folders
 from exvideo_train.display import Display
 from exvideo_train.engine import Engine
 from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserError, exit_status
 from exvideo_train.flops import flops_and_peak
+from exvideo_train.loading import load
 from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.loss_by_level import LossByLevel
-from exvideo_train.memory import peak_gib, start_phase
+from exvideo_train.memory import start_phase
 from exvideo_train.mounting import checkpoint_activations, free_originals, mount, trained_parameters, undecayed_of
 from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
 from exvideo_train.processes import Processes, is_of_a_collective
 from exvideo_train.quantized_base import quantize_base
+from exvideo_train.samples import Samples, check_pictures
 from exvideo_train.state import TrainState
 from exvideo_train.step import Task
 from exvideo_train.stop import Requests
@@ -73,6 +76,7 @@ def train(config: TrainConfig, changes: Collection[str] = ()) -> Path:
         OtherProcessError: another process of the run has failed.
     """
     check_folders(config)  # a wrong folder is told before anything slow is loaded
+    check_pictures(config)
     processes = Processes(config.distributed)
     display = Display(processes.is_main)
     processes.watch.before_exit = display.stop
@@ -115,11 +119,15 @@ def _tell_others(processes: Processes, error: BaseException) -> None:
 def _train(
     config: TrainConfig, changes: Collection[str], processes: Processes, display: Display, requests: Requests
 ) -> Path:
-    config, network, task, data = _load(config, processes, display, requests)
+    loaded = load(config, processes, display, requests)
+    config, network, task, data, samples = loaded.config, loaded.network, loaded.task, loaded.data, loaded.samples
     validation = _validation(config, network, task, data, processes, requests)
     base = fingerprint(network)
     evaluation = _evaluate_base(config, network, base, validation, display)
+    _sample_base(config, network, base, samples, display)
     extension, initial = mount(network, config)
+    extension.training = loaded.how_trained
+    card = begin_card(extension, config)
     identity = identity_of(config, task.objective, base, data.content, initial)
     processes.check_same(
         {"configuration": _comparable(config), "base": identity["base"], "versions": _versions()}
@@ -133,6 +141,8 @@ def _train(
         state = _resume(config, changes, engine, identity, data, display)
         writer = _writer(config, engine, export, identity, data, state)
         tracker = _tracker(config, processes, state)
+        if samples is not None and processes.is_main:
+            samples.drop_after(state.step)
         display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
         start_phase(processes.device)
         with closing(Batches(config, task.objective, data, processes, engine.micro_batches)) as batches:
@@ -151,8 +161,9 @@ def _train(
                 requests,
                 Pace(config.optimizer.batch_size, *flops),
                 LossByLevel(task.objective, data.cache.read(data.training[0]).tokens),
+                samples,
             )
-            path = _follow(run)
+            path = _follow(run, card)
     if compiled is not None:
         display.compiled(compiled)
     return path
@@ -167,12 +178,15 @@ def _tracker(config: TrainConfig, processes: Processes, state: TrainState) -> Tr
     return tracker
 
 
-def _follow(run: Run) -> Path:
+def _follow(run: Run, card: str) -> Path:
     """Enters the loop; whatever ends it, the figures get the run's status, and no thread waits for others."""
     try:
         with run.engine.attention():
             loop(run)
         path = _finish(run.config, run.engine.processes, run.state)
+        if run.tracker is not None:
+            run.tracker.artifact(path)
+            run.tracker.artifact(finish_card(card, run.config, run.data, run.engine.processes.count, run.state.step))
     except BaseException as error:
         run.writer.give_up()
         if run.tracker is not None:
@@ -180,34 +194,8 @@ def _follow(run: Run) -> Path:
             run.tracker.close(status, patience=PATIENCE_SECONDS)
         raise
     if run.tracker is not None:
-        run.tracker.artifact(path)
         run.tracker.close()
     return path
-
-
-def _load(
-    config: TrainConfig, processes: Processes, display: Display, requests: Requests
-) -> tuple[TrainConfig, Any, Task, Data]:
-    """The configuration, complete; the base's network on this process's device, its task, and the clips, encoded.
-
-    The encoders are let go.
-    """
-    base = open_base(config)
-    task, config = task_of(config, base), completed(config, base)
-    requests.check()
-    for network in base.encoders:
-        network.to(processes.device)
-
-    def progress(done: int, total: int) -> None:
-        requests.check()
-        display.encoding(done, total)
-
-    start_phase(processes.device)
-    data = encode_data(config, base, processes, progress)
-    peak = max(processes.gather(peak_gib(processes.device)))
-    display.note(f"Encoding took at most {peak:.1f} GiB of memory.")
-    optimizer = config.optimizer.for_clips(len(data.training))
-    return config.model_copy(update={"optimizer": optimizer}), base.network.to(processes.device), task, data
 
 
 def _context_tokens(data: Data) -> int:
@@ -309,6 +297,20 @@ def _evaluate_base(
         display.base_cannot_run(config.extension.num_frames)
         return None
     return evaluate_base(network, fingerprint, validation, config.output / "validation")
+
+
+def _sample_base(
+    config: TrainConfig, network: Any, fingerprint: str, samples: Samples | None, display: Display
+) -> None:
+    """Samples the base run directly at the extended length, where it can be, and keeps the clips."""
+    if samples is None or config.is_from_scratch:  # of a base that was drawn at random there is nothing to see
+        return
+    if not family_of(network).can_run(network, config.extension.num_frames):
+        if config.validation is None:  # else it is told already
+            display.base_cannot_run(config.extension.num_frames)
+        return
+    if not samples.make_base(network, fingerprint):
+        raise TrainingStoppedError("Stopped before the first step: the same command goes on.")
 
 
 def _finish(config: TrainConfig, processes: Processes, state: TrainState) -> Path:

@@ -1,8 +1,10 @@
 """The model card of an extension: README.md beside its file, in the form that the Hugging Face hub reads."""
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.files.hub import FILE_NAME, is_id
@@ -26,13 +28,13 @@ def write_model_card(
 
 
 def model_card(
-    extension: Extension, *, file_bytes: int, repo_id: str | None = None, base_model: str | None = None
+    extension: Extension, *, file_bytes: int | None = None, repo_id: str | None = None, base_model: str | None = None
 ) -> str:
     """The card as Markdown with YAML front matter.
 
     Args:
         extension: what is described.
-        file_bytes: size of its file.
+        file_bytes: size of its file; None leaves it out.
         repo_id: `user/name` on the hub, for the title and the lines on loading.
         base_model: path or hub id of the base; None leaves it open.
     """
@@ -41,6 +43,8 @@ def model_card(
     mounted = {"family": extension.family_name} | asdict(extension.config) | {"base_frames": extension.base_frames}
     if extension.config.level != "lora":
         del mounted["lora_rank"]
+    mounted |= dict(_flat({"trained": extension.training or {}}))
+    mounted["file"] = FILE_NAME if file_bytes is None else f"{FILE_NAME}, {file_bytes / 1e6:,.1f} MB"
     rows = "\n".join(f"| {name} | {value} |" for name, value in mounted.items())
     return f"""---
 {_front_matter(extension, base_model)}
@@ -54,7 +58,6 @@ of up to {extension.config.num_frames} frames instead of {extension.base_frames}
 | what | value |
 | --- | --- |
 {rows}
-| file | {FILE_NAME}, {file_bytes / 1e6:,.1f} MB |
 
 ## How to load
 
@@ -72,6 +75,14 @@ load_extension(model, {json.dumps(repo_id or "path of this folder")})  # in plac
 
 {summarize(extension).to_markdown()}
 """
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}: ")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, str) else json.dumps(value)
 
 
 def _loading_of_the_base(extension: Extension, base_model: str | None) -> tuple[str, str]:

@@ -27,6 +27,8 @@ class ExtensionHeader:
         config: what was mounted, every field of it.
         base_config_hash: sha256 of the base's architecture.
         base_config: that architecture, so that a mismatch can say what differs.
+        training: how it was trained, as the trainer has put it; None where the file does not say. exvideo-train writes
+            `fps`, `sizes` and, as arguments of the sampler, `sampling`. Readers of before pass it over.
     """
 
     family: str
@@ -34,10 +36,12 @@ class ExtensionHeader:
     config: ExtensionConfig
     base_config_hash: str
     base_config: dict[str, Any]
+    training: dict[str, Any] | None = None
 
     def metadata(self) -> dict[str, str]:
         """The header as the metadata of a safetensors file: text only."""
-        return {
+        training = {} if self.training is None else {"training": json.dumps(self.training, sort_keys=True)}
+        return training | {
             "format": FORMAT,
             "format_version": str(FORMAT_VERSION),
             "written_by": f"exvideo-blocks {version('exvideo-blocks')}",
@@ -57,6 +61,7 @@ def header_of(extension: Extension) -> ExtensionHeader:
         config=extension.config,
         base_config_hash=architecture_hash(extension.architecture),
         base_config=extension.architecture,
+        training=extension.training,
     )
 
 
@@ -98,8 +103,9 @@ class _UnknownSettingError(Exception):
 
 def _parse(metadata: Mapping[str, str]) -> ExtensionHeader:
     options, base_config = json.loads(metadata["config"]), json.loads(metadata["base_config"])
-    if not isinstance(options, dict) or not isinstance(base_config, dict):
-        raise ValueError("config and base_config must be JSON objects")
+    training = json.loads(metadata["training"]) if "training" in metadata else None
+    if not isinstance(options, dict) or not isinstance(base_config, dict) or not isinstance(training, dict | None):
+        raise ValueError("config, base_config and training must be JSON objects")
     if metadata["base_config_hash"] != architecture_hash(base_config):
         raise ValueError("base_config does not have the hash beside it")
     unknown = set(options) - {field.name for field in fields(ExtensionConfig)}
@@ -112,6 +118,7 @@ def _parse(metadata: Mapping[str, str]) -> ExtensionHeader:
         config=config,
         base_config_hash=metadata["base_config_hash"],
         base_config=base_config,
+        training=training,
     )
 
 

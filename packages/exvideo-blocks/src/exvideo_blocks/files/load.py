@@ -49,6 +49,7 @@ def load_extension(model: Any, path: str | Path, *, revision: str | None = None)
     except BaseException:
         restore(model)
         raise
+    extension.training = header.training
     return extension
 
 

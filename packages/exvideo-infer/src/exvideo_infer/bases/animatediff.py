@@ -1,6 +1,6 @@
 """AnimateDiff, text to video by Stable Diffusion with motion modules: loaded, encoded for, and its own pipeline."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from exvideo_infer.bases.base import BaseModelError, default_size, loading, settings_of, size_multiple
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.conditions import TextConditions
 from exvideo_infer.encoders import embed_text, encode_clip
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PIPELINE = "AnimateDiffPipeline"
+# Steps, guidance and frames a second that AnimateDiff is sampled with where a caller leaves them open.
+DEFAULTS = SamplingDefaults(num_inference_steps=25, min_guidance_scale=7.5, max_guidance_scale=7.5, fps=8.0)
+DECODE_CHUNK = 8  # frames
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,16 @@ class AnimateDiffBase:
         return default_size(self.network, self.pipeline.vae_scale_factor)
 
     @property
+    def decoder(self) -> nn.Module:
+        """The autoencoder."""
+        return self.pipeline.vae
+
+    @property
+    def sampling_defaults(self) -> SamplingDefaults:
+        """`DEFAULTS`."""
+        return DEFAULTS
+
+    @property
     def encodes_frames_apart(self) -> bool:
         """True: the autoencoder is one of pictures."""
         return True
@@ -80,6 +94,14 @@ class AnimateDiffBase:
         """`embedding` of the caption and `unconditional` of the empty one, (tokens, dimension)."""
         words, nothing = embed_text(self.pipeline.text_encoder, self.tokenizer, [caption, ""])
         return {"embedding": words, "unconditional": nothing}
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Iterator[Tensor]:
+        """Frames (3, height, width) in [0, 1] of latents (frames, channels, height, width)."""
+        vae = self.pipeline.vae
+        for chunk in latents.split(DECODE_CHUNK):
+            decoded = vae.decode((chunk / vae.config.scaling_factor).to(vae.device, vae.dtype)).sample.float()
+            yield from (decoded * 0.5 + 0.5).clamp(0, 1)
 
     @staticmethod
     def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> TextConditions:

@@ -9,11 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from exvideo_infer.bases.error import BaseModelError as BaseModelError
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.conditions import Conditions
-
-
-class BaseModelError(ValueError):
-    """A base model that cannot be loaded; the message names it and what is wrong with it."""
 
 
 class Base(Protocol):
@@ -30,6 +28,12 @@ class Base(Protocol):
             share them; False for an autoencoder over time.
         size_multiple: height and width of clips are multiples of so many pixels.
         default_size: height and width that the network was made for, in pixels; None where it does not say.
+
+    Where clips are sampled from it, with `denoise`, it has three members more:
+
+    Attributes:
+        decoder: the network that `decode` works with, on the device that it is on; one of `encoders`, perhaps.
+        sampling_defaults: steps and guidance, where nobody gives others.
     """
 
     @property
@@ -49,6 +53,11 @@ class Base(Protocol):
     @property
     def encodes_frames_apart(self) -> bool: ...
 
+    @property
+    def decoder(self) -> nn.Module: ...
+    @property
+    def sampling_defaults(self) -> SamplingDefaults: ...
+
     def encode_frames(self, frames: Tensor) -> Tensor:
         """Latents of a clip, or of any frames if they are encoded apart: (frames, ...), in the network's scale.
 
@@ -67,6 +76,14 @@ class Base(Protocol):
 
     def encode_text(self, caption: str) -> dict[str, Tensor]:
         """The part of `conditions` that a caption decides; no batch axis. Not called where there is no tokenizer."""
+        ...
+
+    def decode(self, latents: Tensor) -> Iterator[Tensor]:
+        """The frames of one clip, a few at a time: fp32 (3, height, width) in [0, 1].
+
+        Args:
+            latents: (frames, ...), in the network's scale.
+        """
         ...
 
     @staticmethod

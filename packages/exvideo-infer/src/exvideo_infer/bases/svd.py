@@ -1,6 +1,6 @@
 """Stable Video Diffusion, and models of its shape that read text besides: loaded, and encoded for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from exvideo_infer.bases.base import BaseModelError, default_size, loading, settings_of, size_multiple
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults, read_sampling_defaults
 from exvideo_infer.conditions import Conditions, join_tokens
+from exvideo_infer.decode import decode_frames
 from exvideo_infer.encoders import added_time_ids, embed_image, embed_text, encode_clip, encode_first_frame
 
 if TYPE_CHECKING:
@@ -74,6 +76,16 @@ class SVDBase:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
+    def decoder(self) -> nn.Module:
+        """The VAE."""
+        return self.vae
+
+    @property
+    def sampling_defaults(self) -> SamplingDefaults:
+        """Those of the folder's `sampling.json`, Stable Video Diffusion's where there is none."""
+        return read_sampling_defaults(self.directory)
+
+    @property
     def encodes_frames_apart(self) -> bool:
         """True: of the VAE, the decoder alone mixes frames."""
         return True
@@ -103,6 +115,10 @@ class SVDBase:
     def _quick_vae(self) -> "AutoencoderKLTemporalDecoder":
         self.vae.encoder.to(memory_format=torch.channels_last)  # on a CPU, its convolutions take 0.6 of the time then
         return self.vae
+
+    def decode(self, latents: Tensor) -> Iterator[Tensor]:
+        """Frames (3, height, width) in [0, 1] of latents (frames, channels, height, width)."""
+        return decode_frames(self.vae, latents.to(self.vae.device))
 
     @staticmethod
     def conditions(encoded: Mapping[str, Tensor], fps: float, motion_bucket_id: float) -> Conditions:

@@ -9,4 +9,5 @@ from exvideo_train.config.model import NoiseAugmentationSection as NoiseAugmenta
 from exvideo_train.config.optimizer import OptimizerSection as OptimizerSection
 from exvideo_train.config.run import TrainConfig as TrainConfig
 from exvideo_train.config.run import marked as marked
+from exvideo_train.config.watch import SamplesSection as SamplesSection
 from exvideo_train.config.watch import ValidationSection as ValidationSection

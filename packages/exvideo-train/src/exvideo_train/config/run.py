@@ -16,7 +16,7 @@ from exvideo_train.config.model import (
     NoiseSection,
 )
 from exvideo_train.config.optimizer import DeepSpeedSection, DistributedSection, EngineSection, OptimizerSection
-from exvideo_train.config.watch import CheckpointSection, TrackingSection, ValidationSection
+from exvideo_train.config.watch import CheckpointSection, SamplesSection, TrackingSection, ValidationSection
 
 Name = Annotated[str, AfterValidator(os.path.expanduser)]  # a folder, or an id on a hub
 
@@ -42,6 +42,7 @@ class TrainConfig(Section):
     optimizer: OptimizerSection
     engine: EngineSection = EngineSection()
     validation: Annotated[ValidationSection | None, Mark.FREE] = None
+    samples: Annotated[SamplesSection | None, Mark.FREE] = None
     checkpoint: Annotated[CheckpointSection, Mark.FREE] = CheckpointSection()
     tracking: Annotated[TrackingSection, Mark.FREE] = TrackingSection()
     distributed: Annotated[DistributedSection, Mark.FREE] = DistributedSection()
@@ -75,6 +76,15 @@ class TrainConfig(Section):
             raise ValueError(
                 f"engine.base_precision={self.engine.base_precision} goes with extension.level=lora on a given base "
                 f"alone, not with extension.level={self.extension.level} or a new base: leave it at same"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_samples_begin_at(self) -> Self:
+        if self.samples is not None and self.samples.begins_held_out and self.validation is None:
+            raise ValueError(
+                "samples.first_frames is held_out and there is no validation.videos: give that, or pictures, or null "
+                "and prompts"
             )
         return self
 

@@ -145,4 +145,6 @@ def _drop_after(metrics: MetricsFile, note: RunNote, step: int, validated: int) 
 def _stays(record: Record | None, step: int, validated: int) -> bool:
     if record is None or step == 0:
         return False
+    if any(name.startswith("samples/") for name in record.figures):  # a step's clips are made once
+        return record.step <= step
     return record.step <= (step if "loss" in record.figures else min(step, validated))

@@ -1,4 +1,4 @@
-"""Defaults of a call: Stable Video Diffusion's values, or those that a base recommends."""
+"""Defaults of a call: Stable Video Diffusion's values, or those that a base recommends, or an extension."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from exvideo_infer.bases.base import BaseModelError
+from exvideo_infer.bases.error import BaseModelError
 
 FILE = "sampling.json"
 TEXT_TO_IMAGE_KEYS = ("num_inference_steps", "guidance_scale")
@@ -31,6 +31,26 @@ class SamplingDefaults:
     def replace(self, **given: Any) -> Self:
         """These values with those given in place of theirs; None stands for nothing given."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+def of_extension(defaults: SamplingDefaults, training: Mapping[str, Any] | None) -> SamplingDefaults:
+    """A base's defaults with those of an extension in place of theirs: what it was trained at.
+
+    Args:
+        training: of the extension's file, whose `sampling` holds arguments by name; others than this version knows are
+            passed over.
+
+    Raises:
+        ValueError: a value is no number.
+    """
+    given = (training or {}).get("sampling", {})
+    known = {field.name for field in fields(SamplingDefaults)} - {"text_to_image"}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"The extension says sampling={given!r}, and it should be arguments by name: save it again.")
+    for name in known & given.keys():
+        if isinstance(given[name], bool) or not isinstance(given[name], int | float):
+            raise ValueError(f"The extension says {name}={given[name]!r}, and it should be a number: save it again.")
+    return replace(defaults, **{name: given[name] for name in known & given.keys()})
 
 
 def read_sampling_defaults(directory: Path | None) -> SamplingDefaults:

@@ -1,0 +1,36 @@
+"""Held-out clips as the trainer sees them, beside the samples: what they are looked at and scored against."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from exvideo_infer import read_clip, write_video
+
+from exvideo_train.atomic import write_json
+from exvideo_train.data import Data
+from exvideo_train.data.dataset import Clip
+
+
+def write_real(folder: Path, clips: Mapping[str, Clip], data: Data, size: tuple[int, int]) -> None:
+    """Writes clips as NAME.mp4, unless the same are there; the folder holds nothing else.
+
+    Args:
+        folder: made if missing; a note of what it holds is beside it.
+        clips: by name.
+        size: (height, width), in pixels.
+    """
+    note = folder.with_suffix(".json")
+    key = {"size": list(size), "clips": {name: data.cache.content_of(clip) for name, clip in clips.items()}}
+    try:
+        kept = json.loads(note.read_text(encoding="utf-8")) == key
+    except (OSError, ValueError):
+        kept = False
+    if kept and all((folder / f"{name}.mp4").is_file() for name in clips):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, clip in clips.items():
+        frames = read_clip(clip.path, clip.start, clip.num_frames, size)
+        write_video(folder / f"{name}.mp4", frames.permute(0, 2, 3, 1), clip.fps)
+    write_json(note, key)
