@@ -11,7 +11,7 @@ import torch
 from exvideo_infer import Base, iter_frames_at, load_base
 from exvideo_train.bases import completed
 from exvideo_train.config import NoiseAugmentationSection, load_config
-from exvideo_train.data import file_pass
+from exvideo_train.data import Data, file_pass
 from exvideo_train.data.cache_bytes import cache_bytes
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.encoded_file import EncodedFile
@@ -19,6 +19,7 @@ from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.latent_cache import EncodedClip, LatentCache
 from exvideo_train.data.noisy_images import variant_noise
 from exvideo_train.errors import UserError
+from exvideo_train.how_trained import how_trained
 
 MakeConfig = Callable[..., Path]
 FRAMES, LENGTH, STRIDE = 30, 12, 6
@@ -101,6 +102,17 @@ def test_the_network_is_told_the_noise_that_there_is(film: Path, base: Base, tmp
         assert log(strength_of(noisy)) == pytest.approx(mean, abs=1e-5)
         apart.append((noisy.conditions.first_frame - clean.conditions.first_frame).square().mean().sqrt().item())
     assert apart[0] < 1e-3 < apart[1] < apart[2]
+
+
+def test_the_extension_remembers_the_usual_strength(
+    make_config: MakeConfig, film: Path, base: Base, tmp_path: Path
+) -> None:
+    clips = clips_of(film)
+    data = Data(encode(tmp_path / "cache", clips, base, VARIANTS), clips, [], film.parent)
+    for variants in (0, 3):
+        config = load_config(make_config(**{"noise_augmentation.variants": variants}))
+        strength = how_trained(config, base, data)["sampling"]["noise_aug_strength"]
+        assert (0.01 < strength < 0.2) if variants else strength == 0
 
 
 def test_strengths_are_those_of_svd() -> None:

@@ -26,7 +26,12 @@ def how_trained(config: TrainConfig, base: Base, data: Data) -> dict[str, Any]:
     """
     rates = [round(clip.fps, 3) for clip in data.training]
     sampling: dict[str, Any] = {"fps": median(rates)}
-    told = [data.cache.read(clip).conditions.time_ids for clip in data.training[:: -(-len(rates) // MOST_CLIPS)]]
+    variants = config.noise_augmentation.variants
+    read = [
+        data.cache.read(clip, number % variants if variants else None)
+        for number, clip in enumerate(data.training[:: -(-len(rates) // MOST_CLIPS)])
+    ]
+    told = [clip.conditions.time_ids for clip in read]
     for name, place in (("motion_bucket_id", 1), ("noise_aug_strength", 2)):
         values = [float(ids[0, place]) for ids in told if ids is not None]
         if values:
