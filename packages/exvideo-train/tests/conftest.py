@@ -20,8 +20,8 @@ from exvideo_infer import load_base
 from exvideo_infer.video_file import write_video
 from exvideo_train.config import load_config
 from exvideo_train.data import find_all_clips
-from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.latent_cache import LatentCache
+from exvideo_train.data.video_encoder import VideoEncoder
 from exvideo_train.ema import ema_decay
 from exvideo_train.step import Task, training_batch
 from torch import Tensor
@@ -178,8 +178,7 @@ def train_by_hand(
     base = load_base(config.base)
     clips, _, _ = find_all_clips(config)
     cache = LatentCache(config.cache, config.data.size, base)
-    for clip in clips:
-        encode_file(cache.file_of(clip), [clip], base, config.data.size)
+    VideoEncoder(cache, base, {}).encode(clips)
     task = Task(svd, svd.objective(base.scheduler))
     extension = extend(base.network, ExtensionConfig(config.extension.num_frames))
     parameters = extension.trainable_parameters(context_tokens=1)

@@ -15,9 +15,9 @@ from exvideo_infer.video_file import read_clip
 from exvideo_train.cli import main
 from exvideo_train.data.captions import read_caption, unread_captions, with_captions
 from exvideo_train.data.dataset import Clip, find_files
-from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.fingerprint import fingerprint, fingerprint_of_encoders
 from exvideo_train.data.latent_cache import LatentCache
+from exvideo_train.data.video_encoder import VideoEncoder
 from exvideo_train.errors import UserError
 
 MakeConfig = Callable[..., Path]
@@ -97,7 +97,7 @@ def test_the_embedding_is_what_the_sampler_makes_of_image_and_prompt(
     image_token = embed_image(base.image_encoder, base.feature_extractor, read_clip(clip.path, 0, 1) / 127.5 - 1)
     for caption, prompt in (("a red circle", "a red circle"), (None, "")):
         cache.encode_text(caption, base)
-        encode_file(cache.file_of(clip), [clip], base, (32, 32))
+        VideoEncoder(cache, base, {}).encode([clip])
         expected = torch.cat([image_token, embed_text(base.text_encoder, base.tokenizer, [prompt])], dim=1)[0]
         stored = cache.read(replace(clip, caption=caption)).conditions.tokens[0]
         torch.testing.assert_close(stored, expected, rtol=1e-3, atol=1e-3)

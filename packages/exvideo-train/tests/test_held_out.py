@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from exvideo_train.cli import main
 from exvideo_train.config import load_config
-from exvideo_train.data import file_pass, find_all_clips
+from exvideo_train.data import find_all_clips, video_encoder
 from exvideo_train.data.sources import check_folders
 from exvideo_train.errors import UserError
 
@@ -81,7 +81,7 @@ def test_the_same_bytes_under_another_name_are_refused_before_anything_is_encode
     copy: Callable[[Path, Path], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(file_pass, "iter_frames_at", None)
+    monkeypatch.setattr(video_encoder, "iter_frames_at", None)
     shutil.copytree(footage / "train", tmp_path / "train")
     shutil.copytree(footage / "held_out", tmp_path / "held_out")
     copy(tmp_path / "train" / "clip1.mp4", tmp_path / "held_out" / "another.mp4")

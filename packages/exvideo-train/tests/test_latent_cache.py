@@ -14,11 +14,11 @@ from exvideo_infer.encoders import added_time_ids, embed_image, encode_clip, enc
 from exvideo_train.config import load_config
 from exvideo_train.data import Data, cache_file, encode_data
 from exvideo_train.data.dataset import Clip
-from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.fingerprint import fingerprint
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.data.motion import motion_bucket, motion_score
 from exvideo_train.data.sharing import Alone
+from exvideo_train.data.video_encoder import VideoEncoder
 from exvideo_train.errors import UserError
 from safetensors.torch import save_file
 
@@ -28,7 +28,7 @@ def test_a_cached_clip_is_what_the_sampler_conditions_on(footage: Path, tiny_bas
     assert isinstance(base, SVDBase)
     clip = Clip(footage / "train" / "clip0.mp4", start=2, num_frames=10, fps=8.0)
     cache = LatentCache(tmp_path, (32, 32), base)
-    assert encode_file(cache.file_of(clip), [clip], base, (32, 32)) == {}
+    assert VideoEncoder(cache, base, {}).encode([clip]) == {}
     stored = cache.read(clip)
     frames = read_clip(clip.path, 2, 10).float() / 127.5 - 1
     half = {"rtol": 1e-3, "atol": 1e-3}
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_told_and_made_anew(
 
     def encode() -> None:
         cache.encode_text(clip.caption, base)
-        assert encode_file(file, [clip], base, (32, 32)) == {}
+        assert VideoEncoder(cache, base, {}).encode([clip]) == {}
 
     encode()
     wanted = cache.read(clip)
@@ -162,7 +162,7 @@ def test_a_cache_that_cannot_be_written_to_is_one_sentence(
     base, clip = load_base(tiny_base_dir), Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0)
     cache = LatentCache(tmp_path / "cache", (32, 32), base)
     with pytest.raises(UserError, match=rf"The folder {tmp_path / 'cache'}/files/\w+{told} as data\.cache\.$"):
-        encode_file(cache.file_of(clip), [clip], base, (32, 32))
+        VideoEncoder(cache, base, {}).encode([clip])
 
 
 def test_the_fingerprint_sees_one_changed_weight() -> None:

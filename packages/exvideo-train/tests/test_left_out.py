@@ -12,7 +12,7 @@ import torch
 from exvideo_infer import Base, VideoError, iter_frames_at, load_base
 from exvideo_train.cli import main
 from exvideo_train.config import TrainConfig, load_config
-from exvideo_train.data import Data, cache_file, encode_data, file_pass
+from exvideo_train.data import Data, cache_file, encode_data, video_encoder
 from exvideo_train.data import scan as scan_module
 from exvideo_train.data.sharing import Alone, Sharing
 from exvideo_train.errors import UserError
@@ -44,7 +44,7 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
-    monkeypatch.setattr(file_pass, "iter_frames_at", disk.iter_frames_at)
+    monkeypatch.setattr(video_encoder, "iter_frames_at", disk.iter_frames_at)
     return disk
 
 

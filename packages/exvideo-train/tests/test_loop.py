@@ -20,8 +20,8 @@ from exvideo_infer import load_base
 from exvideo_train.cli import main
 from exvideo_train.config import load_config
 from exvideo_train.data import find_all_clips
-from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.latent_cache import LatentCache
+from exvideo_train.data.video_encoder import VideoEncoder
 from exvideo_train.step import Task, training_batch
 from torch import Tensor
 
@@ -262,7 +262,7 @@ def test_the_loss_of_an_animatediff_is_diffusers_own_arithmetic(config_of: MakeC
     clips, _, _ = find_all_clips(config)
     for clip in clips:
         cache.encode_text(clip.caption, base)
-        encode_file(cache.file_of(clip), [clip], base, config.data.size)
+    VideoEncoder(cache, base, {}).encode(clips)
     for step in range(3):
         batch = training_batch(config, task.objective, cache, clips, step, [0, 1])
         ours = task.loss(base.network, batch, torch.float32)

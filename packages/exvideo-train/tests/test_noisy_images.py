@@ -11,13 +11,13 @@ import torch
 from exvideo_infer import Base, iter_frames_at, load_base
 from exvideo_train.bases import completed
 from exvideo_train.config import NoiseAugmentationSection, load_config
-from exvideo_train.data import Data, file_pass
+from exvideo_train.data import Data, video_encoder
 from exvideo_train.data.cache_bytes import cache_bytes
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.encoded_file import EncodedFile
-from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.latent_cache import EncodedClip, LatentCache
 from exvideo_train.data.noisy_images import variant_noise
+from exvideo_train.data.video_encoder import VideoEncoder
 from exvideo_train.errors import UserError
 from exvideo_train.how_trained import how_trained
 
@@ -47,7 +47,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             places.append(place)
             yield frame
 
-    monkeypatch.setattr(file_pass, "iter_frames_at", iter_counted)
+    monkeypatch.setattr(video_encoder, "iter_frames_at", iter_counted)
     return places
 
 
@@ -57,7 +57,7 @@ def clips_of(film: Path) -> list[Clip]:
 
 def encode(folder: Path, clips: list[Clip], base: Base, section: NoiseAugmentationSection) -> LatentCache:
     cache = LatentCache(folder, SIZE, base, augmentation=section)
-    assert encode_file(cache.file_of(clips[0]), clips, base, SIZE, augmentation=section) == {}
+    assert VideoEncoder(cache, base, {}).encode(clips) == {}
     return cache
 
 

@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,13 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from exvideo_infer import BaseModelError, silence_loading
 
         from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingStoppedError
-        from exvideo_train.run import train
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     silence_loading()
     try:
-        path = train(config, parse_changes(options.change))
+        told = _act(config, options, parse_changes(options.change))
     except KeyboardInterrupt:
         print("Stopped at once: what was done since the last checkpoint is done again.", file=sys.stderr)
         return 130
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return exit_status(error)
     if os.environ["RANK"] == "0":
-        print(f"Wrote {path}")
+        print(told)
     return 0
 
 
@@ -98,6 +97,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="go on with another value than the file has, such as optimizer.learning_rate=1e-6; may be given again",
     )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--encode-only", action="store_true", help="train nothing; encode the clips into the cache")
+    instead.add_argument(
+        "--prune", action="store_true", help="train nothing; remove from the cache what these clips do not use"
+    )
+    instead.add_argument(
+        "--show",
+        type=_positive,
+        default=0,
+        metavar="N",
+        help="as --encode-only; and draw N clips as the network will see them, decoded, beside their files",
+    )
     parser.add_argument(
         "--sync", action="store_true", help="train nothing; send figures and files that MLflow did not get in time"
     )
@@ -118,6 +129,23 @@ def _dry_run(config: "TrainConfig", options: argparse.Namespace) -> int:
         return dry_run(config, Question(options.processes, memory, options.probe), options.json)
     except BaseModelError as error:
         raise UserError(str(error)) from error
+
+
+def _act(config: "TrainConfig", options: argparse.Namespace, changes: Collection[str]) -> str:
+    """Trains, or does what is to be done in its place; what was done, in a sentence."""
+    if options.encode_only or options.prune or options.show:
+        from exvideo_train.encoding import encode_only, prune_cache
+
+        return prune_cache(config) if options.prune else encode_only(config, options.show)
+    from exvideo_train.run import train
+
+    return f"Wrote {train(config, changes)}"
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of clips: give 1 or more")
+    return int(text)
 
 
 def _sync(config: "TrainConfig") -> int:

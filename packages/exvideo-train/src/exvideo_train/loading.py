@@ -5,14 +5,12 @@ from typing import Any
 
 from exvideo_train.bases import completed, open_base, task_of
 from exvideo_train.config import TrainConfig
-from exvideo_train.data import Data, encode_data
-from exvideo_train.display import Display
+from exvideo_train.data import Data
+from exvideo_train.encoding import encode_for_run
 from exvideo_train.how_trained import how_trained
-from exvideo_train.memory import peak_gib, start_phase
-from exvideo_train.processes import Processes
 from exvideo_train.samples import Samples, prepare_samples
+from exvideo_train.session import Session
 from exvideo_train.step import Task
-from exvideo_train.stop import Requests
 
 
 @dataclass(frozen=True)
@@ -36,28 +34,19 @@ class Loaded:
     how_trained: dict[str, Any]
 
 
-def load(config: TrainConfig, processes: Processes, display: Display, requests: Requests) -> Loaded:
+def load(config: TrainConfig, session: Session) -> Loaded:
     """Loads the base and encodes the clips; every process must call.
 
     Raises:
         UserError: the base, the clips or the samples are not as they must be.
         TrainingStoppedError: it was asked to stop.
     """
+    processes, requests = session.processes, session.requests
     base = open_base(config)
     task, config = task_of(config, base), completed(config, base)
     requests.check()
-    for network in base.encoders:
-        network.to(processes.device)
-
-    def progress(done: int, total: int) -> None:
-        requests.check()
-        display.encoding(done, total)
-
-    start_phase(processes.device)
-    data = encode_data(config, base, processes, progress)
-    peak = max(processes.gather(peak_gib(processes.device)))
-    display.note(f"Encoding took at most {peak:.1f} GiB of memory.")
-    samples = prepare_samples(config, task.family, base, data, processes, requests, display.note)
+    data = encode_for_run(config, base, session)
+    samples = prepare_samples(config, task.family, base, data, processes, requests, session.display.note)
     for network in base.encoders:
         network.to("cpu")
     config = config.model_copy(update={"optimizer": config.optimizer.for_clips(len(data.training))})

@@ -3,8 +3,8 @@
 import os
 import platform
 import shutil
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Collection
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,22 +29,21 @@ from exvideo_train.checkpoints.writer import EXTENSION, CheckpointWriter, Export
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data
 from exvideo_train.data.fingerprint import fingerprint
-from exvideo_train.data.sources import check_folders
 from exvideo_train.display import Display
 from exvideo_train.engine import Engine
-from exvideo_train.errors import OtherProcessError, TrainingStoppedError, UserError, exit_status
+from exvideo_train.errors import TrainingStoppedError, UserError
 from exvideo_train.flops import flops_and_peak
 from exvideo_train.loading import load
-from exvideo_train.lock import Lock
 from exvideo_train.loop import Run, loop
 from exvideo_train.loss_by_level import LossByLevel
 from exvideo_train.memory import start_phase
 from exvideo_train.mounting import checkpoint_activations, free_originals, mount, trained_parameters, undecayed_of
 from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
-from exvideo_train.processes import Processes, is_of_a_collective
+from exvideo_train.processes import Processes
 from exvideo_train.quantized_base import quantize_base
 from exvideo_train.samples import Samples, check_pictures
+from exvideo_train.session import Session, in_session
 from exvideo_train.state import TrainState
 from exvideo_train.step import Task
 from exvideo_train.stop import Requests
@@ -75,51 +74,13 @@ def train(config: TrainConfig, changes: Collection[str] = ()) -> Path:
         OutputError: the output folder cannot be written to any more.
         OtherProcessError: another process of the run has failed.
     """
-    check_folders(config)  # a wrong folder is told before anything slow is loaded
     check_pictures(config)
-    processes = Processes(config.distributed)
-    display = Display(processes.is_main)
-    processes.watch.before_exit = display.stop
-    try:
-        with Lock(config.output, processes), Requests(config.output) as requests, _deterministic(config):
-            try:
-                path = _train(config, changes, processes, display, requests)
-            except TrainingStoppedError:
-                if processes.is_main:
-                    requests.fulfilled()
-                raise
-            processes.wait()
-    except BaseException as error:
-        display.stop()
-        _tell_others(processes, error)
-        raise
-    processes.watch.close()
-    return path
+    return in_session(config, lambda session: _train(config, changes, session))
 
 
-def _tell_others(processes: Processes, error: BaseException) -> None:
-    """Ends the other processes, with this one's sentence.
-
-    Raises:
-        OtherProcessError: this process's error comes from the failure of another one.
-    """
-    if isinstance(error, OtherProcessError):
-        return
-    if not isinstance(error, UserError) and (other := processes.watch.heard()) is not None:
-        raise other from error
-    if is_of_a_collective(error):
-        raise OtherProcessError(
-            "A process of the run is gone, killed perhaps: the same command goes on from the last checkpoint.",
-            exit_status(error),
-            told=False,
-        ) from error
-    processes.watch.announce(str(error) or type(error).__name__, exit_status(error))
-
-
-def _train(
-    config: TrainConfig, changes: Collection[str], processes: Processes, display: Display, requests: Requests
-) -> Path:
-    loaded = load(config, processes, display, requests)
+def _train(config: TrainConfig, changes: Collection[str], session: Session) -> Path:
+    processes, display, requests = session.processes, session.display, session.requests
+    loaded = load(config, session)
     config, network, task, data, samples = loaded.config, loaded.network, loaded.task, loaded.data, loaded.samples
     validation = _validation(config, network, task, data, processes, requests)
     base = fingerprint(network)
@@ -340,18 +301,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-@contextmanager
-def _deterministic(config: TrainConfig) -> Iterator[None]:
-    """Makes PyTorch compute in the same order every time, or say that it cannot."""
-    if not config.engine.deterministic:
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    with ExitStack() as stack:
-        stack.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
-        stack.callback(setattr, torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
-        torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
-        yield

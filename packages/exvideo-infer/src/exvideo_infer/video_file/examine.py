@@ -24,12 +24,14 @@ class Examination:
         damaged: places of frames among them that cannot be decoded; no clip that holds one can be read.
         as_stored: False if what is shown is not what is stored, pixel by pixel: it is turned, say, or interlaced.
         notes: what is unusual about the file, a few words each, all of it dealt with by whoever reads it here.
+        times: at which its frames are shown, in seconds; none where the rate is steady.
     """
 
     info: VideoInfo
     damaged: tuple[int, ...]
     as_stored: bool
     notes: tuple[str, ...]
+    times: tuple[float, ...] = ()
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -84,13 +86,15 @@ def examine(path: str | Path) -> Examination:
         notes = notes_of(first, stream.sample_aspect_ratio, path)
         if interlaced and not first.interlaced_frame:
             notes.append("interlaced in parts, made whole frames")
-        notes += _notes_of_times([float(pts * (stream.time_base or 1)) for pts in sorted(good)])
+        unsteady = _notes_of_times([float(pts * (stream.time_base or 1)) for pts in sorted(good)])
+        notes += unsteady
+        times = tuple(float(pts * (stream.time_base or 1)) for pts in sorted(places)) if unsteady else ()
         damaged = tuple(sorted(places[pts] for pts in bad))
         if damaged:
             notes.append(f"damaged at frame {_spans(damaged)}: clips without it are used")
         if len(places) < promised:
             notes.append(f"{promised} frames promised, {len(places)} there")
-        return Examination(VideoInfo(len(places), float(rate), width, height), damaged, as_stored, tuple(notes))
+        return Examination(VideoInfo(len(places), float(rate), width, height), damaged, as_stored, tuple(notes), times)
 
 
 def _built_on(bad: set[int], order: list[tuple[int, bool]]) -> set[int]:

@@ -81,7 +81,7 @@ def iter_frames_at(
 
     Args:
         path: the video file.
-        places: of the frames, rising.
+        places: of the frames, rising; one that stands twice is yielded twice.
         size: as for `read_clip`.
         damaged: places of frames that cannot be decoded, as `examine` gives them; they are leapt over.
 
@@ -105,8 +105,10 @@ def iter_frames_at(
                     continue
                 if frame.is_corrupt:
                     raise VideoError(f"{path} is damaged at frame {place}: leave it out or encode it again.")
-                yield screen.show(frame)
-                place = next(wanted, None)
+                picture = screen.show(frame)
+                while place == number:
+                    yield picture
+                    place = next(wanted, None)
                 if place is None:
                     break
             if place is not None:

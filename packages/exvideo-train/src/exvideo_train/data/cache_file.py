@@ -26,7 +26,7 @@ def write_cached(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     try:
         write_safetensors(path, halves, metadata)
     except OSError as error:
-        raise _unwritable(path.parent, sum(value.nbytes for value in halves.values()), error) from error
+        raise unwritable(path.parent, sum(value.nbytes for value in halves.values()), error) from error
 
 
 def metadata_of(path: Path) -> dict[str, str] | None:
@@ -74,7 +74,8 @@ def opened(path: Path) -> Iterator[Any]:
         raise ValueError(f"{path} is damaged ({error}): remove it, and start again to encode it.") from error
 
 
-def _unwritable(folder: Path, needed: int, error: OSError) -> UserError:
+def unwritable(folder: Path, needed: int, error: OSError) -> UserError:
+    """The sentence for a folder of a cache in which `needed` bytes could not be written."""
     way_out = "or name another folder as data.cache."
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"The folder {folder} cannot be written to ({error.strerror}): mend that, {way_out}")

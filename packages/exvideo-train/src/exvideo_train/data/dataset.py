@@ -1,12 +1,14 @@
 """Long clips from a folder of video files: which there are, and which files give none."""
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from exvideo_train.data.manifest import Entry
 from exvideo_train.data.scan import VideoFile
+from exvideo_train.data.timeline import timeline_of
 from exvideo_train.errors import UserError
 
 # Of captions and lists beside the videos. Any other file is taken for a video until it is read.
@@ -15,10 +17,12 @@ BESIDE = {".txt", ".json", ".jsonl", ".csv"}
 
 @dataclass(frozen=True)
 class Clip:
-    """`num_frames` consecutive frames of a file, from `start`; `fps` is the file's.
+    """`num_frames` frames of a file, from `start`, at `fps` frames a second.
 
     Args:
+        start: place of the first one in the file, or in its timeline where it has another rate than the file.
         caption: what a base that reads text is given; None for the empty prompt, and for a base that reads none.
+        sampled: places of its frames in the file; None for consecutive ones.
     """
 
     path: Path
@@ -26,11 +30,12 @@ class Clip:
     num_frames: int
     fps: float
     caption: str | None = None
+    sampled: Sequence[int] | None = None
 
     @property
-    def places(self) -> range:
-        """Places of its frames in the file."""
-        return range(self.start, self.start + self.num_frames)
+    def places(self) -> Sequence[int]:
+        """Places of its frames in the file, rising."""
+        return range(self.start, self.start + self.num_frames) if self.sampled is None else self.sampled
 
     def name_in(self, folder: Path) -> str:
         """The clip's file in a folder that holds it, and its start: "sub/a.mp4@16"."""
@@ -93,21 +98,29 @@ def name_in(folder: Path, path: Path) -> str:
 
 
 def cut_clips(
-    entries: Sequence[Entry], files: Mapping[Path, VideoFile], num_frames: int, clip_stride: int
+    entries: Sequence[Entry],
+    files: Mapping[Path, VideoFile],
+    num_frames: int,
+    clip_stride: int,
+    fps: float | None = None,
+    frame_stride: int = 1,
 ) -> tuple[list[Clip], list[Skip]]:
     """Every clip of some stretches, in their order; and those that are too short, and clips that hold damaged frames.
 
     Args:
         entries: stretches; those of files that could not be read are passed over.
         files: that could be read, by their paths.
-        num_frames: length of a clip in frames, taken one after the other as the file has them.
+        num_frames: length of a clip in frames.
         clip_stride: frames from the start of a clip to the start of the next one in the same stretch.
+        fps: frames a second that a file's frames are chosen at; None for all, as the file has them.
+        frame_stride: of these, each so many is taken.
 
     Raises:
         UserError: two stretches give the same clip.
     """
     clips: dict[tuple[Path, int], Clip] = {}
     skips: list[Skip] = []
+    span = (num_frames - 1) * frame_stride + 1
     for entry in entries:
         path, file = entry.path, files.get(entry.path)
         if file is None:
@@ -118,15 +131,21 @@ def cut_clips(
             )
             skips.append(Skip(path, reason))
             continue
-        length = (file.num_frames if entry.end is None else entry.end) - entry.start
-        starts = range(entry.start, entry.start + length - num_frames + 1, clip_stride)
-        whole = [start for start in starts if not any(start <= place < start + num_frames for place in file.damaged)]
+        line = timeline_of(file, entry.fps or file.fps, fps)
+        first = bisect_left(line.places, entry.start)
+        end = len(line.places) if entry.end is None else bisect_left(line.places, entry.end)
+        starts = range(first, end - span + 1, clip_stride)
+        taken = {start: line.places[start : start + span : frame_stride] for start in starts}
+        whole = [start for start in starts if not any(place in taken[start] for place in file.damaged)]
+        plain = frame_stride == 1 and not line.converted
         for start in whole:
             if (path, start) in clips:
                 raise UserError(f"The clip of {path} from frame {start} is in two rows: give stretches that differ.")
-            clips[path, start] = Clip(path, start, num_frames, entry.fps or file.fps, entry.caption)
+            sampled = None if plain else taken[start]
+            clips[path, start] = Clip(path, start, num_frames, line.fps / frame_stride, entry.caption, sampled)
         if not starts:
-            skips.append(Skip(path, f"{path} has {length} frames, a clip needs {num_frames}."))
+            rate = f" at {fps:g} a second" if line.converted else ""
+            skips.append(Skip(path, f"{path} has {end - first} frames{rate}, a clip needs {span}."))
         elif len(whole) < len(starts):
             lost, clip = len(starts) - len(whole), "clip" if len(starts) == 1 else "clips"
             reason = f"{path} has damaged frames in {lost} of its {len(starts)} {clip}, which are left out."

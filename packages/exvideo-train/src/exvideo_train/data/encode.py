@@ -6,18 +6,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
 from exvideo_infer import Base
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.data.captions import unread_captions, with_captions
 from exvideo_train.data.dataset import Clip, Skip
-from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.footage import Footage, find_footage
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.data.left_out import LeftOut, keep_left_out, read_left_out
-from exvideo_train.data.report import check_bad, report_footage
+from exvideo_train.data.report import check_bad, report_conversion, report_footage
 from exvideo_train.data.sharing import Alone, Sharing
+from exvideo_train.data.video_encoder import VideoEncoder, by_video
 
 Progress = Callable[[int, int], None]
 
@@ -58,20 +59,30 @@ def find_all_clips(config: TrainConfig) -> tuple[list[Clip], list[Clip], list[Sk
     return training, held_out, [skip for part in footage for skip in part.skips] + skips
 
 
-def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: Progress) -> Data:
-    """Finds the clips and encodes those that are not in the cache yet, each process its share; every process must call.
+@dataclass(frozen=True)
+class Found:
+    """The clips of a run before they are encoded in `cache`; `before` are those that an earlier start left out."""
 
-    A clip that cannot be read, twice, is dropped and reported, and kept in `LEFT_OUT` of the output folder, so that the
-    next start drops it, too.
+    footage: list[Footage]
+    cache: LatentCache
+    before: list[LeftOut]
+
+    @property
+    def clips(self) -> list[Clip]:
+        """Those to train on, and those that are held out."""
+        return [clip for part in self.footage for clip in part.clips]
+
+
+def find_data(config: TrainConfig, base: Base, processes: Sharing) -> Found:
+    """Finds the clips, with their captions; every process must call.
 
     Args:
-        base: what encodes. If it reads text, captions are read from beside the videos; else they are not looked at.
+        base: what is to encode. If it reads text, captions are read from beside the videos; else they are not looked
+            at.
         processes: those of the run.
-        progress: called with (clips done, clips in all) of this process.
 
     Raises:
-        UserError: nothing is left to train on, more than `data.max_bad` files and clips cannot be read, a held-out
-            video is trained on, a caption cannot be read, or the cache cannot be written to.
+        UserError: a folder is missing or gives no clip, a held-out video is trained on, or a caption cannot be read.
     """
     before = processes.together(lambda: read_left_out(config.output))
     footage = find_footage(config, processes, before)
@@ -85,16 +96,38 @@ def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: P
     assert config.data.size is not None  # a base has it, where the person left it open
     contents = {path: file.content for part in footage for path, file in part.files.items()}
     cache = LatentCache(config.cache, config.data.size, base, contents, config.noise_augmentation)
+    return Found(footage, cache, before)
+
+
+def encode_data(config: TrainConfig, base: Base, processes: Sharing, progress: Progress) -> Data:
+    """Finds the clips and encodes those that are not in the cache yet, each process its share; every process must call.
+
+    A clip that cannot be read, twice, is dropped and reported, and kept in `LEFT_OUT` of the output folder, so that the
+    next start drops it, too.
+
+    Args:
+        base: what encodes.
+        processes: those of the run.
+        progress: called with (clips done, clips in all).
+
+    Raises:
+        UserError: as `find_data`; or nothing is left to train on, more than `data.max_bad` files and clips cannot be
+            read, or the cache cannot be written to.
+    """
+    found = find_data(config, base, processes)
+    cache, before = found.cache, found.before
     if processes.is_main and (old := cache.of_before()):
         print(
             f"{len(old)} files in {config.cache} are of the layout that kept each clip for itself, which is read no "
-            "more: their clips are encoded anew, and the files may be removed.",
+            "more: their clips are encoded anew. --prune removes the files.",
             file=sys.stderr,
         )
-    footage = _encode(footage, cache, base, before, processes, progress)
+    if processes.is_main:
+        report_conversion(found.footage, config.output, config.data.fps)
+    footage = _encode(found.footage, cache, base, before, processes, progress)
     left_out = [clip for part in footage for clip in part.left_out]
     if processes.is_main:
-        report_footage(footage, config.output)
+        report_footage(footage, config.output, config.data.fps)
     for part in footage:
         part.require_clips()
     check_bad(footage, config.data.max_bad)
@@ -145,36 +178,16 @@ def _encode_share(
     processes: Sharing,
     progress: Progress,
 ) -> dict[Clip, str]:
-    """Encodes this process's share of the videos; the reasons of all processes for the clips that failed twice."""
-    share = processes.share(_by_video(clips))
-    total, done = sum(map(len, share)), 0
-    for caption in dict.fromkeys(clip.caption for video in share for clip in video):
-        progress(done, total)
+    """Encodes the videos, together with the other processes; the reasons for the clips that failed twice."""
+    for caption in processes.share(list(dict.fromkeys(clip.caption for clip in clips))):
+        progress(0, len(clips))
         cache.encode_text(caption, base)
-
-    def encode(video: list[Clip]) -> dict[Clip, str]:
-        file, path = cache.file_of(video[0]), video[0].path
-
-        def tell(more: int) -> None:
-            progress(done + more, total)
-
-        return encode_file(file, video, base, cache.size, damaged[path], tell, cache.augmentation)
-
-    failed: list[Clip] = []
-    for video in share:
-        failed += encode(video)
-        done += len(video)
-    reasons: dict[Clip, str] = {}
-    for video in _by_video(failed):  # a disk may be well again by now
-        done = total - len(video)
-        reasons |= encode(video)
-    progress(total, total)
-    return {clip: reason for each in processes.gather(reasons) for clip, reason in each.items()}
-
-
-def _by_video(clips: list[Clip]) -> list[list[Clip]]:
-    """The clips of each video, in the order in which the videos come up."""
-    videos: dict[Path, list[Clip]] = {}
-    for clip in clips:
-        videos.setdefault(clip.path, []).append(clip)
-    return list(videos.values())
+    own = processes.share(by_video(clips))
+    paths = {video[0].path for video in own}
+    others = [video for video in by_video(clips) if video[0].path not in paths]
+    encoder = VideoEncoder(cache, base, damaged, progress, processes.together(lambda: uuid4().hex))
+    reasons = encoder.encode([clip for video in own + others[::-1] for clip in video])
+    progress(len(clips), len(clips))
+    everywhere = {clip: reason for each in processes.gather(reasons) for clip, reason in each.items()}
+    encoder.forget()
+    return everywhere

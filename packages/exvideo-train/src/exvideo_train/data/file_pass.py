@@ -1,9 +1,9 @@
 """One reading of a video: each frame that some clip lacks is decoded once, in order, and encoded once."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 
-from exvideo_infer import Base, VideoError, iter_frames_at
+from exvideo_infer import Base
 
 from exvideo_train.config import NoiseAugmentationSection
 from exvideo_train.data.clip_records import ClipRecords
@@ -11,7 +11,6 @@ from exvideo_train.data.dataset import Clip
 from exvideo_train.data.encoded_file import EncodedFile
 from exvideo_train.data.frame_latents import FrameLatents, Picture
 from exvideo_train.data.noisy_images import NoisyImages
-from exvideo_train.data.second_try import reason_of
 
 
 class FilePass:
@@ -51,7 +50,9 @@ class FilePass:
 
     @property
     def done(self) -> int:
-        """Clips that the reading is beyond; not to be asked when it is at its end."""
+        """Clips that the reading is beyond."""
+        if self._taken == len(self.places):
+            return len(self._clips)
         return bisect_left(self._ends, self.places[self._taken])
 
     def stuck(self) -> list[Clip]:
@@ -64,46 +65,3 @@ class FilePass:
             if (place in clip.places and (by_latents or clip in self._records.lacking))
             or (by_noisy and clip.places[0] == place)
         ]
-
-
-def encode_file(
-    file: EncodedFile,
-    clips: Sequence[Clip],
-    base: Base,
-    size: tuple[int, int],
-    damaged: Collection[int] = (),
-    progress: Callable[[int], None] = lambda done: None,
-    augmentation: NoiseAugmentationSection | None = None,
-) -> dict[Clip, str]:
-    """Encodes what clips of one video lack.
-
-    Args:
-        file: where to.
-        clips: of the video.
-        base: what encodes.
-        size: (height, width) in pixels.
-        damaged: places of frames that cannot be decoded and that no clip holds.
-        progress: called before each frame, with the number of clips that are done.
-        augmentation: noise on first frames; None for none.
-
-    Returns:
-        The reason for each clip of which a frame could not be read; the others are encoded whole.
-
-    Raises:
-        UserError: the cache cannot be written to.
-    """
-    failed: dict[Clip, str] = {}
-    while len(failed) < len(clips):
-        left = [clip for clip in clips if clip not in failed]
-        work = FilePass(file, left, base, augmentation or NoiseAugmentationSection())
-        try:
-            for picture in iter_frames_at(clips[0].path, work.places, size, damaged):
-                progress(work.done)
-                work.add(picture)
-        except (VideoError, OSError) as error:
-            work.finish()
-            failed |= dict.fromkeys(work.stuck(), reason_of(error))
-        else:
-            work.finish()
-            break
-    return failed

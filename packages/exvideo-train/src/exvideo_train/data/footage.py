@@ -1,15 +1,17 @@
 """The clips that the folders of a run give, found by all processes together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.data.dataset import Clip, Skip, cut_clips, name_in, require_clips
 from exvideo_train.data.left_out import LeftOut
+from exvideo_train.data.manifest import Entry
 from exvideo_train.data.scan import VideoFile, scan
 from exvideo_train.data.sharing import Sharing
 from exvideo_train.data.sources import Source, check_contents, sources_of
+from exvideo_train.data.timeline import timeline_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Footage:
         files: that could be read.
         skips: files that are too short for a clip, or damaged in some of them.
         left_out: files and clips that could not be read, now or at an earlier start.
+        converted: of files whose frames are taken at another rate: their own rate, and the number of frames taken.
     """
 
     source: Source
@@ -29,6 +32,7 @@ class Footage:
     files: Mapping[Path, VideoFile]
     skips: list[Skip]
     left_out: list[LeftOut]
+    converted: Mapping[Path, tuple[float, int]] = field(default_factory=dict)
 
     def require_clips(self) -> None:
         """Raises UserError if there is no clip."""
@@ -56,15 +60,23 @@ def find_footage(config: TrainConfig, processes: Sharing, before: list[LeftOut])
         for entry in entries
     }
     files, reasons = scan([path for path, name in names.items() if name not in gone], config.cache, processes)
-    footage = []
+    footage, sampling = [], (config.data.fps, config.data.frame_stride)
     for source, entries in zip(sources, listed, strict=True):
         paths = dict.fromkeys(entry.path for entry in entries)
         usable = {path: files[path] for path in paths if path in files}
-        clips, skips = cut_clips(entries, usable, config.extension.num_frames, source.clip_stride)
+        clips, skips = cut_clips(entries, usable, config.extension.num_frames, source.clip_stride, *sampling)
         left_out = [
             gone.get(names[path]) or LeftOut(*names[path], reasons[path]) for path in paths if path not in files
         ]
-        footage.append(Footage(source, clips, usable, skips, left_out))
+        footage.append(Footage(source, clips, usable, skips, left_out, _converted(entries, usable, config.data.fps)))
         footage[-1].require_clips()
     check_contents(files, *(part.clips for part in footage))
     return [replace(part, clips=part.clips[: part.source.max_clips]) for part in footage]
+
+
+def _converted(
+    entries: list[Entry], files: Mapping[Path, VideoFile], fps: float | None
+) -> dict[Path, tuple[float, int]]:
+    rates = {entry.path: entry.fps or files[entry.path].fps for entry in entries if entry.path in files}
+    lines = {path: timeline_of(files[path], rate, fps) for path, rate in rates.items()}
+    return {path: (rates[path], len(line.places)) for path, line in lines.items() if line.converted}

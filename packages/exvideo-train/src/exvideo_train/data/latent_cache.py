@@ -8,7 +8,7 @@ the caption, and the weights and settings of the encoders.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -23,7 +23,7 @@ from exvideo_train.data.dataset import Clip
 from exvideo_train.data.encoded_file import EncodedFile
 from exvideo_train.data.fingerprint import fingerprint_of_encoders
 from exvideo_train.data.motion import motion_bucket
-from exvideo_train.data.noisy_images import read_variant
+from exvideo_train.data.noisy_images import read_variant, variants_of
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,10 @@ class LatentCache:
         key = asdict(clip) | {"path": self._hash_of(clip.path), "size": self.size, "encoders": self.encoders}
         if clip.caption is None:
             del key["caption"]
+        if clip.sampled is None:
+            del key["sampled"]
+        else:
+            key["sampled"] = list(clip.sampled)
         return _hash(key)
 
     def file_of(self, clip: Clip) -> EncodedFile:
@@ -94,6 +98,20 @@ class LatentCache:
     def text_of(self, caption: str | None) -> Path:
         """The file of a caption; None is the empty one."""
         return self.folder / "texts" / f"{self._name({'caption': caption or ''})}.safetensors"
+
+    def files_of(self, clips: Iterable[Clip]) -> set[Path]:
+        """The files that clips are read from, once they are encoded."""
+        paths: set[Path] = set()
+        for clip in clips:
+            file = self.file_of(clip)
+            paths.add(file.record_of(clip.places))
+            if self.augmentation.variants:
+                paths.add(variants_of(file, clip.places[0], self.augmentation))
+            if self._frames_apart:
+                paths.update(file.block_of(place) for place in clip.places)
+            if self._reads_text:
+                paths.add(self.text_of(clip.caption))
+        return paths
 
     def of_before(self) -> list[Path]:
         """Files of the layout of before, a clip a file, by which overlapping clips were encoded again and again."""

@@ -1,7 +1,8 @@
 """The data of a run, told before anything is paid for: clips, unusual files, and what is left out.
 
 data.json in the output folder: {"format_version": 1, "sources": [{"key", "videos", "clips", "files": [{"file",
-"frames", "fps", "clips", "notes"}], "left_out": [{"name", "reason"}]}]}.
+"frames", "fps", "clips", "notes"; and "taken": {"frames", "fps"} where that is at another rate}], "left_out": [{"name",
+"reason"}]}]}.
 """
 
 import sys
@@ -17,7 +18,7 @@ from exvideo_train.errors import UserError
 REPORT = "data.json"
 
 
-def report_footage(footage: list[Footage], output: Path) -> None:
+def report_footage(footage: list[Footage], output: Path, fps: float | None = None) -> None:
     """Prints a line for each file that is unusual or left out and one for each source, and writes `REPORT`.
 
     Raises:
@@ -38,12 +39,40 @@ def report_footage(footage: list[Footage], output: Path) -> None:
                 f"cannot be read. {output / REPORT} says all.",
                 file=sys.stderr,
             )
+    _write(footage, output, fps)
+
+
+def _write(footage: list[Footage], output: Path, fps: float | None) -> None:
     try:
-        write_json(output / REPORT, {"format_version": 1, "sources": [describe(part) for part in footage]})
+        write_json(output / REPORT, {"format_version": 1, "sources": [describe(part, fps) for part in footage]})
     except OSError as error:
         raise UserError(
             f"The folder {output} cannot be written to ({error.strerror}): mend that, or name another output."
         ) from error
+
+
+def report_conversion(footage: list[Footage], output: Path, fps: float | None) -> None:
+    """Prints what another rate makes of the files' lengths, a line for each rate that they have, and writes `REPORT`.
+
+    Raises:
+        UserError: the output folder cannot be written to.
+    """
+    if not any(part.converted for part in footage):
+        return
+    for part in footage:
+        by_rate: dict[float, list[Path]] = {}
+        for path, (rate, _) in part.converted.items():
+            by_rate.setdefault(round(rate, 2), []).append(path)
+        for rate, paths in sorted(by_rate.items()):
+            frames = sum(part.files[path].num_frames for path in paths)
+            taken = sum(part.converted[path][1] for path in paths)
+            twice = ", some of them more than once" if fps is not None and rate < fps else ""
+            print(
+                f"{part.source.key}: {len(paths)} files of {rate:g} frames a second have {frames:,} frames, of which "
+                f"{taken:,} are taken at {fps:g} a second{twice}.",
+                file=sys.stderr,
+            )
+    _write(footage, output, fps)
 
 
 def check_bad(footage: list[Footage], most: int | None) -> None:
@@ -57,8 +86,8 @@ def check_bad(footage: list[Footage], most: int | None) -> None:
         )
 
 
-def describe(part: Footage) -> dict[str, Any]:
-    """A source as `REPORT` has it."""
+def describe(part: Footage, fps: float | None = None) -> dict[str, Any]:
+    """A source as `REPORT` has it; `fps` is the rate that frames are taken at, None for each file's own."""
     clips = Counter(clip.path for clip in part.clips)
     files = [
         {
@@ -68,6 +97,7 @@ def describe(part: Footage) -> dict[str, Any]:
             "clips": clips[path],
             "notes": list(file.notes),
         }
+        | ({"taken": {"frames": part.converted[path][1], "fps": fps}} if path in part.converted else {})
         for path, file in part.files.items()
     ]
     left_out = [{"name": str(skip.path), "reason": skip.reason} for skip in part.skips]

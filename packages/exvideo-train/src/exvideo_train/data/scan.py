@@ -1,6 +1,6 @@
 """Video files, each decoded and hashed by one process and then remembered: the next start of a run reads none of them.
 
-files.json in the cache folder: {"format_version": 2, "files": {path: {"size", "mtime_ns", "file": fields of
+files.json in the cache folder: {"format_version": 3, "files": {path: {"size", "mtime_ns", "file": fields of
 `VideoFile`}}}. It is a shortcut and no more: without it, or with a damaged one, the files are read again.
 """
 
@@ -20,7 +20,7 @@ from exvideo_train.data.second_try import try_twice
 from exvideo_train.data.sharing import Sharing
 
 MEMORY = "files.json"
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 # A file that was written to so lately may be again without a later time: some filesystems count whole seconds.
 _SETTLED_SECONDS = 2.0
 
@@ -40,6 +40,7 @@ class VideoFile:
         as_stored: False if its frames are turned, stretched, mapped or made whole before they are used.
         damaged: places of frames that cannot be decoded.
         notes: what is unusual about it, a few words each.
+        times: of its frames, in seconds; none where they are shown at a steady rate.
     """
 
     sha256: str
@@ -48,6 +49,7 @@ class VideoFile:
     as_stored: bool = True
     damaged: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    times: tuple[float, ...] = ()
 
     @property
     def content(self) -> str:
@@ -101,7 +103,7 @@ def _read(path: Path, size: int, mtime_ns: int) -> _Remembered:
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     info = found.info
-    shown = VideoFile(digest, info.num_frames, info.fps, found.as_stored, found.damaged, found.notes)
+    shown = VideoFile(digest, info.num_frames, info.fps, found.as_stored, found.damaged, found.notes, found.times)
     return _Remembered(size, mtime_ns, shown)
 
 
@@ -119,7 +121,7 @@ def _read_memory(path: Path) -> dict[str, _Remembered]:
 
 
 def _file_of(values: dict[str, Any]) -> VideoFile:
-    return VideoFile(**values | {"damaged": tuple(values["damaged"]), "notes": tuple(values["notes"])})
+    return VideoFile(**values | {name: tuple(values[name]) for name in ("damaged", "notes", "times")})
 
 
 def _remember(path: Path, memory: Mapping[str, _Remembered], fresh: Mapping[str, _Remembered]) -> None:

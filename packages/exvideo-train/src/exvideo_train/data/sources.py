@@ -91,7 +91,7 @@ def check_contents(files: Mapping[Path, VideoFile], trained_on: Sequence[Clip], 
         UserError: a clip that is held out has a frame of one that is trained on, in a file of the same bytes.
     """
     training, others = (
-        _by_key((files[clip.path].sha256, (clip.start, clip.start + clip.num_frames)) for clip in clips)
+        _by_key((files[clip.path].sha256, (clip.places[0], clip.places[-1] + 1)) for clip in clips)
         for clips in (trained_on, held_out)
     )
     shared = {digest for digest, spans in others.items() if _overlap(training[digest], spans)}

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from exvideo_infer import read_clip, write_video
+from exvideo_infer import iter_frames_at, write_video
 
 from exvideo_train.atomic import write_json
 from exvideo_train.data import Data
@@ -31,6 +31,5 @@ def write_real(folder: Path, clips: Mapping[str, Clip], data: Data, size: tuple[
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, clip in clips.items():
-        frames = read_clip(clip.path, clip.start, clip.num_frames, size)
-        write_video(folder / f"{name}.mp4", frames.permute(0, 2, 3, 1), clip.fps)
+        write_video(folder / f"{name}.mp4", iter_frames_at(clip.path, clip.places, size), clip.fps)
     write_json(note, key)

@@ -117,7 +117,7 @@ def _starts(section: SamplesSection, base: Base, data: Data, size: tuple[int, in
 
 
 def _of_clip(clip: Clip, caption: str, section: SamplesSection, data: Data, size: tuple[int, int]) -> _Start:
-    frame = read_clip(clip.path, clip.start, 1, size).float() / 127.5 - 1
+    frame = read_clip(clip.path, clip.places[0], 1, size).float() / 127.5 - 1
     motion = _motion([clip], data) if section.motion_bucket_id is None else section.motion_bucket_id
     label = clip.path.stem + (f"@{clip.start}" if clip.start else "")
     return _Start(f"{label} {caption}".strip(), frame, caption, section.fps or clip.fps, motion)

@@ -8,13 +8,13 @@ import pytest
 import torch
 from exvideo_infer import Base, Conditions, iter_frames_at, load_base, read_clip
 from exvideo_train.config import load_config
-from exvideo_train.data import encode_data, file_pass
+from exvideo_train.data import encode_data, video_encoder
 from exvideo_train.data.dataset import Clip
-from exvideo_train.data.file_pass import encode_file
 from exvideo_train.data.frame_latents import AT_ONCE
 from exvideo_train.data.latent_cache import EncodedClip, LatentCache
 from exvideo_train.data.motion import motion_bucket, motion_score
 from exvideo_train.data.sharing import Alone
+from exvideo_train.data.video_encoder import VideoEncoder
 
 MakeConfig = Callable[..., Path]
 FRAMES = 150  # of three blocks
@@ -54,7 +54,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             places.append(place)
             yield frame
 
-    monkeypatch.setattr(file_pass, "iter_frames_at", iter_counted)
+    monkeypatch.setattr(video_encoder, "iter_frames_at", iter_counted)
     return places
 
 
@@ -74,7 +74,7 @@ def clips_of(film: Path, stride: int, num_frames: int = 24) -> list[Clip]:
 
 def encode(folder: Path, clips: list[Clip], base: Any, **options: Any) -> list[EncodedClip]:
     cache = LatentCache(folder, (32, 32), base)
-    assert encode_file(cache.file_of(clips[0]), clips, base, (32, 32), **options) == {}
+    assert VideoEncoder(cache, base, {}, **options).encode(clips) == {}
     return [cache.read(clip) for clip in clips]
 
 
@@ -124,7 +124,7 @@ def test_a_reading_that_is_killed_goes_on_from_the_last_block(
     whole = encode(tmp_path / "whole", clips, base)
     counted, pictures = Counted(base), 0
 
-    def kill(done: int) -> None:
+    def kill(done: int, total: int) -> None:
         nonlocal pictures
         pictures += 1
         if pictures == after:
