@@ -34,7 +34,8 @@ def finish_card(text: str, config: TrainConfig, data: Data, processes: int, step
     rows = {
         "clips": f"{len(data.training)} of {config.extension.num_frames} frames, from {_videos(data.training)} videos",
         "held-out clips": f"{len(data.held_out)}, from {_videos(data.held_out)} videos",
-        "steps": f"{step}, of {section.batch_size} clips each, on {processes} processes in {config.engine.precision}",
+        "steps": f"{step}, of {section.batch_size} clips each, in {config.engine.precision}",
+        "processes": str(processes),
         **_losses(config.output / "validation"),
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from exvideo_infer import iter_frames
+from exvideo_infer import iter_frames, probe
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,9 +63,10 @@ def _thumbnails(file: Path) -> Thumbnails:
     """Frames of a clip, evenly from the first to the last."""
     from PIL import Image
 
-    frames = list(iter_frames(file))
-    numbers = np.unique(np.linspace(0, len(frames) - 1, COLUMNS).round().astype(int)).tolist()
-    pictures = [Image.fromarray(np.asarray(frames[number])) for number in numbers]
+    numbers = np.unique(np.linspace(0, probe(file).num_frames - 1, COLUMNS).round().astype(int)).tolist()
+    wanted = set(numbers)
+    frames = (frame for number, frame in enumerate(iter_frames(file)) if number in wanted)
+    pictures = [Image.fromarray(np.asarray(frame)) for frame in frames]
     scale = HEIGHT / pictures[0].height
     size = (max(1, round(scale * pictures[0].width)), HEIGHT)
     method = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
