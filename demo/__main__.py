@@ -1,10 +1,11 @@
 """python -m demo [--videos DIR] [--output out/demo]"""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from demo.environment import set_environment
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,12 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, default=Path("out/demo"), metavar="DIR", help="default: %(default)s")
     options = parser.parse_args(arguments)
-    for library in ("DIFFUSERS_VERBOSITY", "TRANSFORMERS_VERBOSITY"):  # read when they are imported
-        os.environ.setdefault(library, "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    # By default OpenMP's threads wait for each other in a busy loop, for milliseconds: where another program has one of
-    # the two cores, that makes small operations ten times slower. Read when torch is imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    set_environment()
 
     from demo.run import run_demo
     from tiny_world.programs import ProgramError

@@ -31,15 +31,15 @@ ARCHITECTURE: dict[str, Any] = {
 VAE = Schedule(
     steps=500, batch_size=16, learning_rate=2e-3, warmup_steps=20, ema_decay=0.98, checkpoint_every=500, log_every=100
 )
-# Patches first, which are cheap and varied; then fewer, but whole frames, as the VAE is used.
-PATCH, WHOLE_FROM, WHOLE_BATCH = 32, 300, 4
+# Patches first, which are cheap and varied; from this share of the steps on fewer, but whole frames, as it is used.
+PATCH, WHOLE_FROM, WHOLE_BATCH = 32, 0.6, 4
 UNET = Schedule(
     steps=445, batch_size=PARTS, learning_rate=3e-3, warmup_steps=20, ema_decay=0.98, checkpoint_every=445, log_every=75
 )
 WINDOW_STRIDE = 4  # frames from the start of a window to that of the next
 
 
-def train_vae(vae: Any, clips: Sequence[Path], folder: Path) -> None:
+def train_vae(vae: Any, clips: Sequence[Path], folder: Path, schedule: Schedule) -> None:
     """Trains an untrained VAE in place; its temporal layers stay the identity."""
     frames = torch.cat([read_clip(path) for path in clips])
 
@@ -47,12 +47,12 @@ def train_vae(vae: Any, clips: Sequence[Path], folder: Path) -> None:
         return frames[random.integers(len(frames), size=number)].float() / 127.5 - 1
 
     def pictures(step: int, part: int, parts: int, random: np.random.Generator) -> Pictures:
-        whole = step >= WHOLE_FROM
-        chosen = draw(random, (WHOLE_BATCH if whole else VAE.batch_size) // parts)
+        whole = step >= WHOLE_FROM * schedule.steps
+        chosen = draw(random, (WHOLE_BATCH if whole else schedule.batch_size) // parts)
         return Pictures(chosen if whole else patches(chosen, random), weight=torch.ones(len(chosen), 1, 1, 1))
 
     start_as_image_vae(vae)
-    train_on_pictures(vae, pictures, VAE, folder, SEED)
+    train_on_pictures(vae, pictures, schedule, folder, SEED)
     set_scaling_factor(vae, draw(np.random.default_rng(SEED), 128))
 
 
@@ -62,7 +62,7 @@ def patches(frames: Tensor, random: np.random.Generator) -> Tensor:
     return torch.stack([frame[:, y : y + PATCH, x : x + PATCH] for frame, (y, x) in zip(frames, places, strict=True)])
 
 
-def train_unet(components: Mapping[str, Any], clips: Sequence[Path], folder: Path) -> None:
+def train_unet(components: Mapping[str, Any], clips: Sequence[Path], folder: Path, schedule: Schedule) -> None:
     """Trains an untrained UNet in place, on windows of as many frames as it is made for."""
     pool = encode_windows(components, clips)
 
@@ -72,7 +72,7 @@ def train_unet(components: Mapping[str, Any], clips: Sequence[Path], folder: Pat
         return Windows(pool.latents[chosen], Conditions(**each))
 
     silence_residual_branches(components["unet"])
-    train_on_windows(components["unet"], windows, UNET, folder, SEED)
+    train_on_windows(components["unet"], windows, schedule, folder, SEED)
 
 
 def encode_windows(components: Mapping[str, Any], clips: Sequence[Path]) -> Windows:

@@ -27,6 +27,11 @@ def prepare(stages: Stages, videos: Sequence[Path], output: Path) -> Job:
         footage = cut_footage(videos, output / "footage")
         report_footage(footage)
     train_the_base(stages, footage, output)
+    return job_of(footage, output, Path(__file__).with_name("post_tune.yaml"))
+
+
+def job_of(footage: Footage, output: Path, recipe: Path) -> Job:
+    """The job of extending `output/base` on clips in `output/footage`, by a recipe."""
     motion = usual_motion(footage.train)
 
     def arguments_of(clip: Path) -> dict[str, Any]:
@@ -44,7 +49,7 @@ def prepare(stages: Stages, videos: Sequence[Path], output: Path) -> Job:
 
     return Job(
         base=str(output / "base"),
-        recipe=Path(__file__).with_name("post_tune.yaml"),
+        recipe=recipe,
         train=output / "footage" / "train",
         held_out=output / "footage" / "held_out",
         arguments_of=arguments_of,
@@ -62,9 +67,9 @@ def train_the_base(stages: Stages, footage: Footage, output: Path) -> None:
     """Trains VAE and UNet of a small base and saves it as `output/base`."""
     components, runs = build_components(base.SEED, **base.ARCHITECTURE), output / "base_runs"
     with stages.stage("Base, image part: a small VAE from random weights", 70):
-        base.train_vae(components["vae"], footage.train, runs / "vae")
+        base.train_vae(components["vae"], footage.train, runs / "vae", base.VAE)
     with stages.stage("Base, video part: a small UNet at 8 frames from random weights", 140):
-        base.train_unet(components, footage.train, runs / "unet")
+        base.train_unet(components, footage.train, runs / "unet", base.UNET)
         save(components, output / "base")
 
 

@@ -59,13 +59,11 @@ def test_windows_begin_at_every_fourth_frame_under_the_conditions_of_a_sampler(
 
 
 def test_both_networks_are_trained_and_the_vae_stays_one_of_single_frames(
-    clip: Path, components: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: Path, components: dict[str, Any], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(base, "WHOLE_FROM", 2)
-    monkeypatch.setattr(base, "VAE", replace(base.VAE, steps=3, batch_size=4, log_every=1))
-    monkeypatch.setattr(base, "UNET", replace(base.UNET, steps=2, log_every=1))
-    base.train_vae(components["vae"], [clip], tmp_path / "vae")
-    base.train_unet(components, [clip], tmp_path / "unet")
+    vae_schedule = replace(base.VAE, steps=3, batch_size=4, log_every=1)  # the last step is of whole frames
+    base.train_vae(components["vae"], [clip], tmp_path / "vae", vae_schedule)
+    base.train_unet(components, [clip], tmp_path / "unet", replace(base.UNET, steps=2, log_every=1))
     for run, steps in (("vae", 3), ("unet", 2)):
         assert len((tmp_path / run / "losses.jsonl").read_text().splitlines()) == steps
 

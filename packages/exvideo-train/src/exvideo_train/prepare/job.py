@@ -84,11 +84,11 @@ def prepare(job: Job) -> str:
         listed = None if job.captions is None else read_captions(job.captions, analyses, scenes)
         stretches = _stretches(scenes, job.rules, listed)
         cut = _cut(job, analyses, stretches, bar) if job.cut else None
+        write_json(job.output / SCENES, _described(scenes, analyses, unread))
+        manifest = write_manifest(job.output, stretches, cut)
+        if cut is not None:
+            remove_others(job.output, cut)
         _draw(job, analyses, scenes, stretches, bar)
-    write_json(job.output / SCENES, _described(scenes, analyses, unread))
-    manifest = write_manifest(job.output, stretches, cut)
-    if cut is not None:
-        remove_others(job.output, cut)
     return "\n".join(_told(job, analyses, scenes, stretches, listed, unread, manifest))
 
 
