@@ -30,7 +30,7 @@ def difference_of_state(config: TrainConfig) -> dict[str, tuple[int, int]]:
     """Parts of the state of which other bytes are predicted than a real engine holds before its first update."""
     processes, model = Processes(config.distributed), PlannedModel(config)
     config = model.config
-    predicted = state_bytes(model.shapes(config), config, processes.count)
+    predicted = state_bytes(model.shapes(config), config, processes.count, processes.rank)
     batch, network = model.batch(config), model.base.network
     extension, _ = mount(network, config)
     free_originals(extension, network, processes.device)

@@ -95,7 +95,7 @@ def make_plan(config: TrainConfig, question: Question) -> Plan:
         room,
         memory,
         shapes.num_trained,
-        shapes.frozen,
+        sum(shapes.frozen),
         footage,
         4 * (len(STATE_KINDS) + len(EXPORTS)) * shapes.num_trained,
         min(kept, 1 + optimizer.steps // config.checkpoint.every),

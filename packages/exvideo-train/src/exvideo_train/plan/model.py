@@ -1,6 +1,5 @@
 """The model of a plan: the base, extended, and a batch of the shapes that training will have."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,8 @@ from exvideo_train.mounting import checkpoint_activations, trained_parameters, u
 from exvideo_train.plan.activations import peak_of_a_pass, stretched
 from exvideo_train.plan.state import Shapes
 from exvideo_train.step import Batch
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,17 @@ class PlannedModel:
         config: the run.
         device: "cpu", or "meta" for any other, as `peak_of_a_pass` takes it.
         draw_weights: True for a network that will be run.
+        base: in place of the one that the configuration names.
 
     Raises:
         UserError, BaseModelError: as training would, before it encodes.
     """
 
-    def __init__(self, config: TrainConfig, device: str = "cpu", *, draw_weights: bool = False) -> None:
+    def __init__(
+        self, config: TrainConfig, device: str = "cpu", *, draw_weights: bool = False, base: Base | None = None
+    ) -> None:
         self.device = device
-        self.base: Base = open_base(config, draw_weights=draw_weights)
+        self.base: Base = base or open_base(config, draw_weights=draw_weights)
         self.config = completed(config, self.base)
         self.task = task_of(config, self.base)
         self._peaks: dict[tuple[Any, ...], int] = {}
@@ -72,7 +76,7 @@ class PlannedModel:
             return Shapes(
                 {name: parameter.shape for name, parameter in trained.items()},
                 set() if whole else undecayed_of(trained, extension),
-                sum(parameter.numel() for parameter in network.parameters()) - _numel(trained.values()),
+                tuple(p.numel() for name, p in network.named_parameters() if name not in trained),
                 sum(buffer.nbytes for buffer in network.buffers()),
                 tuple(
                     layer.weight.shape
@@ -102,7 +106,7 @@ class PlannedModel:
         try:
             trained = set(trained_parameters(extension, network, config, self.context_tokens))
             checkpoint_activations(network, extension, config)
-            dtype = torch.bfloat16 if config.engine.precision == "bf16" else torch.float32
+            dtype = DTYPES[config.engine.precision]
             return peak_of_a_pass(network, trained, self.task, self.batch(config), dtype, self.device)
         finally:
             network.disable_gradient_checkpointing()
@@ -114,7 +118,3 @@ class PlannedModel:
         encoded = self.encoded
         conditions = self.base.conditions({"latents": encoded.latents, **encoded.rest}, fps=8.0, motion_bucket_id=0.0)
         return conditions.tokens.shape[1]
-
-
-def _numel(parameters: Sequence[torch.Tensor] | Any) -> int:
-    return sum(parameter.numel() for parameter in parameters)

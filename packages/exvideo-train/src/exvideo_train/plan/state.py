@@ -22,14 +22,14 @@ class Shapes:
     Args:
         trained: shapes of the trained parameters, by name.
         undecayed: names of those that are a group of their own, without weight decay.
-        frozen: count of the network's other parameters.
+        frozen: counts of the network's other parameters.
         buffers: bytes of its buffers.
         linear: shapes of the frozen weights of linear layers.
     """
 
     trained: Mapping[str, Size]
     undecayed: Collection[str]
-    frozen: int
+    frozen: tuple[int, ...]
     buffers: int
     linear: tuple[Size, ...] = ()
 
@@ -45,13 +45,14 @@ class Shapes:
         return [group for group in (decayed, undecayed) if group]
 
 
-def state_bytes(shapes: Shapes, config: TrainConfig, processes: int) -> dict[str, int]:
-    """Bytes in each process, by part.
+def state_bytes(shapes: Shapes, config: TrainConfig, processes: int, rank: int = 0) -> dict[str, int]:
+    """Bytes in a process, by part.
 
     Args:
         shapes: of the network.
         config: precision, ZeRO stage, optimizer.
         processes: that share the state.
+        rank: of the process: gradients of tensors across a border between two shards are kept by both.
 
     Returns:
         `weights` that the model runs on; `masters` in fp32, `moments` of AdamW, `ema`; `gradients` when the last
@@ -59,20 +60,21 @@ def state_bytes(shapes: Shapes, config: TrainConfig, processes: int) -> dict[str
         weights that ZeRO 3 may hold whole at once; `update`, temporary tensors of the optimizer. A part that there is
         not is 0.
     """
-    stage, width = config.engine.zero_stage, 2 if config.engine.precision == "bf16" else FP32
+    stage, width = config.engine.zero_stage, FP32 if config.engine.precision == "fp32" else 2
     trained, shards = shapes.num_trained, _group_shards(shapes, stage, processes)
     shard = sum(shards)
     padded = shard * processes if stage in (1, 2) else trained
     own_masters = stage > 0 or width < FP32 or config.engine.offload_optimizer  # else the weights are the masters
     parts = dict.fromkeys(PARTS, 0)
-    parts["weights"] = shapes.buffers + width * (shapes.frozen + padded) - _saved_by_few_bits(shapes, config, width)
+    parts["weights"] = shapes.buffers + width * (sum(shapes.frozen) + padded)
+    parts["weights"] -= _saved_by_few_bits(shapes, config, width)
     parts["masters"] = FP32 * shard if own_masters else 0
     parts["moments"] = sum(moment_bytes(config.optimizer.kind, count) for count in _tensors(shapes, stage, shards))
     parts["ema"] = FP32 * shard
-    parts["gradients"] = FP32 * (shard if stage > 1 else trained if stage == 0 else padded)
+    parts["gradients"] = FP32 * _gradients(shapes, config, processes, rank)
     if stage == 3:
-        parts["weights"] = shapes.buffers + width * (ceil(shapes.frozen / processes) + shard)
-        parts["gathered"] = width * min(shapes.frozen + trained, _most_gathered(config))
+        parts["weights"] = shapes.buffers + width * (sum(ceil(count / processes) for count in shapes.frozen) + shard)
+        parts["gathered"] = width * min(sum(shapes.frozen) + trained, _most_gathered(config))
     if stage and processes > 1:
         bucket = config.deepspeed.zero_optimization.get("reduce_bucket_size", BUCKET)
         parts["reduce_bucket"] = FP32 * min(bucket, trained)
@@ -88,6 +90,26 @@ OFFLOADED = ("masters", "moments", "ema", "update")  # in main memory under `eng
 def _tensors(shapes: Shapes, stage: int, shards: list[int]) -> list[int]:
     """Numbers of each tensor that the optimizer works on."""
     return [shape.numel() for shape in shapes.trained.values()] if stage == 0 else shards
+
+
+def _gradients(shapes: Shapes, config: TrainConfig, processes: int, rank: int) -> int:
+    """Numbers of the gradients that a process keeps until the update."""
+    stage = config.engine.zero_stage
+    if stage == 0:
+        return shapes.num_trained
+    shards = _group_shards(shapes, stage, processes)
+    if stage == 3 or (stage == 2 and config.engine.precision == "bf16"):
+        return sum(shards)
+    if stage == 1 and config.engine.precision == "bf16":  # DeepSpeed's own optimizer for it: one buffer of all
+        return sum(shards) * processes
+    kept = 0
+    for group, shard in zip(shapes.groups(), shards, strict=True):
+        first, last, place = rank * shard, (rank + 1) * shard, 0
+        for count in group:
+            kept += count if place < last and place + count > first else 0
+            place += count
+        kept += max(0, last - max(first, place))  # padding
+    return kept
 
 
 def _saved_by_few_bits(shapes: Shapes, config: TrainConfig, width: int) -> int:
