@@ -191,6 +191,6 @@ def test_clips_of_the_layout_of_before_are_told_and_encoded_anew(
     data = encode_data(config, load_base(tiny_base_dir), Alone(), lambda done, total: None)
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"2 files in {config.cache} are of the layout that kept each clip for itself, which is read no more: their "
-        "clips are encoded anew, and the files may be removed."
+        "clips are encoded anew. --prune removes the files."
     )
     assert all(data.cache.read(clip).latents.abs().max() > 0 for clip in data.training)
