@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ import torch
 import yaml
 from exvideo_blocks import ExtensionConfig, extend, read_safetensors
 from exvideo_blocks.families import svd
-from exvideo_infer import load_base
+from exvideo_infer import iter_frames_at, load_base
 from exvideo_infer.video_file import write_video
 from exvideo_train.config import load_config
-from exvideo_train.data import find_all_clips
+from exvideo_train.data import find_all_clips, video_encoder
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.data.video_encoder import VideoEncoder
 from exvideo_train.ema import ema_decay
@@ -50,6 +50,20 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip_writer() -> Callable[..., Path]:
     """`write_clip`."""
     return write_clip
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The places of all frames that are decoded from here on."""
+    places: list[int] = []
+
+    def iter_counted(path: Path, wanted: Sequence[int], *rest: Any) -> Iterator[Any]:
+        for place, frame in zip(wanted, iter_frames_at(path, wanted, *rest), strict=True):
+            places.append(place)
+            yield frame
+
+    monkeypatch.setattr(video_encoder, "iter_frames_at", iter_counted)
+    return places
 
 
 @pytest.fixture(scope="session")

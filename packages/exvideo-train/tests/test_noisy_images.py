@@ -1,6 +1,6 @@
 """First frames with noise, encoded beforehand."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from math import log
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_infer import Base, iter_frames_at, load_base
+from exvideo_infer import Base, load_base
 from exvideo_train.bases import completed
 from exvideo_train.config import NoiseAugmentationSection, load_config
-from exvideo_train.data import Data, video_encoder
+from exvideo_train.data import Data
 from exvideo_train.data.cache_bytes import cache_bytes
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.encoded_file import EncodedFile
@@ -35,20 +35,6 @@ def film(clip_writer: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def base(tiny_base_dir: Path) -> Base:
     return load_base(tiny_base_dir)
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The places of all frames that are decoded from here on."""
-    places: list[int] = []
-
-    def iter_counted(path: Path, wanted: Sequence[int], *rest: Any) -> Iterator[Any]:
-        for place, frame in zip(wanted, iter_frames_at(path, wanted, *rest), strict=True):
-            places.append(place)
-            yield frame
-
-    monkeypatch.setattr(video_encoder, "iter_frames_at", iter_counted)
-    return places
 
 
 def clips_of(film: Path) -> list[Clip]:

@@ -106,8 +106,9 @@ def test_a_tensor_counts_as_long_as_something_holds_it() -> None:
     assert (live.now, live.peak) == (0, 4400)
 
 
-def test_a_probe_agrees_with_the_plan(make_config: MakeConfig) -> None:
-    settings = {"precision": "fp32", "zero_stage": 0, "gradient_checkpointing": "all"}
+@pytest.mark.parametrize("stage", [0, 2])
+def test_a_probe_agrees_with_the_plan(make_config: MakeConfig, stage: int) -> None:
+    settings = {"precision": "fp32", "zero_stage": stage, "gradient_checkpointing": "all"}
     model = PlannedModel(load_config(make_config(engine=settings, **{"optimizer.batch_size": 1})))
     planned = memory_of(model, model.config, 1)
     measured = probe(model, model.config)
@@ -144,14 +145,36 @@ def test_a_dry_run_tells_all_and_trains_nothing(
     assert plan["data"][0]["clips"] == 9
     assert plan["memory"]["peak"] > plan["memory"]["parts"]["weights"] > 0
     assert plan["time"]["steps"] == 4
-    assert plan["disk"]["checkpoint"] == 24 * plan["parameters"]["trained"]
     assert not (tmp_path / "run" / "checkpoints").exists()
+    assert main([*command, "--probe"]) == 0
+    assert " s each: " in capsys.readouterr().out
     assert main([*command, "--memory-gib", "0.02"]) == 3
     said = capsys.readouterr().out
     assert "DOES NOT FIT" in said
     assert "It fits with:\n" in said or "No change of settings makes it fit" in said
     assert main([*command, "--processes", "3"]) == 2
     assert "cannot be spread over 3 processes" in capsys.readouterr().err
+
+
+def test_the_room_of_a_checkpoint_and_of_the_cache_is_predicted(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_config(**{"noise_augmentation.variants": 2})
+    assert main(["--config", str(path), "--dry-run", "--json"]) == 0
+    disk = json.loads(capsys.readouterr().out)["disk"]
+    assert main(["--config", str(path)]) == 0
+    written = (tmp_path / "run" / "checkpoints" / "step-00000004").glob("*.safetensors")
+    assert sum(file.stat().st_size for file in written) == pytest.approx(disk["checkpoint"], rel=0.03)
+    cached = (tmp_path / "run" / "latents").rglob("*.safetensors")
+    # The clips are so small that the headers of their files weigh.
+    assert sum(file.stat().st_size for file in cached) == pytest.approx(disk["cache"], rel=0.3)
+
+
+def test_a_probe_is_of_the_processes_that_are_there(
+    make_config: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--config", str(make_config()), "--dry-run", "--probe", "--processes", "2"]) == 2
+    assert "--probe measures the processes that are started, 1 here" in capsys.readouterr().err
 
 
 @pytest.mark.long

@@ -1,14 +1,14 @@
 """Each frame that some clip lacks is decoded once and encoded once, at any stride, over kills and new captions."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
-from exvideo_infer import Base, Conditions, iter_frames_at, load_base, read_clip
+from exvideo_infer import Base, Conditions, load_base, read_clip
 from exvideo_train.config import load_config
-from exvideo_train.data import encode_data, video_encoder
+from exvideo_train.data import encode_data
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.frame_latents import AT_ONCE
 from exvideo_train.data.latent_cache import EncodedClip, LatentCache
@@ -42,20 +42,6 @@ class Counted:
 
 class Killed(BaseException):
     pass
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The places of all frames that are decoded from here on."""
-    places: list[int] = []
-
-    def iter_counted(path: Path, wanted: Sequence[int], *rest: Any) -> Iterator[Any]:
-        for place, frame in zip(wanted, iter_frames_at(path, wanted, *rest), strict=True):
-            places.append(place)
-            yield frame
-
-    monkeypatch.setattr(video_encoder, "iter_frames_at", iter_counted)
-    return places
 
 
 @pytest.fixture(scope="module")

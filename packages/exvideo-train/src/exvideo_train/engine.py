@@ -124,7 +124,7 @@ class Engine:
         return self._backend.flat_state()
 
     def gradients_held(self) -> list[Tensor]:
-        """The gradients that are in this process's memory after the last `backward` of a step."""
+        """The gradients that are in this process's memory: all of a shard after the last `backward` of a step."""
         return self._backend.gradients()
 
     def update(self, norm: float) -> bool:

@@ -70,7 +70,7 @@ class Zero:
         self._engine.step()
 
     def gradients(self) -> list[Tensor]:
-        """The gradients of this process's shard, averaged over the processes; to be read after the last `backward`."""
+        """The gradients of this process's shard, averaged over the processes; none after an update."""
         optimizer = self._engine.optimizer
         if self._offloads:
             if torch.cuda.is_available():
@@ -80,7 +80,7 @@ class Zero:
             return list(optimizer.fp32_groups_gradient_flat_partition)
         found: list[Tensor] = []
         for group in optimizer.averaged_gradients.values():
-            found += [gradient for gradient in group if gradient is not None]
+            found += [gradient for gradient in group or [] if gradient is not None]
         return found
 
     def update(self, norm: float) -> bool:

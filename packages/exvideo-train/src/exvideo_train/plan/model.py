@@ -83,6 +83,7 @@ class PlannedModel:
                     for layer in network.modules()
                     if isinstance(layer, nn.Linear) and not layer.weight.requires_grad
                 ),
+                sum(parameter.numel() for parameter in extension.named_parameters().values()),
             )
         finally:
             restore(self.base.network)

@@ -26,9 +26,10 @@ class Plan:
     checkpoints: int
     cache: int
     free: dict[str, int]
+    one_disk: bool
     steps_done: int
-    probe: Probe | None
     seconds_per_step: float | None
+    probe: Probe | None = None
     changes: list[tuple[str, str]] | None = field(default_factory=list)
 
     @property
@@ -39,11 +40,9 @@ class Plan:
     @property
     def disk_fits(self) -> bool:
         """True if checkpoints and cache have room, on one disk or on two."""
-        needed = {str(self.config.output): self.checkpoint_bytes * self.checkpoints}
-        needed[str(self.config.cache)] = self.cache
-        if len(set(self.free.values())) == 1:  # one disk
-            return sum(needed.values()) <= next(iter(self.free.values()))
-        return all(size <= self.free[place] for place, size in needed.items())
+        kept = self.checkpoint_bytes * self.checkpoints
+        output, cache = self.free[str(self.config.output)], self.free[str(self.config.cache)]
+        return kept + self.cache <= output if self.one_disk else kept <= output and self.cache <= cache
 
     @property
     def fits(self) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -48,26 +49,21 @@ def probe(model: PlannedModel, config: TrainConfig) -> Probe:
     parameters = trained_parameters(extension, network, config, model.context_tokens)
     engine, _, _ = start_engine(network, extension, parameters, config, processes, Display(False))
     batch = model.batch(config).to(processes.device)
-    seconds, held, peak = [], {}, 0
+    seconds = []
     for number in range(STEPS):
         started = time.perf_counter()
-        live = LiveBytes()
+        before, live = held_bytes(engine, network), LiveBytes()
         live.ignore([*network.parameters(), *network.buffers(), *engine.gradients_held()])
         # On a GPU the allocator counts; counting here would slow the steps that are timed.
         counting = number == STEPS - 1 and processes.device.type == "cpu"
-        if counting:
-            live.__enter__()
-        with engine.attention():
+        with engine.attention(), live if counting else nullcontext():
             for turn in range(engine.micro_batches):
                 engine.backward(model.task.loss(engine, batch, engine.dtype).mean(), turn)
-        if counting:
-            live.__exit__(None, None, None)
-        held = held_bytes(engine, network)
+        held, peak = held_bytes(engine, network), live.peak + sum(before.values())
         engine.update(max(engine.gradient_square(), 0.0) ** 0.5)
         engine.update_ema(0.9)
         if number > 0 and not counting:
             seconds.append(time.perf_counter() - started)
-        peak = live.peak + sum(held.values())
     if processes.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(processes.device)
     engine.close()

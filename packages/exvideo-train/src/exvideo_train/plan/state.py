@@ -7,6 +7,7 @@ from math import ceil
 from torch import Size
 
 from exvideo_train.adamw import moment_bytes
+from exvideo_train.checkpoints.writer import EXPORTS
 from exvideo_train.config import TrainConfig
 from exvideo_train.quantized_base import NF4_BLOCK
 from exvideo_train.zero import BUCKET
@@ -25,13 +26,15 @@ class Shapes:
         frozen: counts of the network's other parameters.
         buffers: bytes of its buffers.
         linear: shapes of the frozen weights of linear layers.
+        adapted: count of the numbers in an extension's file.
     """
 
     trained: Mapping[str, Size]
     undecayed: Collection[str]
     frozen: tuple[int, ...]
     buffers: int
-    linear: tuple[Size, ...] = ()
+    linear: tuple[Size, ...]
+    adapted: int
 
     @property
     def num_trained(self) -> int:
@@ -85,6 +88,15 @@ def state_bytes(shapes: Shapes, config: TrainConfig, processes: int, rank: int =
 
 PARTS = ("weights", "masters", "moments", "ema", "gradients", "reduce_bucket", "gathered", "update")
 OFFLOADED = ("masters", "moments", "ema", "update")  # in main memory under `engine.offload_optimizer`
+
+
+def checkpoint_bytes(shapes: Shapes, config: TrainConfig) -> int:
+    """Bytes of a checkpoint of all processes together, the headers of its files apart."""
+    state = sum(
+        2 * FP32 * shape.numel() + moment_bytes(config.optimizer.kind, shape.numel())
+        for shape in shapes.trained.values()
+    )
+    return state + len(EXPORTS) * FP32 * shapes.adapted
 
 
 def _tensors(shapes: Shapes, stage: int, shards: list[int]) -> list[int]:
