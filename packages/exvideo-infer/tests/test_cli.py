@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -177,3 +178,113 @@ def test_the_backend_of_attention_can_be_chosen(
     assert "--attention-backend: The backend triton cannot run temporal attention on cpu" in capsys.readouterr().err
     assert main([*arguments, "--attention-backend", "sdpa"]) == 2
     assert "--attention-backend sdpa is of an extension's attention: give --extension, too" in capsys.readouterr().err
+
+
+def test_numbers_that_no_clip_can_have_are_refused_as_they_are_parsed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option, rule in {
+        "--guidance-max=inf": "a number of at least 1",
+        "--fps=nan": "a number from 1 to 1000",
+        "--fps=1e9": "a number from 1 to 1000",
+        "--motion-bucket-id=1e9": "a number from 0 to 255",
+        "--seed=18446744073709551616": "a whole number from 0 to 18446744073709551615",
+    }.items():
+        name, value = option.split("=")
+        said = refuse(["--prompt", "a", "-o", str(tmp_path / "out.mp4"), option], capsys)
+        assert f"argument {name}: '{value}' is not {rule}" in said
+
+
+def test_seconds_are_a_length(
+    tiny_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.mp4"
+    assert main(command(tiny_base_dir, first_frame, out, "--seconds", 0.7, "--fps", 4)) == 0
+    assert probe(out).num_frames == 3
+    said = capsys.readouterr()
+    assert "24x16, 3 frames at 4 fps, num_inference_steps 2, min_guidance_scale 1" in said.err
+    assert "seed 0, from" in said.err
+    assert " s a step, peak memory " in said.out
+    both = command(tiny_base_dir, first_frame, out, "--seconds", 1, "--num-frames", 4)
+    assert "num_frames is 4 and seconds is 1: give one of them" in refuse(both, capsys)
+
+
+def test_ctrl_c_and_no_memory_have_exit_codes_and_a_sentence(
+    tiny_base_dir: Path,
+    first_frame: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out.mp4"
+    no_room = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried ..."
+    for error, code, sentence in [
+        (KeyboardInterrupt(), 130, "Interrupted"),
+        (torch.OutOfMemoryError("CUDA out of memory."), 3, "not enough memory"),
+        (RuntimeError(no_room), 3, "not enough memory"),
+        (MemoryError(), 3, "not enough memory"),
+    ]:
+
+        def fail(*_: object, error: BaseException = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(ExVideoPipeline, "__call__", fail)
+        assert main(command(tiny_base_dir, first_frame, out)) == code
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said.startswith("exvideo-generate: ")
+        assert sentence in said
+    assert not list(tmp_path.glob("*.mp4"))
+
+
+def write_list(folder: Path, *rows: dict[str, Any]) -> Path:
+    path = folder / "list.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_list_of_prompts_becomes_a_folder_of_clips(
+    text_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {"prompt": "a red circle"},
+        {"prompt": "a red circle", "seed": 1},
+        {"prompt": "a red circle", "seed": 0},
+        {"prompt": "moves left", "image": "first.png", "num_frames": 3},
+    ]
+    out = tmp_path / "clips"
+    arguments = ["--base", text_base_dir, "--prompts", write_list(tmp_path, *rows), "-o", out, "--num-frames", 2]
+    size = ["--height", 16, "--width", 24, "--steps", 1, "--device", "cpu"]
+    assert main([str(part) for part in (*arguments, *size)]) == 0
+    said = capsys.readouterr()
+    assert "Line 3 asks for clip" in said.err
+    assert "3 clips are in" in said.out
+    assert ": 3 were made here." in said.out
+    settings = [json.loads(path.read_text()) for path in out.glob("*.json")]
+    assert sorted((one["prompt"], one["seed"], one["num_frames"]) for one in settings) == [
+        ("a red circle", 0, 2),
+        ("a red circle", 1, 2),
+        ("moves left", 0, 3),
+    ]
+    assert len(list(out.glob("*.mp4"))) == 3
+    assert main([str(part) for part in (*arguments, *size)]) == 0
+    assert ": 0 were made here." in capsys.readouterr().out
+    assert main([str(part) for part in (*arguments, *size, "--dtype", "bfloat16")]) == 0
+    assert ": 3 were made here." in capsys.readouterr().out
+
+
+def test_bad_lists_are_refused_before_anything_is_made(
+    tiny_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = {"prompt": "a"}
+    out = tmp_path / "clips"
+
+    def arguments(*rows: dict[str, Any], base: Path = tmp_path / "absent") -> list[str]:
+        return ["--base", str(base), "--prompts", str(write_list(tmp_path, *rows)), "-o", str(out)]
+
+    assert "list.jsonl, line 2: steps is 0" in refuse(arguments(good, {"prompt": "a", "steps": 0}), capsys)
+    assert "no folder" in refuse(arguments(good), capsys)  # the list was read first
+    assert "line 1: There is no text-to-image model" in refuse(arguments(good, base=tiny_base_dir), capsys)
+    assert "--prompt stands beside --prompts" in refuse([*arguments(good), "--prompt", "b"], capsys)
+    assert not out.exists()
+    out.write_text("a file")
+    assert "is a file: give a folder" in refuse(arguments(good), capsys)

@@ -1,6 +1,6 @@
 """Clips by a family's own pipeline of diffusers, with an extension mounted on its network: AnimateDiff's."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,15 @@ def load_stock(base: str | Path, extension: str | Path | None, torch_dtype: torc
     return loaded
 
 
-def generate(base: AnimateDiffBase, request: TextRequest) -> Iterator[NDArray[np.uint8]]:
+def generate(
+    base: AnimateDiffBase, request: TextRequest, on_step: Callable[..., dict[str, Any]] | None = None
+) -> Iterator[NDArray[np.uint8]]:
     """Frames (height, width, 3), 0 to 255, of the clip that is asked for, on the pipeline's device.
+
+    Args:
+        base: extended or not.
+        request: the clip.
+        on_step: diffusers' `callback_on_step_end`.
 
     Raises:
         ValueError: as `TextRequest.filled`.
@@ -101,5 +108,6 @@ def generate(base: AnimateDiffBase, request: TextRequest) -> Iterator[NDArray[np
     arguments = request.filled(base)
     warn_of_unread_words(base.tokenizer, [request.prompt])
     generator = torch.Generator().manual_seed(request.seed)  # of the CPU: the same noise on every device
-    frames = base.pipeline(**arguments, generator=generator, output_type="pt").frames[0]
+    made = base.pipeline(**arguments, generator=generator, callback_on_step_end=on_step, output_type="pt")
+    frames = made.frames[0]
     return (to_uint8(frame.float()) for frame in frames)

@@ -1,0 +1,1 @@
+"""Clips that are asked for, made one after another: behind the command line, the server and the web page."""

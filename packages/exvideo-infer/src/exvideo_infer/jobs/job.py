@@ -1,0 +1,107 @@
+"""A clip that is asked for, and the clip that it is once a model has filled in what was left open."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from exvideo_infer.jobs.limits import RANGES
+
+NAME_LENGTH = 20  # hexadecimal digits, 80 bits: no two of any clips that are ever made share them
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip that is asked for. None leaves a value to the extension or the base.
+
+    Args:
+        prompt: to be seen; with an image only for a base that reads text.
+        image: file of the first frame; without it the frame is made from the prompt.
+        seed: of the noise.
+        num_frames, seconds: length, in one of them; `seconds` times the frame rate is rounded.
+        height, width: pixels.
+        steps: evaluations of the network.
+        fps: frames a second that the model is told and the file has.
+        guidance_min, guidance_max: guidance of the first and the last frame.
+        motion_bucket_id: 0 (still) to 255.
+
+    Raises:
+        ValueError: a value is not of its kind or out of its range (`RANGES`), both lengths are given, or neither prompt
+            nor image.
+    """
+
+    prompt: str | None = None
+    image: Path | None = None
+    seed: int = 0
+    num_frames: int | None = None
+    seconds: float | None = None
+    height: int | None = None
+    width: int | None = None
+    steps: int | None = None
+    fps: float | None = None
+    guidance_min: float | None = None
+    guidance_max: float | None = None
+    motion_bucket_id: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, accepted in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and value not in accepted:
+                raise ValueError(f"{name} is {value!r}: give {accepted}.")
+        if self.num_frames is not None and self.seconds is not None:
+            raise ValueError(f"num_frames is {self.num_frames} and seconds is {self.seconds:g}: give one of them.")
+        if self.prompt is None and self.image is None:
+            raise ValueError("Neither prompt nor image is given: say what to show, or give a first frame.")
+        if self.prompt is not None:
+            check_text("prompt", self.prompt)
+
+    def frames(self, default: int, fps: float) -> int:
+        """The number of frames: as given, or of the seconds at this rate, or the default."""
+        if self.seconds is not None:
+            return max(1, round(self.seconds * fps))
+        return default if self.num_frames is None else self.num_frames
+
+
+JOB_KEYS = tuple(field.name for field in fields(Job))
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A job as one model makes it.
+
+    Args:
+        job: what was asked for.
+        settings: all that decides the clip besides the model's weights, as JSON can write it, nothing left open.
+    """
+
+    job: Job
+    settings: Mapping[str, Any]
+
+    def name(self, model: str) -> str:
+        """The clip's name, a hash of all that decides it: the same for the same clip, on any machine.
+
+        Args:
+            model: hash of the model's weights and configurations.
+        """
+        decides = json.dumps({**self.settings, "model": model}, sort_keys=True)
+        return hashlib.sha256(decides.encode()).hexdigest()[:NAME_LENGTH]
+
+    def __str__(self) -> str:
+        """One line of the settings: "64x64, 8 frames at 8 fps, 12 steps, ..., seed 0"."""
+        said = {name: value for name, value in self.settings.items() if value is not None}
+        head = f"{said.pop('width')}x{said.pop('height')}, {said.pop('num_frames')} frames at {said.pop('fps'):g} fps"
+        seed = said.pop("seed")
+        numbers = (f"{name} {value:g}" for name, value in said.items() if isinstance(value, int | float))
+        return ", ".join((head, *numbers, f"seed {seed}"))
+
+
+def check_text(name: str, value: Any) -> None:
+    """Raises ValueError if a value is no text, or none that can be written to a file."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}: give text.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} has half of a character at {error.start}: give text that UTF-8 can write.") from error

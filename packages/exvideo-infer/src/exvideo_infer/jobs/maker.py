@@ -1,0 +1,146 @@
+"""One loaded model, which makes one clip at a time; that of Stable Video Diffusion."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from numpy.typing import NDArray
+
+from exvideo_infer.decode import decode_frames, to_uint8
+from exvideo_infer.first_frame import cover, picture_hash, read_image
+from exvideo_infer.jobs.job import Clip, Job
+from exvideo_infer.jobs.model import ModelChoice, model_hash
+from exvideo_infer.pipeline import ExVideoPipeline
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass
+class Watch:
+    """A clip in the making, as it is watched: times are noted here, and an exception of `on_step` ends it.
+
+    Args:
+        on_step: called after each step with the number of those done, of all, and the step's tensors.
+    """
+
+    on_step: Callable[[int, int, Mapping[str, torch.Tensor]], None] | None = None
+    step_times: list[float] = field(default_factory=list)
+
+    def step(self, num_steps: int, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Notes a step, for the maker."""
+        self.step_times.append(time.perf_counter())
+        if self.on_step is not None:
+            self.on_step(len(self.step_times), num_steps, tensors)
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Mean of the steps but the first, which other work comes before; None where there were not two."""
+        times = self.step_times
+        return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else None
+
+
+class Maker(Protocol):
+    """A loaded model that makes clips. `resolve` may be called from any thread; `frames` by one at a time.
+
+    Attributes:
+        pipeline: of diffusers or its like; has `device`, `dtype` and `to`.
+        model: hash of its weights and configurations.
+    """
+
+    @property
+    def pipeline(self) -> Any: ...
+    @property
+    def model(self) -> str: ...
+
+    def resolve(self, job: Job) -> Clip:
+        """Fills in what a job leaves open. Raises ValueError if this model cannot make it."""
+        ...
+
+    def frames(self, clip: Clip, watch: Watch) -> "Iterator[NDArray[np.uint8]]":
+        """Makes a clip: frames (height, width, 3), a few decoded at a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class PipelineMaker:
+    """Makes clips by an `ExVideoPipeline`.
+
+    Args:
+        pipeline: loaded, perhaps extended.
+    """
+
+    pipeline: ExVideoPipeline
+
+    @cached_property
+    def model(self) -> str:
+        """Hash of all parts, the text-to-image model's too."""
+        pipe = self.pipeline
+        names = ("unet", "vae", "image_encoder", "feature_extractor", "scheduler", "text_encoder", "tokenizer")
+        parts = {name: getattr(pipe, name) for name in names}
+        first_frames = getattr(pipe.text_to_image, "components", {})
+        return model_hash(parts | {f"text_to_image.{name}": part for name, part in first_frames.items()})
+
+    def resolve(self, job: Job) -> Clip:
+        """As `Maker.resolve`."""
+        pipe = self.pipeline
+        sampling = pipe.sampling_defaults.replace(
+            num_inference_steps=job.steps,
+            min_guidance_scale=job.guidance_min,
+            max_guidance_scale=job.guidance_max,
+            fps=job.fps,
+            motion_bucket_id=job.motion_bucket_id,
+        )
+        default_height, default_width = pipe.default_size()
+        height, width = job.height or default_height, job.width or default_width
+        num_frames = job.frames(pipe.default_num_frames, sampling.fps)
+        pipe.check_inputs(num_frames, height, width)
+        image = None if job.image is None else read_image(job.image)
+        pipe.check_conditions(job.prompt, image)
+        settings = {
+            "prompt": job.prompt,
+            "image": None if image is None else picture_hash(image),
+            "seed": job.seed,
+            "num_frames": num_frames,
+            "height": height,
+            "width": width,
+            "num_inference_steps": sampling.num_inference_steps,
+            "min_guidance_scale": sampling.min_guidance_scale,
+            "max_guidance_scale": sampling.max_guidance_scale,
+            "fps": sampling.fps,
+            "motion_bucket_id": sampling.motion_bucket_id,
+            "noise_aug_strength": sampling.noise_aug_strength,
+            "version": version("exvideo-infer"),
+        }
+        return Clip(job, settings)
+
+    def frames(self, clip: Clip, watch: Watch) -> "Iterator[NDArray[np.uint8]]":
+        """As `Maker.frames`."""
+        settings = {name: value for name, value in clip.settings.items() if name not in ("image", "seed", "version")}
+        steps, image = settings["num_inference_steps"], None
+        if clip.job.image is not None:
+            image = cover(read_image(clip.job.image), settings["height"], settings["width"])
+        latents = self.pipeline(
+            image=image,
+            **settings,
+            generator=torch.Generator().manual_seed(clip.job.seed),  # of the CPU: the same noise on every device
+            callback_on_step_end=lambda _pipe, _step, _timestep, tensors: watch.step(steps, tensors),
+            output_type="latent",
+            return_dict=False,
+        )
+        for frame in decode_frames(self.pipeline.vae, latents[0]):
+            yield to_uint8(frame)
+
+
+def load_pipeline_maker(choice: ModelChoice, dtype: torch.dtype) -> PipelineMaker:
+    """Loads a base of Stable Video Diffusion's shape and its extension. Raises ValueError if one cannot be had."""
+    pipeline = ExVideoPipeline.from_pretrained(choice.base, torch_dtype=dtype, text_to_image=choice.text_to_image)
+    if choice.extension is not None:
+        pipeline.load_extension(choice.extension)
+    pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
+    return PipelineMaker(pipeline)

@@ -1,0 +1,79 @@
+"""Makes the clips of a list into a folder: each once, whoever shares the folder, whenever a process is killed."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from exvideo_infer.jobs.claims import claim
+from exvideo_infer.jobs.job import Clip
+from exvideo_infer.jobs.maker import Maker, Watch
+from exvideo_infer.video_file import VideoInfo, write_video
+
+SUFFIX = ".mp4"
+_POLL_SECONDS = 0.5
+
+Made = Callable[[str, Clip, VideoInfo, Watch], None]
+
+
+def make_all(clips: Mapping[str, Clip], folder: Path, maker: Maker, on_made: Made) -> int:
+    """Makes the clips that are not in the folder, and waits for those that other processes are making.
+
+    The clip of a process that was killed is made here. A clip is `NAME.mp4`, there when it is whole and never written
+    again; beside it `NAME.json` has what decides it.
+
+    Args:
+        clips: by name, as `Clip.name` gives it.
+        folder: is there.
+        maker: of the model that the names are of.
+        on_made: called with name, clip, file and times of each that this process has made.
+
+    Returns:
+        The number of those.
+
+    Raises:
+        ValueError, RuntimeError: as the maker; what was made before stays.
+    """
+    pending, made = dict(clips), 0
+    while pending:
+        before = len(pending)
+        for name, clip in list(pending.items()):
+            if not is_whole(folder, name):
+                watch = Watch()
+                info = make(name, clip, folder, maker, watch)
+                if info is None:
+                    continue
+                on_made(name, clip, info, watch)
+                made += 1
+            del pending[name]
+        if len(pending) == before:
+            time.sleep(_POLL_SECONDS)
+    return made
+
+
+def make(name: str, clip: Clip, folder: Path, maker: Maker, watch: Watch) -> VideoInfo | None:
+    """Makes one clip, unless another process makes it now or has done so: None then."""
+    with claim(folder, name) as held:
+        if not held or is_whole(folder, name):
+            return None
+        for left in folder.glob(f".{name}.*.tmp"):  # by a process that was killed: nobody else has the claim
+            left.unlink(missing_ok=True)
+        _write_json(folder / f"{name}.json", clip.settings)
+        return write_video(clip_path(folder, name), maker.frames(clip, watch), clip.settings["fps"])
+
+
+def is_whole(folder: Path, name: str) -> bool:
+    """True if a clip is there: its file appears when it is whole."""
+    return clip_path(folder, name).exists()
+
+
+def clip_path(folder: Path, name: str) -> Path:
+    """The file of a clip."""
+    return folder / f"{name}{SUFFIX}"
+
+
+def _write_json(path: Path, values: Mapping[str, object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(temporary, path)

@@ -1,0 +1,83 @@
+"""Options that the commands share, checked as they are parsed."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from exvideo_infer.jobs.limits import RANGES
+from exvideo_infer.jobs.model import ModelChoice
+
+BAD_INPUT = 2  # exit code, argparse's own
+BACKENDS = ("auto", "triton", "sdpa", "xformers")
+DTYPES = ("auto", "float32", "float16", "bfloat16")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusal is one sentence on stderr."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the command with exit code 2."""
+        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+def in_range(name: str) -> Callable[[str], float]:
+    """Parses the number of an option, as `RANGES` has it by name."""
+
+    def parse(text: str) -> float:
+        try:
+            return RANGES[name].parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that a `ModelChoice` is made of."""
+    add = parser.add_argument
+    add(
+        "--base",
+        default="embedded",
+        metavar="DIR",
+        help="base model: a folder saved by diffusers, or a hub id (default: the small one that is shipped)",
+    )
+    add(
+        "--text-to-image",
+        metavar="DIR",
+        help="what makes the first frame: a text-to-image model, folder or hub id (default: the base's own, if any)",
+    )
+    add(
+        "--extension",
+        metavar="FILE",
+        help="extension.safetensors of a training, its folder, or a hub id (default: the base is sampled directly)",
+    )
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
+    add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
+    add("--attention-backend", choices=BACKENDS, help="of the extension's temporal attention; default: auto")
+    add("--compile-blocks", action="store_true", help="compile the network's blocks, which takes minutes: for GPUs")
+
+
+def model_choice(options: argparse.Namespace) -> ModelChoice:
+    """The choice that options of `add_model_options` make."""
+    return ModelChoice(**{name: getattr(options, name) for name in ModelChoice.__dataclass_fields__})
+
+
+def add_clip_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the numbers of a clip, by the keys of a `Job`."""
+
+    def add(option: str, **more: Any) -> None:
+        parser.add_argument(option, type=in_range(option[2:].replace("-", "_")), **more)
+
+    add("--num-frames", help="default: the extension's, else the base's")
+    add("--seconds", help="length in seconds, in place of --num-frames: rounded to frames at the clip's rate")
+    add("--steps", help="denoising steps (default: the base's, else 25)")
+    add("--seed", default=0, help="of the noise (default: %(default)s)")
+    add("--fps", help="rate the model is told and the file has (default: the base's, else 7)")
+    add("--guidance-min", help="guidance of the first frame (default: the base's, else 1)")
+    add(
+        "--guidance-max",
+        help="guidance of the last frame (default: the base's, else 3; AnimateDiff, of all frames: 7.5)",
+    )
+    add("--motion-bucket-id", help="motion, 0 to 255 (default: the base's, else 127)")
+    add("--height", help="pixels (default: what the base was made for)")
+    add("--width", help="pixels (default: what the base was made for)")
