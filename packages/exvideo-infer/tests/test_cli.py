@@ -126,7 +126,7 @@ def test_bad_files_are_named(
         (command(tiny_base_dir, no_image, out), "text.png"),
         (command(tiny_base_dir, cut_image, out), "cut.png"),
         (command(tiny_base_dir, first_frame, tmp_path / "nowhere" / "out.mp4"), "no folder"),
-        (command(tiny_base_dir, first_frame, tmp_path / "out.gif"), "out.gif"),
+        (command(tiny_base_dir, first_frame, tmp_path / "out.avi"), "out.avi"),
         (command(tiny_base_dir, first_frame, out, "--extension", tmp_path / "no.safetensors"), "no.safetensors"),
         (command(tiny_base_dir, first_frame, out, "--device", "cuda:99"), "cuda:99"),
         (command(tiny_base_dir, first_frame, out, "--device", "toaster"), "toaster"),

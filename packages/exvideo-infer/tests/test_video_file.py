@@ -20,6 +20,8 @@ from exvideo_infer.video_file import (
 )
 from PIL import Image
 
+from tiny_world.camera_files import write
+
 HEIGHT, WIDTH = 48, 64
 
 
@@ -67,13 +69,6 @@ def test_what_is_written_is_read(tmp_path: Path, fps: float) -> None:
     assert error.max() < 10
 
 
-@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (128, 128, 128), (255, 255, 255)])
-def test_colours_come_back(tmp_path: Path, colour: tuple[int, int, int]) -> None:
-    write_video(tmp_path / "flat.mp4", [np.full((16, 16, 3), colour, np.uint8)] * 3, 10)
-    error = read_clip(tmp_path / "flat.mp4").float() - torch.tensor(colour).view(3, 1, 1)
-    assert error.abs().max() <= 2
-
-
 @pytest.mark.parametrize(("background", "colour"), [((128, 128, 128), (255, 0, 0)), ((0, 0, 0), (0, 0, 255))])
 def test_coloured_things_come_back_where_they_were(
     tmp_path: Path, background: tuple[int, int, int], colour: tuple[int, int, int]
@@ -88,15 +83,7 @@ def test_coloured_things_come_back_where_they_were(
         weight = np.abs(pixels.astype(float) - background).sum(axis=-1)
         return (weight * y).sum() / weight.sum(), (weight * x).sum() / weight.sum()
 
-    assert np.abs(np.subtract(centre(back), centre(picture))).max() < 0.05
-
-
-def test_the_file_says_which_colours_it_has(tmp_path: Path) -> None:
-    write_video(tmp_path / "clip.mp4", moving_gradient(2), 10)
-    with av.open(str(tmp_path / "clip.mp4")) as container:
-        frame = next(container.decode(video=0))
-    bt601, limited = 6, 1
-    assert (frame.colorspace, frame.color_range, frame.format.name) == (bt601, limited, "yuv420p")
+    assert np.abs(np.subtract(centre(back), centre(picture))).max() < 0.1  # as far as with colours of full size
 
 
 def test_pictures_arrays_and_tensors_make_the_same_file(tmp_path: Path) -> None:
@@ -105,12 +92,13 @@ def test_pictures_arrays_and_tensors_make_the_same_file(tmp_path: Path) -> None:
         frames,
         [Image.fromarray(frame) for frame in frames],
         [torch.from_numpy(frame) for frame in frames],
+        [frame.astype(np.float32) / 255 for frame in frames],  # a pipeline's "np"
+        [torch.from_numpy(frame).permute(2, 0, 1) / 255 for frame in frames],  # and its "pt"
     ]
     for index, kind in enumerate(kinds):
         write_video(tmp_path / f"{index}.mp4", kind, 10)
-    clips = [read_clip(tmp_path / f"{index}.mp4") for index in range(3)]
-    assert torch.equal(clips[0], clips[1])
-    assert torch.equal(clips[0], clips[2])
+    files = {(tmp_path / f"{index}.mp4").read_bytes() for index in range(len(kinds))}
+    assert len(files) == 1
 
 
 @pytest.mark.parametrize("start", range(0, 40, 3))
@@ -191,8 +179,7 @@ def test_a_file_cut_short_is_refused_but_its_beginning_can_be_read(streamed: Pat
 
 
 def test_a_file_cut_short_with_its_header_behind_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "cut.mp4"
-    write_video(path, moving_gradient(20), 10)
+    path = write(tmp_path / "cut.mp4", moving_gradient(20))
     path.write_bytes(path.read_bytes()[:-200])
     refusal(path)
 
@@ -254,7 +241,10 @@ GOOD = np.zeros((16, 16, 3), np.uint8)
         ([GOOD], float("nan"), "nan frames a second"),
         ([GOOD[:15]], 10, "even"),
         ([GOOD, GOOD[:8]], 10, "16x8"),
-        ([GOOD.astype(np.float32)], 10, "float32"),
+        ([GOOD - 0.5], 10, "float64 from -0.5 to -0.5: give floats in"),
+        ([GOOD + 1.5], 10, "float64 from 1.5 to 1.5"),
+        ([GOOD + np.nan], 10, "nan"),
+        ([GOOD.astype(np.int64)], 10, "int64"),
         ([GOOD[..., :1]], 10, "uint8"),
         ([torch.zeros(3, 16, 16, dtype=torch.uint8)], 10, "uint8"),
     ],
@@ -274,7 +264,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         tmp_path / "missing" / "clip.mp4": "no folder",
         tmp_path / "file" / "clip.mp4": "no folder",
         tmp_path / "folder.mp4": "is a folder",
-        tmp_path / "clip.avi": "MP4",
+        tmp_path / "clip.avi": "give .mp4, .webm",
     }.items():
         with pytest.raises(VideoError, match=complaint):
             check_writable(path)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from exvideo_infer.video_file import iter_frames_at as iter_frames_at
     from exvideo_infer.video_file import probe as probe
     from exvideo_infer.video_file import read_clip as read_clip
+    from exvideo_infer.video_file import read_metadata as read_metadata
     from exvideo_infer.video_file import write_video as write_video
 
 __version__ = "0.1.0"
@@ -68,6 +69,7 @@ _HOMES = {
     "make_base": "bases.scratch",
     "probe": "video_file",
     "read_clip": "video_file",
+    "read_metadata": "video_file",
     "register_base": "bases",
     "save_base": "bases.scratch",
     "silence_loading": "bases.base",

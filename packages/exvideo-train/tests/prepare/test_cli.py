@@ -180,7 +180,7 @@ def test_what_is_of_no_use_is_named(
 ) -> None:
     path = film("cut_off.mp4", (60, 60))
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(0.8 * len(whole))])
+    path.write_bytes(whole[:600])  # within its header
     film("short.mp4", (30, 10))
     (tmp_path / "footage" / "text.mp4").write_text("no video")
     still = tmp_path / "footage" / "still.mp4"

@@ -6,6 +6,7 @@ from exvideo_infer.video_file.examine import probe as probe
 from exvideo_infer.video_file.kinds import Frame as Frame
 from exvideo_infer.video_file.kinds import VideoError as VideoError
 from exvideo_infer.video_file.kinds import VideoInfo as VideoInfo
+from exvideo_infer.video_file.metadata import read_metadata as read_metadata
 from exvideo_infer.video_file.read import iter_frames as iter_frames
 from exvideo_infer.video_file.read import iter_frames_at as iter_frames_at
 from exvideo_infer.video_file.read import read_clip as read_clip

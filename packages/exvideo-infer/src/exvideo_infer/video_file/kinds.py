@@ -1,7 +1,11 @@
 """Types that reading and writing share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+import av
 import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
@@ -14,6 +18,15 @@ RESAMPLING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.
 
 class VideoError(ValueError):
     """A video file that cannot be read or written; the message names the file."""
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turns errors of FFmpeg and the disk, such as that it is full, into a VideoError that names `path`."""
+    try:
+        yield
+    except (OSError, av.FFmpegError) as error:
+        raise VideoError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 @dataclass(frozen=True)

@@ -1,129 +1,133 @@
-"""MP4 files out through PyAV: one frame in memory at a time; a file appears only when it is whole."""
+"""Video files out: MP4, WebM, lossless, GIF, WebP and PNG frames; a file appears only when it is whole."""
 
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-import av
-import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from numpy.typing import NDArray
 from torch import Tensor
 
-from exvideo_infer.video_file.kinds import RESAMPLING, Frame, VideoError, VideoInfo
+from exvideo_infer.video_file.encode import encode
+from exvideo_infer.video_file.formats import Encoding, choose_encoding
+from exvideo_infer.video_file.kinds import VideoError, VideoInfo, writing
+from exvideo_infer.video_file.metadata import to_comment
+from exvideo_infer.video_file.pixels import as_pixels
+from exvideo_infer.video_file.png_frames import write_png_frames
 
 if TYPE_CHECKING:
-    from av.container import OutputContainer
     from PIL.Image import Image
 
-# cpu-independent: without it x264's fastest routines do not always turn the same frames into the same file.
-ENCODER_OPTIONS = {
-    # Visually lossless: what is measured on our files should be the model's doing, not the encoder's.
-    "crf": "16",
-    # Colours are halved in size around the middle of four pixels, and the file says so. Without it readers take them to
-    # sit on the left ones, and coloured things come back 0.4 pixels to the left.
-    "x264-params": "chromaloc=1:cpu-independent=1",
-}
 
+def write_video(
+    path: str | Path,
+    frames: "Iterable[NDArray[Any] | Image | Tensor]",
+    fps: float,
+    *,
+    format: str | None = None,
+    crf: int | None = None,
+    pixel_format: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> VideoInfo:
+    """Writes a video as its frames come, one in memory at a time; the file appears only when it is whole.
 
-def write_video(path: str | Path, frames: "Iterable[Frame | Image | Tensor]", fps: float) -> VideoInfo:
-    """Writes an MP4 file (H.264, yuv420p) as the frames come; the file appears only when it is whole.
+    MP4 and WebM have the matrix, primaries, transfer and limited range of BT.709 and say so; an MP4's header is in
+    front of its frames (faststart). MKV (FFV1 in RGB), WebP and PNG are lossless.
 
     Args:
-        path: the file to write, ending in `.mp4`; an existing one is replaced.
-        frames: uint8 (height, width, 3) arrays or tensors, or PIL images, all of one size with even sides.
-        fps: frames a second.
+        path: its suffix decides the format: `.mp4`, `.webm`, `.mkv`, `.gif`, `.webp`; none is a folder of
+            PNG frames. An existing file is replaced; an existing folder with something in it is refused.
+        frames: uint8 or floating (height, width, 3) arrays, the latter in [0, 1]; PIL images in RGB; uint8 tensors
+            (height, width, 3), or floating ones (3, height, width) in [0, 1]. All of one size; MP4's has even sides,
+            but for the pixel formats yuv444p and yuv444p10le.
+        fps: frames a second, 0.01 to 1000 (GIF: 50, WebP: 90).
+        format: "mp4", "webm", "mkv", "gif", "webp" or "png", whatever the suffix.
+        crf: constant rate factor: MP4 0 to 51, WebM 0 to 63, less is better and larger; default 16.
+        pixel_format: of MP4 and WebM, by default yuv420p; also yuv422p, yuv444p, and for MP4 these with 10le behind,
+            of 10 bits.
+        metadata: a JSON object for the file, which `read_metadata` returns.
 
     Returns:
         What was written.
 
     Raises:
-        VideoError: if the name does not end in `.mp4`, its folder cannot be written to, there are no frames, `fps` is
-            not positive, or a frame has another type or size than it should.
+        VideoError: if the format is unknown or has not what is asked for, the place cannot be written to, there are no
+            frames, or a frame has another type, range or size than it should.
     """
-    check_writable(path)
-    if not fps > 0:
-        raise VideoError(f"{path} cannot have {fps} frames a second: give a positive number.")
-    with _whole_file(Path(path)) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-        stream: av.VideoStream | None = None
-        reformatter = VideoReformatter()
-        num_frames = 0
-        for pixels in (_as_pixels(frame, path) for frame in frames):
-            stream = stream or _add_stream(container, pixels, fps)
-            if pixels.shape[:2] != (stream.height, stream.width):
-                raise VideoError(f"Frame {num_frames} for {path} is {_size(pixels)}, the first was not: give one size.")
-            container.mux(stream.encode(_to_yuv(pixels, reformatter)))
-            num_frames += 1
-        if stream is None:
-            raise VideoError(f"No frames were given for {path}: a video has at least one.")
-        container.mux(stream.encode(None))
-        return VideoInfo(num_frames, float(fps), stream.width, stream.height)
+    encoding = check_writable(path, format=format, crf=crf, pixel_format=pixel_format, fps=fps)
+    comment = to_comment(metadata, path)
+    pixels = as_pixels(frames, path)
+    first = next(pixels, None)
+    if first is None:
+        raise VideoError(f"No frames were given for {path}: a video has at least one.")
+    height, width = first.shape[:2]
+    _check_sides(height, width, encoding, path)
+    with _whole(Path(path)) as temporary:
+        whole = chain([first], pixels)
+        if encoding.format.container:
+            rate = Fraction(fps).limit_denominator(1001)
+            num_frames = encode(temporary, whole, rate, encoding, comment, path)
+        else:
+            num_frames = write_png_frames(temporary, whole, comment, path)
+    return VideoInfo(num_frames, float(fps), width, height)
 
 
-def check_writable(path: str | Path) -> None:
-    """Raises VideoError if `write_video` could not write `path`: to be asked before hours are spent on what goes in."""
-    path = Path(path)
-    if path.suffix.lower() != ".mp4":
-        raise VideoError(f"{path} does not end in .mp4: MP4 is what is written.")
-    if path.is_dir():
+def check_writable(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    crf: int | None = None,
+    pixel_format: str | None = None,
+    fps: float | None = None,
+) -> Encoding:
+    """Raises VideoError if `write_video` could not write `path`: to be asked before hours are spent on what goes in.
+
+    Args:
+        path, format, crf, pixel_format, fps: as for `write_video`; a rate that is not yet known is None.
+    """
+    encoding, path = choose_encoding(path, format, crf, pixel_format, fps), Path(path)
+    with writing(path):
+        _check_place(path, is_folder=not encoding.format.container)
+    return encoding
+
+
+def _check_place(path: Path, is_folder: bool) -> None:
+    if path.is_dir() and not is_folder:
         raise VideoError(f"{path} is a folder: give the name of a file.")
+    if is_folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise VideoError(f"{path} is there already, and PNG frames need a new folder: give another name, or a suffix.")
     if not path.parent.is_dir():
         raise VideoError(f"{path} cannot be written: there is no folder {path.parent}, so create it first.")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise VideoError(f"{path} cannot be written: {error.strerror} in {path.parent.absolute()}.") from error
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
-def _as_pixels(frame: "Frame | Image | Tensor", path: str | Path) -> Frame:
-    pixels = frame.cpu().numpy() if isinstance(frame, Tensor) else np.asarray(frame)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+def _check_sides(height: int, width: int, encoding: Encoding, path: str | Path) -> None:
+    halved = {"yuv420p": (True, True), "yuv422p": (False, True)}.get(encoding.pixel_format.removesuffix("10le"))
+    if encoding.format.name != "mp4" or halved is None:
+        return
+    if (halved[0] and height % 2) or (halved[1] and width % 2):
         raise VideoError(
-            f"A frame for {path} is {pixels.dtype} {pixels.shape}: give uint8 (height, width, 3), red, green and blue."
+            f"A frame for {path} is {width}x{height}: H.264 in {encoding.pixel_format} needs an even height and width, "
+            "so give the pixel format yuv444p, or write WebM."
         )
-    if pixels.shape[0] % 2 or pixels.shape[1] % 2:
-        raise VideoError(f"A frame for {path} is {_size(pixels)}: yuv420p needs an even height and width.")
-    return np.ascontiguousarray(pixels)
-
-
-def _size(pixels: Frame) -> str:
-    return f"{pixels.shape[1]}x{pixels.shape[0]}"
-
-
-def _add_stream(container: "OutputContainer", pixels: Frame, fps: float) -> av.VideoStream:
-    stream: av.VideoStream = container.add_stream(
-        "libx264", rate=Fraction(fps).limit_denominator(1001), options=ENCODER_OPTIONS
-    )
-    stream.height, stream.width = pixels.shape[:2]
-    stream.pix_fmt = "yuv420p"
-    # Said in the file, since players guess BT.709 or BT.601 from the size where it is not.
-    stream.codec_context.colorspace = 6  # BT.601, FFmpeg's AVCOL_SPC_SMPTE170M
-    stream.codec_context.color_range = ColorRange.MPEG.value
-    return stream
-
-
-def _to_yuv(pixels: Frame, reformatter: VideoReformatter) -> av.VideoFrame:
-    return reformatter.reformat(
-        av.VideoFrame.from_ndarray(pixels, format="rgb24"),
-        format="yuv420p",
-        dst_colorspace=Colorspace.ITU601,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=RESAMPLING,
-        threads=1,
-    )
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+def _whole(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which becomes `path` at the end, or is gone."""
+    temporary = path.with_name(f".{uuid4().hex}.{os.getpid()}.tmp")
     try:
         yield temporary
-        os.replace(temporary, path)
-    except av.FFmpegError as error:
-        raise VideoError(f"{path} cannot be written: {error.strerror}.") from error
+        with writing(path):
+            os.replace(temporary, path)
     finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
         temporary.unlink(missing_ok=True)
