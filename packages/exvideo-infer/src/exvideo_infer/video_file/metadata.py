@@ -82,7 +82,7 @@ def add_to_gif(path: Path, comment: str) -> None:
     """Puts a comment extension (GIF89a, section 24) before the first frame, where readers look first."""
     text = comment.encode("ascii")
     blocks = b"".join(bytes([len(part)]) + part for part in (text[at : at + 255] for at in range(0, len(text), 255)))
-    longer = path.with_name(f"{path.name}.longer")
+    longer = path.with_name(f"{path.name}.tmp")
     try:
         with path.open("rb") as source, longer.open("wb") as target:
             header = source.read(13)

@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from numpy.typing import NDArray
 from torch import Tensor
@@ -122,7 +121,7 @@ def _check_sides(height: int, width: int, encoding: Encoding, path: str | Path) 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, which becomes `path` at the end, or is gone."""
-    temporary = path.with_name(f".{uuid4().hex}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.tmp")  # within the 255 bytes of a name
     try:
         yield temporary
         with writing(path):
