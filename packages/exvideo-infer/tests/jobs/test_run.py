@@ -36,7 +36,7 @@ def test_what_fails_leaves_no_clip_and_no_claim(tmp_path: Path) -> None:
     first, second = clips
 
     def stop(name: str, *_: Any) -> None:
-        maker.seconds_a_frame = float("nan")  # time.sleep refuses it
+        maker.seconds_a_step = float("nan")  # time.sleep refuses it
 
     with pytest.raises(ValueError, match="NaN"):
         make_all(clips, tmp_path, maker, stop)
@@ -55,9 +55,9 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def start(folder: Path, count: int, seconds_a_frame: float) -> "subprocess.Popen[str]":
+def start(folder: Path, count: int, seconds_a_step: float) -> "subprocess.Popen[str]":
     script = Path(__file__).with_name("sketch_maker.py")
-    arguments = [sys.executable, str(script), str(folder), str(count), str(seconds_a_frame)]
+    arguments = [sys.executable, str(script), str(folder), str(count), str(seconds_a_step)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 

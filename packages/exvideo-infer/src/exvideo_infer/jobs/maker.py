@@ -1,6 +1,7 @@
 """One loaded model, which makes one clip at a time; that of Stable Video Diffusion."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,22 +22,34 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+class CancelledError(Exception):
+    """A clip that was cancelled while it was made."""
+
+
 @dataclass
 class Watch:
-    """A clip in the making, as it is watched: times are noted here, and an exception of `on_step` ends it.
+    """A clip in the making, as it is watched.
 
     Args:
         on_step: called after each step with the number of those done, of all, and the step's tensors.
+        cancelled: once it is set, from any thread, the clip ends at its next step or frame by a `CancelledError`.
     """
 
     on_step: Callable[[int, int, Mapping[str, torch.Tensor]], None] | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
     step_times: list[float] = field(default_factory=list)
 
     def step(self, num_steps: int, tensors: Mapping[str, torch.Tensor]) -> None:
         """Notes a step, for the maker."""
+        self.check()
         self.step_times.append(time.perf_counter())
         if self.on_step is not None:
             self.on_step(len(self.step_times), num_steps, tensors)
+
+    def check(self) -> None:
+        """Raises CancelledError if the clip is cancelled."""
+        if self.cancelled.is_set():
+            raise CancelledError
 
     @property
     def seconds_per_step(self) -> float | None:
@@ -134,6 +147,7 @@ class PipelineMaker:
             return_dict=False,
         )
         for frame in decode_frames(self.pipeline.vae, latents[0]):
+            watch.check()
             yield to_uint8(frame)
 
 

@@ -59,8 +59,13 @@ def make(name: str, clip: Clip, folder: Path, maker: Maker, watch: Watch) -> Vid
             return None
         for left in folder.glob(f".{name}.*.tmp"):  # by a process that was killed: nobody else has the claim
             left.unlink(missing_ok=True)
-        _write_json(folder / f"{name}.json", clip.settings)
-        return write_video(clip_path(folder, name), maker.frames(clip, watch), clip.settings["fps"])
+        settings = settings_path(folder, name)
+        _write_json(settings, clip.settings)
+        try:
+            return write_video(clip_path(folder, name), maker.frames(clip, watch), clip.settings["fps"])
+        except BaseException:
+            settings.unlink(missing_ok=True)
+            raise
 
 
 def is_whole(folder: Path, name: str) -> bool:
@@ -71,6 +76,11 @@ def is_whole(folder: Path, name: str) -> bool:
 def clip_path(folder: Path, name: str) -> Path:
     """The file of a clip."""
     return folder / f"{name}{SUFFIX}"
+
+
+def settings_path(folder: Path, name: str) -> Path:
+    """The file that says what decides a clip."""
+    return folder / f"{name}.json"
 
 
 def _write_json(path: Path, values: Mapping[str, object]) -> None:
