@@ -92,8 +92,8 @@ def test_a_stretch_of_training(tmp_path: Path) -> None:
 def test_the_bare_loop_trains_as_ours_does(tmp_path: Path, dtype: str) -> None:
     """The same clip, noise level and noise: the same loss, and after the step the same weights."""
     contest = step.Contest(Conditions("cpu", dtype, threads=1, rounds=1), TRAINED, tmp_path)
-    config, data = contest.config, contest.data
-    batch = training_batch(config, contest.task.objective, data.cache, data.training, 0, [0])
+    config, order = contest.config, contest.batches.order
+    batch = training_batch(config, contest.task.objective, contest.data.cache, order, 0, [0])
     expected = contest.task.loss(contest.engine, batch, contest.engine.dtype)
     before = [master.detach().clone() for master in contest.bare.masters]
     loss = contest.bare.train_on(step.in_memory(batch), batch.level.item(), batch.noise)

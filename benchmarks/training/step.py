@@ -104,7 +104,7 @@ class Contest:
 
     def ours(self) -> dict[str, float]:
         """One step of exvideo_train."""
-        return train_step(self.config, self.task, self.engine, self.data, self.batches, self.state).figures
+        return train_step(self.config, self.task, self.engine, self.batches, self.state).figures
 
     def recorded(self) -> None:
         """One step of exvideo_train with what its loop does after it."""

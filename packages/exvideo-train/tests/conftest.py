@@ -23,6 +23,7 @@ from exvideo_train.data import find_all_clips, video_encoder
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.data.video_encoder import VideoEncoder
 from exvideo_train.ema import ema_decay
+from exvideo_train.order import ClipOrder
 from exvideo_train.step import Task, training_batch
 from torch import Tensor
 
@@ -191,7 +192,7 @@ def train_by_hand(
     config = load_config(path)
     base = load_base(config.base)
     clips, _, _ = find_all_clips(config)
-    cache = LatentCache(config.cache, config.data.size, base)
+    cache = LatentCache(config.cache, base)
     VideoEncoder(cache, base, {}).encode(clips)
     task = Task(svd, svd.objective(base.scheduler))
     extension = extend(base.network, ExtensionConfig(config.extension.num_frames))
@@ -208,13 +209,13 @@ def train_by_hand(
         ],
         lr=section.learning_rate,
     )
-    losses = []
+    losses, order = [], ClipOrder(clips, config.seed, section.batch_size)
     for step in range(section.steps):
         total = 0.0
         for master in masters.values():
             master.grad = torch.zeros_like(master)
         for sample in range(section.batch_size):
-            batch = training_batch(config, task.objective, cache, clips, step, [sample])
+            batch = training_batch(config, task.objective, cache, order, step, [sample])
             loss = task.loss(base.network, batch, dtype).mean() / section.batch_size
             loss.backward()
             total += loss.item()

@@ -51,12 +51,12 @@ class SlowBase:
 def clips_in(folder: Path) -> list[Clip]:
     """Those of all videos."""
     starts = range(0, FRAMES - LENGTH + 1, STRIDE)
-    return [Clip(path, start, LENGTH, 8.0) for path in sorted(folder.glob("*.mp4")) for start in starts]
+    return [Clip(path, start, LENGTH, 8.0, (32, 32)) for path in sorted(folder.glob("*.mp4")) for start in starts]
 
 
 def main(folder: Path, cache: Path) -> int:
     base, clips = SlowBase(), clips_in(folder)
-    failed = VideoEncoder(LatentCache(cache, (32, 32), base), base, {}).encode(clips)
+    failed = VideoEncoder(LatentCache(cache, base), base, {}).encode(clips)
     print(base.frames, flush=True)
     return len(failed)
 

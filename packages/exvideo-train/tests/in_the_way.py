@@ -33,13 +33,13 @@ def everything(engine: Engine) -> dict[str, torch.Tensor]:
         return found | {name: parameter.detach().clone() for name, parameter in engine.parameters.items()}
 
 
-def step_with_a_nan(config: Any, task: Any, engine: Engine, data: Any, batches: Any, state: Any, *rest: Any) -> Any:
+def step_with_a_nan(config: Any, task: Any, engine: Engine, batches: Any, state: Any, *rest: Any) -> Any:
     if at("gone", state.step + 1):
         os.kill(os.getpid(), signal.SIGKILL)
     if at("error", state.step + 1):
         raise RuntimeError("a disk of this machine has gone")
     if "nan_gradient" not in WAY or WAY["nan_gradient"]["step"] != state.step + 1:
-        return train_step(config, task, engine, data, batches, state, *rest)
+        return train_step(config, task, engine, batches, state, *rest)
     before = everything(engine)
     if at("nan_gradient", state.step + 1):
         victim = next(iter(engine.parameters.values()))
@@ -48,7 +48,7 @@ def step_with_a_nan(config: Any, task: Any, engine: Engine, data: Any, batches: 
         ))  # fmt: skip
     step = state.step
     try:
-        return train_step(config, task, engine, data, batches, state, *rest)
+        return train_step(config, task, engine, batches, state, *rest)
     except TrainingDivergedError:
         after = everything(engine)
         same = all(torch.equal(value, after[name]) for name, value in before.items()) and state.step == step

@@ -17,4 +17,4 @@ def test_the_room_of_a_cache_is_known_before(
     data = encode_data(config, base, Alone(), lambda done, total: None)
     files = list((tmp_path / "run" / "latents").rglob("*.safetensors"))
     taken = sum(path.stat().st_size for path in files)
-    assert cache_bytes(base, config.data.size, data.training) == pytest.approx(taken, abs=128 * len(files))
+    assert cache_bytes(base, data.training) == pytest.approx(taken, abs=128 * len(files))

@@ -41,7 +41,7 @@ def test_a_byte_order_mark_is_no_part_of_a_caption(tmp_path: Path) -> None:
 
 
 def test_captions_are_read_from_beside_the_video(captioned: Path) -> None:
-    clips = [Clip(path, 0, 10, 8.0) for path in find_files("data.videos", captioned)]
+    clips = [Clip(path, 0, 10, 8.0, (32, 32)) for path in find_files("data.videos", captioned)]
     assert [clip.caption for clip in with_captions(clips)] == ["a red circle", "a blue circle", None]
     (captioned / "clip1.txt").write_text("a circle")
     assert read_caption(captioned / "clip1.mp4") == "a circle"
@@ -77,7 +77,7 @@ def test_json_that_tells_something_else_is_no_caption(tmp_path: Path) -> None:
 def test_what_a_base_will_not_read_is_told(text_base_dir: Path) -> None:
     tokenizer = load_base(text_base_dir).tokenizer
     clips = [
-        Clip(Path(f"{number}.mp4"), start, 10, 8.0, caption)
+        Clip(Path(f"{number}.mp4"), start, 10, 8.0, (32, 32), caption)
         for number, caption in enumerate(["a red circle", None, "a green zebra", "a red circle moves left left"])
         for start in (0, 1)
     ]
@@ -92,8 +92,8 @@ def test_the_embedding_is_what_the_sampler_makes_of_image_and_prompt(
     captioned: Path, text_base_dir: Path, tmp_path: Path
 ) -> None:
     base = load_base(text_base_dir)
-    cache = LatentCache(tmp_path / "cache", (32, 32), base)
-    clip = Clip(captioned / "clip0.mp4", 0, 10, 8.0)
+    cache = LatentCache(tmp_path / "cache", base)
+    clip = Clip(captioned / "clip0.mp4", 0, 10, 8.0, (32, 32))
     image_token = embed_image(base.image_encoder, base.feature_extractor, read_clip(clip.path, 0, 1) / 127.5 - 1)
     for caption, prompt in (("a red circle", "a red circle"), (None, "")):
         cache.encode_text(caption, base)

@@ -26,8 +26,8 @@ from safetensors.torch import save_file
 def test_a_cached_clip_is_what_the_sampler_conditions_on(footage: Path, tiny_base_dir: Path, tmp_path: Path) -> None:
     base = load_base(tiny_base_dir)
     assert isinstance(base, SVDBase)
-    clip = Clip(footage / "train" / "clip0.mp4", start=2, num_frames=10, fps=8.0)
-    cache = LatentCache(tmp_path, (32, 32), base)
+    clip = Clip(footage / "train" / "clip0.mp4", start=2, num_frames=10, fps=8.0, size=(32, 32))
+    cache = LatentCache(tmp_path, base)
     assert VideoEncoder(cache, base, {}).encode([clip]) == {}
     stored = cache.read(clip)
     frames = read_clip(clip.path, 2, 10).float() / 127.5 - 1
@@ -50,8 +50,8 @@ def test_the_name_depends_on_everything_that_the_contents_do(
         next(other.encoders[0].parameters()).add_(1)
 
     def name(path: Path, start: int = 0, size: int = 32, base: Base = base) -> str:
-        clip = Clip(path, start, 10, 8.0)
-        return str(LatentCache(tmp_path, (size, size), base).file_of(clip).record_of(clip.places))
+        clip = Clip(path, start, 10, 8.0, (size, size))
+        return str(LatentCache(tmp_path, base).file_of(clip).record_of(clip.places))
 
     clip0, clip1 = (footage / "train" / f"clip{i}.mp4" for i in range(2))
     names = [name(clip0), name(clip1), name(clip0, start=1), name(clip0, size=64), name(clip0, base=other)]
@@ -76,11 +76,11 @@ def test_the_name_depends_on_everything_that_the_contents_do(
 def test_the_name_sees_each_setting_of_what_encodes(
     part: str, file: str, change: dict[str, Any], footage: Path, text_base_dir: Path, tmp_path: Path
 ) -> None:
-    clip = Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0)
+    clip = Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0, (32, 32))
     shutil.copytree(text_base_dir, tmp_path / "base")
 
     def cached(base: Path) -> LatentCache:
-        return LatentCache(tmp_path / "cache", (32, 32), load_base(base))
+        return LatentCache(tmp_path / "cache", load_base(base))
 
     before, copied = cached(text_base_dir), cached(tmp_path / "base")
     assert copied.file_of(clip).folder == before.file_of(clip).folder  # it may lie elsewhere
@@ -104,11 +104,11 @@ def test_what_a_checkpoint_knows_the_clips_by_stays_what_it_was(tmp_path: Path) 
     (tmp_path / "a.mp4").write_bytes(b"one")
     (tmp_path / "sub" / "b.mp4").write_bytes(b"two")
     clips = [
-        Clip(tmp_path / "a.mp4", 0, 10, 8.0),
-        Clip(tmp_path / "a.mp4", 2, 10, 8.0, "a red circle"),
-        Clip(tmp_path / "sub" / "b.mp4", 0, 10, 7.5),
+        Clip(tmp_path / "a.mp4", 0, 10, 8.0, (32, 64)),
+        Clip(tmp_path / "a.mp4", 2, 10, 8.0, (32, 64), "a red circle"),
+        Clip(tmp_path / "sub" / "b.mp4", 0, 10, 7.5, (32, 64)),
     ]
-    data = Data(LatentCache(tmp_path / "cache", (32, 64), base), clips, [], tmp_path)
+    data = Data(LatentCache(tmp_path / "cache", base), clips, [], tmp_path)
     assert data.clips_by_name == {
         "a.mp4@0": "72c55f877096e40a39af286ddd24efab",
         "a.mp4@2": "06a52d7685ddb81aa765d81e8b433d8d",
@@ -121,8 +121,8 @@ def test_a_damaged_file_is_told_and_made_anew(
     footage: Path, text_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = load_base(text_base_dir)
-    clip = Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0, "a red circle")
-    cache = LatentCache(tmp_path, (32, 32), base)
+    clip = Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0, (32, 32), "a red circle")
+    cache = LatentCache(tmp_path, base)
     file = cache.file_of(clip)
 
     def encode() -> None:
@@ -159,8 +159,8 @@ def test_a_cache_that_cannot_be_written_to_is_one_sentence(
         raise OSError(number, "No space left on device" if number == errno.ENOSPC else "Permission denied")
 
     monkeypatch.setattr(cache_file, "write_safetensors", full)
-    base, clip = load_base(tiny_base_dir), Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0)
-    cache = LatentCache(tmp_path / "cache", (32, 32), base)
+    base, clip = load_base(tiny_base_dir), Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0, (32, 32))
+    cache = LatentCache(tmp_path / "cache", base)
     with pytest.raises(UserError, match=rf"The folder {tmp_path / 'cache'}/files/\w+{told} as data\.cache\.$"):
         VideoEncoder(cache, base, {}).encode([clip])
 
@@ -176,8 +176,8 @@ def test_the_fingerprint_sees_one_changed_weight() -> None:
 
 def test_a_clip_that_was_never_encoded(footage: Path, tiny_base_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a file"):
-        LatentCache(tmp_path, (32, 32), load_base(tiny_base_dir)).read(
-            Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0)
+        LatentCache(tmp_path, load_base(tiny_base_dir)).read(
+            Clip(footage / "train" / "clip0.mp4", 0, 10, 8.0, (32, 32))
         )
 
 

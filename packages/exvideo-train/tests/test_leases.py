@@ -104,7 +104,7 @@ def wait_for(ready: Callable[[], bool]) -> None:
 
 def assert_encoded(films: Path, cache: Path, tmp_path: Path) -> None:
     base, clips = encode_slowly.SlowBase(), encode_slowly.clips_in(films)
-    ours, alone = (LatentCache(folder, (32, 32), base) for folder in (cache, tmp_path / "alone"))
+    ours, alone = (LatentCache(folder, base) for folder in (cache, tmp_path / "alone"))
     assert VideoEncoder(ours, base, {}).encode(clips) == {}
     assert base.frames == 0
     VideoEncoder(alone, base, {}).encode(clips)

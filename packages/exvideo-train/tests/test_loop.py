@@ -22,6 +22,7 @@ from exvideo_train.config import load_config
 from exvideo_train.data import find_all_clips
 from exvideo_train.data.latent_cache import LatentCache
 from exvideo_train.data.video_encoder import VideoEncoder
+from exvideo_train.order import ClipOrder
 from exvideo_train.step import Task, training_batch
 from torch import Tensor
 
@@ -258,13 +259,14 @@ def test_the_loss_of_an_animatediff_is_diffusers_own_arithmetic(config_of: MakeC
     base: Any = load_base(config.base)
     family = family_of(base.network)
     task = Task(family, family.objective(base.scheduler, **config.objective_settings))
-    cache = LatentCache(config.cache, config.data.size, base)
+    cache = LatentCache(config.cache, base)
     clips, _, _ = find_all_clips(config)
     for clip in clips:
         cache.encode_text(clip.caption, base)
     VideoEncoder(cache, base, {}).encode(clips)
+    order = ClipOrder(clips, config.seed, 2)
     for step in range(3):
-        batch = training_batch(config, task.objective, cache, clips, step, [0, 1])
+        batch = training_batch(config, task.objective, cache, order, step, [0, 1])
         ours = task.loss(base.network, batch, torch.float32)
         noisy = base.scheduler.add_noise(batch.latents, batch.noise, batch.level)
         words = batch.conditions.tokens.repeat_interleave(batch.latents.shape[1], dim=0)

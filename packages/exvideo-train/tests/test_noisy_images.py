@@ -38,11 +38,11 @@ def base(tiny_base_dir: Path) -> Base:
 
 
 def clips_of(film: Path) -> list[Clip]:
-    return [Clip(film, start, LENGTH, 8.0) for start in range(0, FRAMES - LENGTH + 1, STRIDE)]
+    return [Clip(film, start, LENGTH, 8.0, SIZE) for start in range(0, FRAMES - LENGTH + 1, STRIDE)]
 
 
 def encode(folder: Path, clips: list[Clip], base: Base, section: NoiseAugmentationSection) -> LatentCache:
-    cache = LatentCache(folder, SIZE, base, augmentation=section)
+    cache = LatentCache(folder, base, augmentation=section)
     assert VideoEncoder(cache, base, {}).encode(clips) == {}
     return cache
 

@@ -82,7 +82,7 @@ def videos(clip_writer: Callable[..., Path], tmp_path: Path) -> list[Path]:
 def test_files_are_read_once_and_again_when_they_change(videos: list[Path], tmp_path: Path, reads: list[str]) -> None:
     files, failed = scan(videos, tmp_path / "cache", Alone())
     assert failed == {}
-    assert files == {path: VideoFile(sha256(path.read_bytes()).hexdigest(), 14, 8.0) for path in videos}
+    assert files == {path: VideoFile(sha256(path.read_bytes()).hexdigest(), 14, 8.0, shape=(32, 32)) for path in videos}
     assert list(files) == videos
     assert reads == ["0.mp4", "1.mp4", "2.mp4"]
     assert scan(videos, tmp_path / "cache", Alone()) == (files, {})
@@ -95,6 +95,21 @@ def test_files_are_read_once_and_again_when_they_change(videos: list[Path], tmp_
     os.utime(videos[2])  # its bytes may be others now, so it is read again
     scan(videos, tmp_path / "cache", Alone())
     assert reads[4:] == ["2.mp4"]
+
+
+def test_a_memory_without_shapes_gets_them_and_no_video_is_decoded_again(
+    videos: list[Path], tmp_path: Path, reads: list[str]
+) -> None:
+    files, _ = scan(videos, tmp_path / "cache", Alone())
+    memory = tmp_path / "cache" / MEMORY
+    whole = memory.read_text()
+    before = json.loads(whole)
+    for remembered in before["files"].values():
+        del remembered["file"]["shape"]
+    memory.write_text(json.dumps(before))
+    assert scan(videos, tmp_path / "cache", Alone()) == (files, {})
+    assert len(reads) == 3
+    assert memory.read_text() == whole
 
 
 def test_a_file_that_has_just_been_written_to_is_not_remembered(

@@ -10,6 +10,7 @@ from exvideo_infer import Conditions
 from exvideo_train.config import load_config
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.latent_cache import EncodedClip
+from exvideo_train.order import ClipOrder
 from exvideo_train.step import Batch, training_batch
 
 MakeConfig = Callable[..., Path]
@@ -26,8 +27,10 @@ class OneClip:
 
 def batch(path: Path, samples: list[int]) -> Batch:
     cache: Any = OneClip()
-    clips = [Clip(Path("a.mp4"), 0, 3, 8.0, None)]
-    return training_batch(load_config(path), SigmaObjective(), cache, clips, 0, samples)
+    clips = [Clip(Path("a.mp4"), 0, 3, 8.0, (16, 16))]
+    config = load_config(path)
+    order = ClipOrder(clips, config.seed, config.optimizer.batch_size)
+    return training_batch(config, SigmaObjective(), cache, order, 0, samples)
 
 
 def test_the_asked_share_of_samples_is_without_conditions(make_config: MakeConfig) -> None:
@@ -64,4 +67,4 @@ def test_every_sample_draws_a_variant_of_its_first_frame(make_config: MakeConfig
 
 
 def test_a_clip_says_how_many_tokens_it_has() -> None:
-    assert OneClip().read(Clip(Path("a.mp4"), 0, 3, 8.0)).tokens == 3 * 2 * 2
+    assert OneClip().read(Clip(Path("a.mp4"), 0, 3, 8.0, (16, 16))).tokens == 3 * 2 * 2

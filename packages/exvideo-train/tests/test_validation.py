@@ -85,7 +85,7 @@ def test_the_base_is_measured_once(
 
 def test_losses_are_told_by_noise_level_in_bins_of_equal_share() -> None:
     objective = SigmaObjective()
-    bins = LossByLevel(objective, tokens=10)
+    bins = LossByLevel(objective, [(10, 1)])
     generator = torch.Generator().manual_seed(1)
     levels = torch.stack([objective.draw(generator, 10) for _ in range(6000)])
     counts = bins.sums(levels, torch.ones(6000))[BINS:]

@@ -55,11 +55,11 @@ def base(tiny_base_dir: Path) -> Base:
 
 
 def clips_of(film: Path, stride: int, num_frames: int = 24) -> list[Clip]:
-    return [Clip(film, start, num_frames, 8.0) for start in range(0, FRAMES - num_frames + 1, stride)]
+    return [Clip(film, start, num_frames, 8.0, (32, 32)) for start in range(0, FRAMES - num_frames + 1, stride)]
 
 
 def encode(folder: Path, clips: list[Clip], base: Any, **options: Any) -> list[EncodedClip]:
-    cache = LatentCache(folder, (32, 32), base)
+    cache = LatentCache(folder, base)
     assert VideoEncoder(cache, base, {}, **options).encode(clips) == {}
     return [cache.read(clip) for clip in clips]
 

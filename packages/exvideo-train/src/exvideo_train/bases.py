@@ -67,8 +67,8 @@ def completed(config: TrainConfig, base: Base) -> TrainConfig:
     """The configuration with what the base decides where it is left open: the clips' size.
 
     Raises:
-        UserError: the base does not say it, or cannot be run at the size that is given; or it is told no first frame
-            that noise could be put on.
+        UserError: the base does not say it, or cannot be run at a size or a length that is given; or it is told no
+            first frame that noise could be put on.
     """
     variants = config.noise_augmentation.variants
     if variants and not isinstance(base, AugmentsFirstFrame):
@@ -76,15 +76,23 @@ def completed(config: TrainConfig, base: Base) -> TrainConfig:
             f"noise_augmentation.variants={variants} puts noise on the first frame, and the network of {config.base} "
             "is told none: set it to 0."
         )
-    size = config.data.size or base.default_size
-    if size is None:
-        raise UserError(f"data.size is missing, and {config.base} does not say its own: give height and width.")
-    height, width = size
-    if height % base.size_multiple or width % base.size_multiple:
-        raise UserError(
-            f"data.size: height x width is {height}x{width}: give positive multiples of {base.size_multiple}."
-        )
-    return config.model_copy(update={"data": config.data.model_copy(update={"size": size})})
+    data = config.data
+    if data.size is None and data.sizes is None:
+        if base.default_size is None:
+            raise UserError(f"data.size is missing, and {config.base} does not say its own: give height and width.")
+        data = data.model_copy(update={"size": base.default_size})
+    key = "data.size" if data.sizes is None else "data.sizes"
+    for height, width in data.all_sizes:
+        if height % base.size_multiple or width % base.size_multiple:
+            raise UserError(
+                f"{key}: height x width is {height}x{width}: give positive multiples of {base.size_multiple}."
+            )
+    for length in config.clip_lengths:
+        try:
+            family_of(base.network).rows(length)
+        except ValueError as error:
+            raise UserError(f"data.lengths: {error}") from error
+    return config.model_copy(update={"data": data})
 
 
 def task_of(config: TrainConfig, base: Base) -> Task:

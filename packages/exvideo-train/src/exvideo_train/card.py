@@ -11,6 +11,8 @@ from exvideo_blocks import Extension, model_card
 from exvideo_train.atomic import write_text
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data
+from exvideo_train.data.buckets import by_bucket
+from exvideo_train.data.dataset import Clip
 
 FILE = "README.md"
 
@@ -32,7 +34,7 @@ def finish_card(text: str, config: TrainConfig, data: Data, processes: int, step
     """
     section = config.optimizer
     rows = {
-        "clips": f"{len(data.training)} of {config.extension.num_frames} frames, from {_videos(data.training)} videos",
+        "clips": f"{_shapes(data.training)}, from {_videos(data.training)} videos",
         "held-out clips": f"{len(data.held_out)}, from {_videos(data.held_out)} videos",
         "steps": f"{step}, of {section.batch_size} clips each, in {config.engine.precision}",
         "processes": str(processes),
@@ -62,7 +64,17 @@ By exvideo-train, with the settings below in `x.yaml`; of paths of the machine, 
     return path
 
 
-def _videos(clips: list[Any]) -> int:
+def _shapes(clips: list[Clip]) -> str:
+    """The number of clips of each length, and of each size where there are several."""
+    buckets = by_bucket(clips)
+    several = len({(bucket.height, bucket.width) for bucket in buckets}) > 1
+    return ", ".join(
+        f"{len(own)} of {bucket.num_frames} frames" + (f" at {bucket.height}x{bucket.width}" if several else "")
+        for bucket, own in buckets.items()
+    )
+
+
+def _videos(clips: list[Clip]) -> int:
     return len({clip.path for clip in clips})
 
 

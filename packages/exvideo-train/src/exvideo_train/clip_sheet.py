@@ -13,13 +13,12 @@ from exvideo_train.samples.sheet import draw_sheet
 SHEET, FOLDER = "clips.png", "clips"
 
 
-def show_clips(data: Data, base: Base, size: tuple[int, int], count: int, output: Path, device: torch.device) -> Path:
+def show_clips(data: Data, base: Base, count: int, output: Path, device: torch.device) -> Path:
     """Decodes training clips, spread over all of them, to MP4s in `FOLDER`; the path of a sheet of them, `SHEET`.
 
     Args:
         data: encoded.
         base: what decodes.
-        size: (height, width) in pixels.
         count: of the clips, at most.
         output: folder of both.
         device: that is decoded on.
@@ -34,7 +33,7 @@ def show_clips(data: Data, base: Base, size: tuple[int, int], count: int, output
         seen, source = (folder / f"{number:03}-{name}.mp4" for name in ("cache", "file"))
         latents = data.cache.read(clip).latents.to(device)
         write_video(seen, (to_uint8(frame) for frame in base.decode(latents)), clip.fps)
-        write_video(source, iter_frames_at(clip.path, clip.places, size), clip.fps)
+        write_video(source, iter_frames_at(clip.path, clip.places, clip.size), clip.fps)
         caption = f": {clip.caption}" if clip.caption else ""
         label = f"{clip.name_in(data.folder)}, {clip.num_frames} frames at {clip.fps:g} a second{caption}"
         rows[label] = {"its file": source, "the cache": seen}

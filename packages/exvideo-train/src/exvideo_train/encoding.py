@@ -51,8 +51,7 @@ def encode_only(config: TrainConfig, show: int = 0) -> str:
         held_out = f" and {len(data.held_out)} held-out ones" if data.held_out else ""
         told = f"{len(data.training)} clips{held_out} are encoded in {complete.cache}."
         if show and session.processes.is_main:
-            assert complete.data.size is not None
-            sheet = show_clips(data, base, complete.data.size, show, complete.output, session.processes.device)
+            sheet = show_clips(data, base, show, complete.output, session.processes.device)
             told += f" {sheet} shows {min(show, len(data.training))}."
         return told
 

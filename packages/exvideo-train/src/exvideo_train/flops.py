@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data
+from exvideo_train.order import ClipOrder
 from exvideo_train.processes import Processes
 from exvideo_train.step import Batch, Task, training_batch
 
@@ -44,8 +45,10 @@ def peak_flops(card: str) -> float | None:
 
 def flops_and_peak(
     config: TrainConfig, network: nn.Module, task: Task, data: Data, processes: Processes, note: Callable[[str], None]
-) -> tuple[int | None, float | None]:
-    """FLOPs of a step in this process, and those that its card does in a second at most; None where it is not known.
+) -> tuple[list[int] | None, float | None]:
+    """FLOPs of a step of each bucket in this process, and those that its card does in a second at most.
+
+    None where they are not known.
 
     Args:
         network: as for `count_flops`.
@@ -55,14 +58,17 @@ def flops_and_peak(
     peak = peak_flops(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
     if peak is None:
         return None, None
-    samples = list(range(section.micro_batch_size))
-    batch = training_batch(config, task.objective, data.cache, data.training, 0, samples)
+    samples, flops = list(range(section.micro_batch_size)), []
     try:
-        flops = count_flops(network, task, batch, torch.bfloat16)
+        for clips in data.buckets.values():
+            order = ClipOrder(clips, config.seed, section.batch_size)
+            batch = training_batch(config, task.objective, data.cache, order, 0, samples)
+            flops.append(count_flops(network, task, batch, torch.bfloat16))
     except (RuntimeError, NotImplementedError) as error:  # an operator that knows no shapes
         note(f"MFU is not told, as the FLOPs of a step cannot be counted by shapes alone: {error}")
         return None, None
-    return flops * section.batch_size // (section.micro_batch_size * processes.count), peak
+    turns = section.batch_size // (section.micro_batch_size * processes.count)
+    return [turns * each for each in flops], peak
 
 
 def count_flops(network: nn.Module, task: Task, batch: Batch, dtype: torch.dtype) -> int:

@@ -20,8 +20,9 @@ def how_trained(config: TrainConfig, base: Base, data: Data) -> dict[str, Any]:
         data: encoded.
 
     Returns:
-        `fps`: those of the clips, in rising order. `sizes`: [height, width] each, in pixels. `sampling`: arguments of
-        the sampler: the median `fps`; in a family that is told them, the medians of `motion_bucket_id` and
+        `fps`: those of the clips, in rising order. `sizes`: [height, width] each, in pixels, and `lengths` in frames:
+        those of the clips, the largest first; lengths where there are several. `sampling`: arguments of the sampler:
+        the median `fps`; in a family that is told them, the medians of `motion_bucket_id` and
         `noise_aug_strength` over at most `MOST_CLIPS` clips; and steps and guidance.
     """
     rates = [round(clip.fps, 3) for clip in data.training]
@@ -41,5 +42,8 @@ def how_trained(config: TrainConfig, base: Base, data: Data) -> dict[str, Any]:
         wanted = None if config.samples is None else getattr(config.samples, name)
         if wanted is not None or recommended is not None:
             sampling[name] = getattr(recommended, name) if wanted is None else wanted
-    assert config.data.size is not None  # the base has completed the configuration
-    return {"fps": sorted(set(rates)), "sizes": [list(config.data.size)], "sampling": sampling}
+    buckets = data.buckets
+    sizes = dict.fromkeys((bucket.height, bucket.width) for bucket in buckets)
+    trained = {"fps": sorted(set(rates)), "sizes": [list(size) for size in sizes], "sampling": sampling}
+    lengths = sorted({bucket.num_frames for bucket in buckets}, reverse=True)
+    return trained | ({"lengths": lengths} if len(lengths) > 1 else {})

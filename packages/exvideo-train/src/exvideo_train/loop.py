@@ -22,7 +22,7 @@ from exvideo_train.errors import OutputError, TrainingDivergedError, TrainingSto
 from exvideo_train.guard import History, Sample, Verdict, Word, agree, refuse_step
 from exvideo_train.loss_by_level import EVERY, LossByLevel
 from exvideo_train.memory import peak_gib, start_phase
-from exvideo_train.noise import clip_of_sample
+from exvideo_train.order import ClipOrder
 from exvideo_train.pace import Pace
 from exvideo_train.prefetch import Batches
 from exvideo_train.samples import Samples
@@ -92,7 +92,6 @@ def loop(run: Run) -> None:
                 config,
                 run.task,
                 run.engine,
-                run.data,
                 run.batches,
                 state,
                 lambda: _word_of(run),
@@ -107,7 +106,8 @@ def loop(run: Run) -> None:
             run.writer.finish()  # which says why, and which process
             raise
         verdict = step.verdict
-        figures = step.figures | run.pace.figures(step.figures) | _losses_by_level(run, verdict)
+        bucket, _ = run.batches.order.turn_of(state.step - 1)
+        figures = step.figures | run.pace.figures(step.figures, bucket) | _losses_by_level(run, verdict)
         if run.tracker is not None:
             run.tracker.record(state.step, figures)
             run.display.step(state.step, figures, run.pace.seconds_left(config.optimizer.steps - state.step))
@@ -219,7 +219,6 @@ def train_step(
     config: TrainConfig,
     task: Task,
     engine: Engine,
-    data: Data,
     batches: Batches,
     state: TrainState,
     asked: Callable[[], dict[str, Any]] = nothing_asked,
@@ -255,10 +254,10 @@ def train_step(
     if engine.dtype == torch.float16 and verdict.overflows and state.loss_scale.can_fall:
         engine.discard()
         state.loss_scale.fall()
-        return train_step(config, task, engine, data, batches, state, asked, history, levels)
+        return train_step(config, task, engine, batches, state, asked, history, levels)
     if not verdict.is_finite or not engine.update(verdict.grad_norm):
         engine.discard()
-        _refuse(config, engine, data, state, verdict, made, history or History())
+        _refuse(config, engine, batches.order, state, verdict, made, history or History())
     state.step += 1
     if engine.dtype == torch.float16:
         state.loss_scale.hold()
@@ -301,7 +300,7 @@ def _levels_and_losses(made: list[Made]) -> tuple[torch.Tensor, torch.Tensor]:
 def _refuse(
     config: TrainConfig,
     engine: Engine,
-    data: Data,
+    order: ClipOrder,
     state: TrainState,
     verdict: Verdict,
     made: list[Made],
@@ -311,8 +310,7 @@ def _refuse(
     samples = []
     for turn, (indices, batch, losses) in enumerate(made):
         for place, index in enumerate(indices):
-            number = state.step * config.optimizer.batch_size + index
-            clip = data.training[clip_of_sample(config.seed, number, len(data.training))]
+            clip = order.clip(state.step, index)
             level, loss = batch.level[place].item(), losses[place].item()
             samples.append(Sample(index, str(clip.path), clip.start, clip.caption, level, loss, turn not in bad))
     about = {

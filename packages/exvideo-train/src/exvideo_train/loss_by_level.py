@@ -6,6 +6,7 @@ draws, so that each mean rests on as many samples.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import ceil
 
 import torch
 from exvideo_blocks import Objective
@@ -21,12 +22,13 @@ class LossByLevel:
 
     Args:
         objective: its own draws say where a bin ends; the generator is one of its own.
-        tokens: latents of a clip.
+        tokens: latents of a clip in each bucket, and the number of its clips.
     """
 
-    def __init__(self, objective: Objective, tokens: int) -> None:
-        generator = torch.Generator().manual_seed(0)
-        levels = torch.stack([objective.draw(generator, tokens) for _ in range(DRAWS)]).double()
+    def __init__(self, objective: Objective, tokens: Sequence[tuple[int, int]]) -> None:
+        generator, total = torch.Generator().manual_seed(0), sum(clips for _, clips in tokens)
+        of_draws = [size for size, clips in tokens for _ in range(ceil(DRAWS * clips / total))]
+        levels = torch.stack([objective.draw(generator, size) for size in of_draws]).double()
         self.edges = levels.quantile(torch.arange(1, BINS, dtype=torch.float64) / BINS)
         inner = [f"{edge:.3g}" for edge in self.edges.tolist()]
         between = [f"from_{low}_to_{high}" for low, high in pairwise(inner)]

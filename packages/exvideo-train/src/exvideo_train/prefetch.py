@@ -6,6 +6,7 @@ from exvideo_blocks import Objective
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.data import Data
+from exvideo_train.order import ClipOrder
 from exvideo_train.processes import Processes
 from exvideo_train.step import Batch, training_batch
 
@@ -21,12 +22,16 @@ class Batches:
         data: the clips.
         processes: whose samples of a step are dealt out.
         micro_batches: batches of a step, in each process.
+
+    Attributes:
+        order: of the clips.
     """
 
     def __init__(
         self, config: TrainConfig, objective: Objective, data: Data, processes: Processes, micro_batches: int
     ) -> None:
-        self._config, self._objective, self._data = config, objective, data
+        self._config, self._objective, self._cache = config, objective, data.cache
+        self.order = ClipOrder(data.training, config.seed, config.optimizer.batch_size)
         self._own = processes.share(list(range(config.optimizer.batch_size)))
         self._turns = range(micro_batches)
         self._ahead = config.data.prefetch
@@ -57,4 +62,4 @@ class Batches:
 
     def _make(self, step: int, turn: int) -> Batch:
         samples = self.samples(turn)
-        return training_batch(self._config, self._objective, self._data.cache, self._data.training, step, samples)
+        return training_batch(self._config, self._objective, self._cache, self.order, step, samples)

@@ -107,6 +107,8 @@ def _train(config: TrainConfig, changes: Collection[str], session: Session) -> P
         display.start(state.step, config.optimizer.steps, len(data.training), engine.num_parameters)
         start_phase(processes.device)
         with closing(Batches(config, task.objective, data, processes, engine.micro_batches)) as batches:
+            for sentence in batches.order.notes(config.optimizer.steps, config.extension.num_frames):
+                display.note(sentence)
             run = Run(
                 config,
                 task,
@@ -120,8 +122,8 @@ def _train(config: TrainConfig, changes: Collection[str], session: Session) -> P
                 tracker,
                 display,
                 requests,
-                Pace(config.optimizer.batch_size, *flops),
-                LossByLevel(task.objective, data.cache.read(data.training[0]).tokens),
+                Pace(config.optimizer.batch_size, *flops, batches.order.counts),
+                LossByLevel(task.objective, [(data.cache.read(c[0]).tokens, len(c)) for c in data.buckets.values()]),
                 samples,
             )
             path = _follow(run, card)

@@ -9,9 +9,9 @@ from exvideo_infer import Conditions
 from torch import Tensor
 
 from exvideo_train.config import TrainConfig
-from exvideo_train.data.dataset import Clip
 from exvideo_train.data.latent_cache import EncodedClip, LatentCache
-from exvideo_train.noise import clip_of_sample, keyed_generator
+from exvideo_train.noise import keyed_generator
+from exvideo_train.order import ClipOrder
 
 
 @dataclass(frozen=True)
@@ -67,24 +67,24 @@ def collate(clips: list[EncodedClip], levels: list[Tensor], noises: list[Tensor]
 
 
 def training_batch(
-    config: TrainConfig, objective: Objective, cache: LatentCache, clips: list[Clip], step: int, samples: list[int]
+    config: TrainConfig, objective: Objective, cache: LatentCache, order: ClipOrder, step: int, samples: list[int]
 ) -> Batch:
     """The given samples of a step.
 
     Args:
         objective: draws the noise levels.
+        order: of the clips.
         step: from 0.
         samples: indices within the step's global batch. A sample's clip, level and noise depend on (seed, step, index)
             alone, not on which process or micro-batch computes it; so does whether it is without its conditions.
     """
     encoded, levels, noises = [], [], []
     for index in samples:
-        number = step * config.optimizer.batch_size + index
         variants, variant = config.noise_augmentation.variants, None
         if variants:
             generator = keyed_generator(config.seed, "augmentation", step, index)
             variant = int(torch.randint(variants, (), generator=generator))
-        clip = cache.read(clips[clip_of_sample(config.seed, number, len(clips))], variant)
+        clip = cache.read(order.clip(step, index), variant)
         chance = torch.rand((), generator=keyed_generator(config.seed, "dropout", step, index))
         if chance < config.conditioning_dropout:
             clip = replace(clip, conditions=clip.conditions.without())

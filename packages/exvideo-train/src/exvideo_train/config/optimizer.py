@@ -39,7 +39,10 @@ class OptimizerSection(Section):
         return self.learning_rate * warm * left
 
     def for_clips(self, clips: int) -> Self:
-        """The same in steps: so many that every one of `clips` training clips comes `epochs` times, at least."""
+        """The same in steps: so many that every one of `clips` training clips comes `epochs` times, at least.
+
+        Where clips are in several buckets, up to a batch of each is still to come by then.
+        """
         if self.epochs is None:
             return self
         return self.model_copy(update={"steps": ceil(self.epochs * clips / self.batch_size), "epochs": None})

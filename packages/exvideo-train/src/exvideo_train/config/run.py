@@ -71,6 +71,15 @@ class TrainConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_a_position_for_each_frame(self) -> Self:
+        if self.clip_lengths[0] > self.extension.num_frames:
+            raise ValueError(
+                f"data.lengths has {self.clip_lengths[0]}, and extension.num_frames is {self.extension.num_frames}: "
+                "give lengths of no more frames than that"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _leaves_the_base_frozen(self) -> Self:
         if self.engine.base_precision != "same" and (self.extension.level != "lora" or self.is_from_scratch):
             raise ValueError(
@@ -87,6 +96,11 @@ class TrainConfig(Section):
                 "and prompts"
             )
         return self
+
+    @property
+    def clip_lengths(self) -> list[int]:
+        """Lengths of clips in frames, from the longest on."""
+        return self.data.lengths or [self.extension.num_frames]
 
     @property
     def objective_settings(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The room that encoded clips take, known before any is encoded."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,16 +14,26 @@ from exvideo_train.data.encoded_file import BLOCK
 _HEADER = 256  # of a file, about
 
 
-def cache_bytes(base: Base, size: tuple[int, int], clips: Sequence[Clip], variants: int = 0) -> int:
+def cache_bytes(base: Base, clips: Sequence[Clip], variants: int = 0) -> int:
     """Bytes that a cache takes for clips, to within the length of headers; what is there already is not looked at.
-
-    One picture is encoded, or one clip if the base encodes over time: its size is that of all.
 
     Args:
         base: what encodes.
-        size: (height, width) in pixels.
         clips: at least one.
         variants: of each first frame, as `noise_augmentation.variants` has them.
+    """
+    texts = {clip.caption for clip in clips} if base.tokenizer is not None else set()
+    total = (_halves(base.encode_text("")) + _HEADER) * len(texts) if texts else 0
+    by_size: dict[tuple[int, int], list[Clip]] = {}
+    for clip in clips:
+        by_size.setdefault(clip.size, []).append(clip)
+    return total + sum(_bytes_at(size, base, own, variants) for size, own in by_size.items())
+
+
+def _bytes_at(size: tuple[int, int], base: Base, clips: Sequence[Clip], variants: int) -> int:
+    """Those of clips of a size, without their texts.
+
+    One picture is encoded, or a clip of each length if the base encodes over time: its size is that of all.
     """
     picture = torch.zeros(1, 3, *size)
     record = _halves(base.encode_image(picture[0])) + _HEADER
@@ -30,12 +41,10 @@ def cache_bytes(base: Base, size: tuple[int, int], clips: Sequence[Clip], varian
     if isinstance(base, AugmentsFirstFrame) and variants:
         firsts = {(clip.path, clip.places[0]) for clip in clips}
         total += (variants * _halves(base.encode_noisy_image(picture[0])) + _HEADER) * len(firsts)
-    if base.tokenizer is not None:
-        texts = {clip.caption for clip in clips}
-        total += (_halves(base.encode_text("")) + _HEADER) * len(texts)
     if not base.encodes_frames_apart:
-        latents = base.encode_frames(picture.expand(clips[0].num_frames, -1, -1, -1))
-        return total + 2 * latents.numel() * len(clips)
+        for length, count in Counter(clip.num_frames for clip in clips).items():
+            total += 2 * base.encode_frames(picture.expand(length, -1, -1, -1)).numel() * count
+        return total
     frames: dict[Path, set[int]] = {}
     for clip in clips:
         frames.setdefault(clip.path, set()).update(clip.places)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from exvideo_infer import Base
 
 from exvideo_train.config import TrainConfig
+from exvideo_train.data.buckets import Bucket, by_bucket
 from exvideo_train.data.captions import unread_captions, with_captions
 from exvideo_train.data.dataset import Clip, Skip
 from exvideo_train.data.footage import Footage, find_footage
@@ -35,6 +36,11 @@ class Data:
     training: list[Clip]
     held_out: list[Clip]
     folder: Path
+
+    @property
+    def buckets(self) -> dict[Bucket, list[Clip]]:
+        """The training clips by size and length."""
+        return by_bucket(self.training)
 
     @property
     def content(self) -> str:
@@ -93,9 +99,8 @@ def find_data(config: TrainConfig, base: Base, processes: Sharing) -> Found:
         if processes.is_main:
             clips = [clip for part in footage for clip in part.clips]
             print(*unread_captions(clips, base.tokenizer), sep="", end="", file=sys.stderr)
-    assert config.data.size is not None  # a base has it, where the person left it open
     contents = {path: file.content for part in footage for path, file in part.files.items()}
-    cache = LatentCache(config.cache, config.data.size, base, contents, config.noise_augmentation)
+    cache = LatentCache(config.cache, base, contents, config.noise_augmentation)
     return Found(footage, cache, before)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from exvideo_train.config import TrainConfig
-from exvideo_train.data.dataset import Clip, Skip, cut_clips, name_in, require_clips
+from exvideo_train.data.dataset import Clip, Cutting, Skip, cut_clips, name_in, require_clips
 from exvideo_train.data.left_out import LeftOut
 from exvideo_train.data.manifest import Entry
 from exvideo_train.data.scan import VideoFile, scan
@@ -60,11 +60,12 @@ def find_footage(config: TrainConfig, processes: Sharing, before: list[LeftOut])
         for entry in entries
     }
     files, reasons = scan([path for path, name in names.items() if name not in gone], config.cache, processes)
-    footage, sampling = [], (config.data.fps, config.data.frame_stride)
+    footage, shapes = [], (config.clip_lengths, config.data.all_sizes)
     for source, entries in zip(sources, listed, strict=True):
         paths = dict.fromkeys(entry.path for entry in entries)
         usable = {path: files[path] for path in paths if path in files}
-        clips, skips = cut_clips(entries, usable, config.extension.num_frames, source.clip_stride, *sampling)
+        cutting = Cutting(*shapes, source.clip_stride, config.data.fps, config.data.frame_stride)
+        clips, skips = cut_clips(entries, usable, cutting)
         left_out = [
             gone.get(names[path]) or LeftOut(*names[path], reasons[path]) for path in paths if path not in files
         ]

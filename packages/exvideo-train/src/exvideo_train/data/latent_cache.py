@@ -49,7 +49,6 @@ class LatentCache:
 
     Args:
         folder: of the files.
-        size: (height, width) that clips are resized and cropped to, in pixels.
         base: what encodes. Only a fingerprint of it is kept, so that its networks can be let go.
         hashes: sha256 of video files, in hex digits, where they are known; others are hashed when they are asked for.
         augmentation: noise on first frames; None for none.
@@ -58,13 +57,11 @@ class LatentCache:
     def __init__(
         self,
         folder: Path,
-        size: tuple[int, int],
         base: Base,
         hashes: Mapping[Path, str] | None = None,
         augmentation: NoiseAugmentationSection | None = None,
     ) -> None:
         self.folder = folder
-        self.size = size
         self.augmentation = augmentation or NoiseAugmentationSection()
         self.encoders = fingerprint_of_encoders(base)
         self.settings = base.encoding_settings
@@ -81,7 +78,7 @@ class LatentCache:
         Raises:
             OSError: the video has to be hashed, and cannot be read.
         """
-        key = asdict(clip) | {"path": self._hash_of(clip.path), "size": self.size, "encoders": self.encoders}
+        key = asdict(clip) | {"path": self._hash_of(clip.path), "encoders": self.encoders}
         if clip.caption is None:
             del key["caption"]
         if clip.sampled is None:
@@ -92,7 +89,7 @@ class LatentCache:
 
     def file_of(self, clip: Clip) -> EncodedFile:
         """The folder that the clip's video is encoded to; raises as `content_of`."""
-        key = {"video": self._hash_of(clip.path), "size": self.size}
+        key = {"video": self._hash_of(clip.path), "size": clip.size}
         return EncodedFile(self.folder / "files" / self._name(key))
 
     def text_of(self, caption: str | None) -> Path:

@@ -1,8 +1,8 @@
 """The data of a run, told before anything is paid for: clips, unusual files, and what is left out.
 
-data.json in the output folder: {"format_version": 1, "sources": [{"key", "videos", "clips", "files": [{"file",
-"frames", "fps", "clips", "notes"; and "taken": {"frames", "fps"} where that is at another rate}], "left_out": [{"name",
-"reason"}]}]}.
+data.json in the output folder: {"format_version": 1, "sources": [{"key", "videos", "clips", "buckets": [{"size":
+[height, width], "frames", "clips"}], "files": [{"file", "frames", "fps", "clips", "notes"; and "taken": {"frames",
+"fps"} where that is at another rate}], "left_out": [{"name", "reason"}]}]}.
 """
 
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exvideo_train.atomic import write_json
+from exvideo_train.data.buckets import by_bucket
 from exvideo_train.data.footage import Footage
 from exvideo_train.data.left_out import LeftOut
 from exvideo_train.errors import UserError
@@ -31,6 +32,8 @@ def report_footage(footage: list[Footage], output: Path, fps: float | None = Non
         for skip in part.skips:
             print(f"Left out: {skip.reason}", file=sys.stderr)
         _print_left_out(part.left_out)
+        if line := told_buckets(part):
+            print(f"{part.source.key}: {line}.", file=sys.stderr)
         gone = len({left_out.file for left_out in part.left_out if left_out.content is None})
         if noted or gone:
             used = len({clip.path for clip in part.clips})
@@ -102,8 +105,18 @@ def describe(part: Footage, fps: float | None = None) -> dict[str, Any]:
     ]
     left_out = [{"name": str(skip.path), "reason": skip.reason} for skip in part.skips]
     left_out += [{"name": gone.clip, "reason": gone.reason} for gone in part.left_out]
+    buckets = [
+        {"size": [bucket.height, bucket.width], "frames": bucket.num_frames, "clips": len(own)}
+        for bucket, own in by_bucket(part.clips).items()
+    ]
     about = {"key": part.source.key, "videos": str(part.source.videos), "clips": len(part.clips)}
-    return about | {"files": files, "left_out": left_out}
+    return about | {"buckets": buckets, "files": files, "left_out": left_out}
+
+
+def told_buckets(part: Footage) -> str:
+    """The number of clips of each bucket in a line; empty where there is but one."""
+    buckets = by_bucket(part.clips)
+    return "; ".join(f"{len(own)} clips of {bucket}" for bucket, own in buckets.items()) if len(buckets) > 1 else ""
 
 
 def _print_left_out(clips: list[LeftOut]) -> None:

@@ -8,12 +8,12 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-from exvideo_infer import examine
+from exvideo_infer import examine, probe
 
 from exvideo_train.atomic import write_json
 from exvideo_train.data.second_try import try_twice
@@ -27,6 +27,7 @@ _SETTLED_SECONDS = 2.0
 
 # Before such files were shown upright, with square pixels and so on, their frames were cached under their hashes alone.
 _SHOWN = "as shown"
+_UNKNOWN = (0, 0)  # of files that were remembered before their shape was looked at
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class VideoFile:
         damaged: places of frames that cannot be decoded.
         notes: what is unusual about it, a few words each.
         times: of its frames, in seconds; none where they are shown at a steady rate.
+        shape: height and width as shown, in square pixels.
     """
 
     sha256: str
@@ -50,6 +52,7 @@ class VideoFile:
     damaged: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     times: tuple[float, ...] = ()
+    shape: tuple[int, int] = _UNKNOWN
 
     @property
     def content(self) -> str:
@@ -87,6 +90,9 @@ def scan(paths: list[Path], folder: Path, processes: Sharing) -> tuple[dict[Path
             known = _read(path, stat.st_size, stat.st_mtime_ns)
             if now - stat.st_mtime >= _SETTLED_SECONDS:
                 fresh[name] = known
+        elif known.file.shape == _UNKNOWN:
+            info = probe(path)
+            fresh[name] = known = replace(known, file=replace(known.file, shape=(info.height, info.width)))
         found[path] = known.file
 
     failed = try_twice(processes.share(paths), look_at)
@@ -103,7 +109,10 @@ def _read(path: Path, size: int, mtime_ns: int) -> _Remembered:
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     info = found.info
-    shown = VideoFile(digest, info.num_frames, info.fps, found.as_stored, found.damaged, found.notes, found.times)
+    shape = (info.height, info.width)
+    shown = VideoFile(
+        digest, info.num_frames, info.fps, found.as_stored, found.damaged, found.notes, found.times, shape
+    )
     return _Remembered(size, mtime_ns, shown)
 
 
@@ -121,7 +130,8 @@ def _read_memory(path: Path) -> dict[str, _Remembered]:
 
 
 def _file_of(values: dict[str, Any]) -> VideoFile:
-    return VideoFile(**values | {name: tuple(values[name]) for name in ("damaged", "notes", "times")})
+    tuples = ("damaged", "notes", "times", "shape")
+    return VideoFile(**values | {name: tuple(values[name]) for name in tuples if name in values})
 
 
 def _remember(path: Path, memory: Mapping[str, _Remembered], fresh: Mapping[str, _Remembered]) -> None:

@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(eq=False)
 class _Video:
-    """Clips of one file, and the reading of it that is under way; the reasons for those that failed in it."""
+    """Clips of one file, of one size, and the reading of it that is under way; the reasons for those that failed."""
 
     clips: list[Clip]
     file: EncodedFile
@@ -126,8 +126,8 @@ class VideoEncoder:
 
     def _read(self, video: _Video, readers: Readers[_Video]) -> None:
         video.work = self._pass_of(video)  # now that no other process writes
-        path, places = video.clips[0].path, video.work.places
-        readers.start(video, iter_frames_at(path, places, self._cache.size, self._damaged.get(path, ())))
+        path, size, places = video.clips[0].path, video.clips[0].size, video.work.places
+        readers.start(video, iter_frames_at(path, places, size, self._damaged.get(path, ())))
 
     def _pass_of(self, video: _Video) -> FilePass:
         left = [clip for clip in video.clips if clip not in video.failed]

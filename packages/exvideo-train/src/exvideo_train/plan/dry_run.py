@@ -11,6 +11,7 @@ from statistics import median
 import torch
 
 from exvideo_train.config import TrainConfig
+from exvideo_train.data.buckets import by_bucket
 from exvideo_train.data.cache_bytes import cache_bytes
 from exvideo_train.data.footage import Footage, find_footage
 from exvideo_train.data.left_out import read_left_out
@@ -74,6 +75,7 @@ def make_plan(config: TrainConfig, question: Question) -> Plan:
     model = PlannedModel(config, "meta" if on_gpu else "cpu", draw_weights=question.probe)
     footage = find_footage(model.config, Alone(), read_left_out(config.output))
     report_footage(footage, config.output)
+    model.bucket = next(iter(by_bucket(footage[0].clips)))
     config = model.config.model_copy(update={"optimizer": config.optimizer.for_clips(len(footage[0].clips))})
     shapes = model.shapes(config)
     device, room = capacity()
@@ -86,6 +88,7 @@ def make_plan(config: TrainConfig, question: Question) -> Plan:
         device,
         room,
         memory_of(model, config, processes),
+        model.bucket,
         shapes.num_trained,
         sum(shapes.frozen),
         footage,
@@ -129,9 +132,7 @@ def _checkpoints(config: TrainConfig) -> int:
 
 
 def _cache_bytes(model: PlannedModel, config: TrainConfig, footage: list[Footage]) -> int:
-    assert config.data.size is not None
-    variants = config.noise_augmentation.variants
-    return sum(cache_bytes(model.base, config.data.size, part.clips, variants) for part in footage)
+    return sum(cache_bytes(model.base, part.clips, config.noise_augmentation.variants) for part in footage)
 
 
 def _done_so_far(output: Path) -> tuple[int, float | None]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from exvideo_train.bases import completed, open_base, task_of
 from exvideo_train.config import TrainConfig
+from exvideo_train.data.buckets import Bucket
 from exvideo_train.mounting import checkpoint_activations, trained_parameters, undecayed_of
 from exvideo_train.plan.activations import peak_of_a_pass, stretched
 from exvideo_train.plan.state import Shapes
@@ -41,6 +42,10 @@ class PlannedModel:
         draw_weights: True for a network that will be run.
         base: in place of the one that the configuration names.
 
+    Attributes:
+        bucket: size and length of the clips that are planned for: the largest that the configuration allows, until the
+            largest that there are is put in its place, before anything is measured.
+
     Raises:
         UserError, BaseModelError: as training would, before it encodes.
     """
@@ -52,14 +57,15 @@ class PlannedModel:
         self.base: Base = base or open_base(config, draw_weights=draw_weights)
         self.config = completed(config, self.base)
         self.task = task_of(config, self.base)
+        sizes = self.config.data.all_sizes
+        self.bucket = max((Bucket(*size, config.clip_lengths[0]) for size in sizes), key=lambda one: one.pixels)
         self._peaks: dict[tuple[Any, ...], int] = {}
 
     @cached_property
     def encoded(self) -> Encoded:
-        """A black clip of the run's size, encoded."""
-        assert self.config.data.size is not None
-        frames = 1 if self.base.encodes_frames_apart else self.config.extension.num_frames
-        made = encode_for(self.base, torch.zeros(frames, 3, *self.config.data.size))
+        """A black clip of the bucket, encoded."""
+        frames = 1 if self.base.encodes_frames_apart else self.bucket.num_frames
+        made = encode_for(self.base, torch.zeros(frames, 3, self.bucket.height, self.bucket.width))
         return Encoded(made["latents"], {name: value for name, value in made.items() if name != "latents"})
 
     def extended(self, config: TrainConfig) -> Extension:
@@ -100,7 +106,7 @@ class PlannedModel:
         encoded, level = self.encoded, self.task.objective.level_at(1.0)
         conditions = self.base.conditions({"latents": encoded.latents, **encoded.rest}, fps=8.0, motion_bucket_id=0.0)
         one = Batch(encoded.latents[None].float(), encoded.latents[None].float(), level[None], conditions)
-        return stretched(one, config.extension.num_frames, config.optimizer.micro_batch_size)
+        return stretched(one, self.task.family.rows(self.bucket.num_frames), config.optimizer.micro_batch_size)
 
     def _measure(self, config: TrainConfig) -> int:
         extension, network = self.extended(config), self.base.network

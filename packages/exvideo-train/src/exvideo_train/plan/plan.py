@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exvideo_train.config import TrainConfig
+from exvideo_train.data.buckets import Bucket
 from exvideo_train.data.footage import Footage
 from exvideo_train.data.report import describe
 from exvideo_train.plan.memory import Memory
@@ -12,13 +13,14 @@ from exvideo_train.plan.probe import Probe
 
 @dataclass
 class Plan:
-    """All that a run will take. Bytes, seconds; `written` for JSON."""
+    """All that a run will take. Bytes, seconds; `written` for JSON. Memory and probe are of the largest bucket."""
 
     config: TrainConfig
     processes: int
     device: str
     capacity: int
     memory: Memory
+    bucket: Bucket
     trained: int
     frozen: int
     footage: list[Footage]
@@ -59,6 +61,7 @@ class Plan:
     def written(self) -> dict[str, Any]:
         """The plan as JSON has it."""
         memory: dict[str, Any] = {"device": self.device, "capacity": self.capacity, "peak": self.memory.peak}
+        memory |= {"clips": vars(self.bucket)}
         memory |= {"parts": self.memory.parts, "offloaded": self.memory.offloaded, "fits": self.memory_fits}
         disk = {"checkpoint": self.checkpoint_bytes, "checkpoints": self.checkpoints, "cache": self.cache}
         time: dict[str, Any] = {"steps": self.config.optimizer.steps, "steps_done": self.steps_done}

@@ -1,6 +1,8 @@
 """A plan in words, for a person."""
 
 from exvideo_train.data.footage import Footage
+from exvideo_train.data.report import told_buckets
+from exvideo_train.order import ClipOrder
 from exvideo_train.plan.plan import Plan
 
 _GIB = 2**30
@@ -9,11 +11,17 @@ _GIB = 2**30
 def as_text(plan: Plan) -> str:
     """A few lines a subject: data, parameters, memory, disk, time, and the way out where it does not fit."""
     lines = [_data(part) for part in plan.footage]
+    several = bool(told_buckets(plan.footage[0]))
     share = plan.trained / (plan.trained + plan.frozen)
     lines.append(f"Parameters: {plan.trained:,} train ({share:.0%}), {plan.frozen:,} are frozen.")
     lines += _memory(plan)
+    if several:
+        lines.append(f"  of clips of {plan.bucket}, the largest")
     lines.append(_disk(plan))
-    lines.append(_time(plan))
+    lines.append(_time(plan, f" in the largest bucket, {plan.bucket}" if several and plan.probe else ""))
+    config, optimizer = plan.config, plan.config.optimizer
+    order = ClipOrder(plan.footage[0].clips, config.seed, optimizer.batch_size)
+    lines += order.notes(optimizer.steps, config.extension.num_frames)
     if not plan.memory_fits:
         lines += _way_out(plan)
     if not plan.disk_fits:
@@ -23,10 +31,11 @@ def as_text(plan: Plan) -> str:
 
 def _data(part: Footage) -> str:
     noted = sum(bool(file.notes) for file in part.files.values())
+    buckets = told_buckets(part)
     gone = len(part.skips) + len({left_out.file for left_out in part.left_out})
     return (
         f"{part.source.key}: {len(part.clips):,} clips of {len({clip.path for clip in part.clips}):,} files; "
-        f"{noted} unusual, {gone} left out or short."
+        f"{noted} unusual, {gone} left out or short.{f' {buckets}.' if buckets else ''}"
     )
 
 
@@ -49,12 +58,14 @@ def _disk(plan: Plan) -> str:
     )
 
 
-def _time(plan: Plan) -> str:
+def _time(plan: Plan, of: str) -> str:
     optimizer = plan.config.optimizer
     head = f"Steps: {plan.steps_done} of {optimizer.steps}, {optimizer.batch_size} clips each"
     if plan.seconds_per_step is None or plan.seconds_left is None:
         return f"{head}; --probe measures how long they take."
-    return f"{head}, {plan.seconds_per_step:.3g} s each: {_duration(plan.seconds_left)} to go, evaluations apart."
+    most = " at most" if of else ""
+    left = f"{_duration(plan.seconds_left)} to go{most}, evaluations apart"
+    return f"{head}, {plan.seconds_per_step:.3g} s each{of}: {left}."
 
 
 def _way_out(plan: Plan) -> list[str]:

@@ -46,9 +46,7 @@ def prepare_samples(
     section = config.samples
     if section is None:
         return None
-    size = section.size or config.data.size
-    assert size is not None  # the base has completed the configuration
-    wanted = want_samples(section, base, data, size, family.rows(config.extension.num_frames))
+    wanted = want_samples(section, base, data, config.data.all_sizes, family.rows(config.extension.num_frames))
     folder = config.output / "samples"
     clips = held_out_clips(section, data)
     if section.begins_held_out:  # under the names of the clips that begin as they do
@@ -57,5 +55,5 @@ def prepare_samples(
         names = [f"{index:02}-{clip.path.stem}" for index, clip in enumerate(clips)]
     real = dict(zip(names, clips, strict=True))
     if real:
-        processes.together(lambda: write_real(folder / REAL, real, data, size))
+        processes.together(lambda: write_real(folder / REAL, real, data, section.size))
     return Samples(section, family, base, wanted, processes, requests, folder, Show(section.metrics, note))

@@ -27,7 +27,7 @@ def draw_sheet(path: Path, clips: Mapping[str, Mapping[str, Path]], title: str) 
 
     rows = {label: {who: _thumbnails(file) for who, file in files.items()} for label, files in clips.items()}
     frames = [pictures for group in rows.values() for pictures, _ in group.values()]
-    width, height = frames[0][0].size
+    width, height = max(pictures[0].width for pictures in frames), HEIGHT
     columns = max(len(pictures) for pictures in frames)
     sheet_width = LABEL + columns * (width + 2) + 2 * MARGIN
     group_heights = [2 * LINE + len(group) * (height + 2) + MARGIN for group in rows.values()]

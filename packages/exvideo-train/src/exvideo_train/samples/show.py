@@ -31,7 +31,7 @@ class Show:
             title: in the sheet, for these clips: "step 100".
         """
         files = [folder / f"{one.name}.mp4" for one in wanted]
-        figures = self._score(folder)
+        figures = self._score(folder, len({one.shape[2:] for one in wanted}))
         groups: dict[str, dict[str, Path]] = {}
         for one, file in zip(wanted, files, strict=True):
             places = {"held out": folder.parent / REAL, "base": folder.parent / BASE, title: folder}
@@ -41,12 +41,15 @@ class Show:
         draw_sheet(folder / SHEET, groups, f"Samples at {title}")
         return figures, [*files, *(path for path in (folder / SCORES, folder / SHEET) if path.is_file())]
 
-    def _score(self, folder: Path) -> dict[str, float]:
+    def _score(self, folder: Path, sizes: int) -> dict[str, float]:
         real, base = folder.parent / REAL, folder.parent / BASE
         if self._metrics is False or not real.is_dir():
             return {}
         if not can_score():
             self._tell(f"The samples are not scored, as exvideo-eval is not installed: {INSTALL}, or leave it so.")
+            return {}
+        if sizes > 1:
+            self._tell(f"The samples are not scored, as they are of {sizes} sizes: give one as samples.size.")
             return {}
         figures, notes = score(real, folder, base if base.is_dir() else None, folder / SCORES)
         for note in notes:

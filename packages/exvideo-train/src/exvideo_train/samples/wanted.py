@@ -12,8 +12,10 @@ from torch import Tensor
 
 from exvideo_train.config import SamplesSection
 from exvideo_train.data import Data
-from exvideo_train.data.dataset import Clip
+from exvideo_train.data.dataset import Clip, nearest_size
 from exvideo_train.errors import UserError
+
+Size = tuple[int, int]  # height and width in pixels
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ class _Start:
     motion_bucket_id: float
 
 
-def want_samples(section: SamplesSection, base: Base, data: Data, size: tuple[int, int], rows: int) -> list[Wanted]:
+def want_samples(section: SamplesSection, base: Base, data: Data, sizes: list[Size], rows: int) -> list[Wanted]:
     """The clips of a configuration, encoded by the base's encoders on the device that they are on.
 
     Args:
-        size: (height, width) in pixels.
+        sizes: of the run's clips. A sample has `section.size`, or that of the held-out clip that it begins like, or the
+            one nearest to its picture's aspect ratio, or else the first.
         rows: temporal rows of the latents.
 
     Raises:
@@ -64,10 +67,12 @@ def want_samples(section: SamplesSection, base: Base, data: Data, size: tuple[in
     """
     if not hasattr(base, "decode"):
         raise UserError("samples: this base cannot decode latents: leave samples out, or give it a `decode`.")
-    if size[0] % base.size_multiple or size[1] % base.size_multiple:
-        raise UserError(f"samples.size: {size[0]}x{size[1]} is refused: give multiples of {base.size_multiple}.")
+    sizes = [section.size] if section.size else sizes
+    for height, width in sizes:
+        if height % base.size_multiple or width % base.size_multiple:
+            raise UserError(f"samples.size: {height}x{width} is refused: give multiples of {base.size_multiple}.")
     wanted = []
-    for index, start in enumerate(_starts(section, base, data, size)):
+    for index, start in enumerate(_starts(section, base, data, sizes)):
         encoded = encode_for(base, start.frame, start.prompt)
         conditions = base.conditions(_as_cached(encoded), start.fps, start.motion_bucket_id).to("cpu")
         for seed in section.seeds:
@@ -93,17 +98,17 @@ def held_out_clips(section: SamplesSection, data: Data) -> list[Clip]:
     return data.held_out[: len(section.prompts)]
 
 
-def _starts(section: SamplesSection, base: Base, data: Data, size: tuple[int, int]) -> list[_Start]:
+def _starts(section: SamplesSection, base: Base, data: Data, sizes: list[Size]) -> list[_Start]:
     if section.prompts is not None and base.tokenizer is None:
         raise UserError("samples.prompts: the base reads no text: give samples.first_frames alone.")
     if section.begins_held_out:
         clips = held_out_clips(section, data)
         captions = section.prompts or [clip.caption or "" for clip in clips]
-        return [_of_clip(clip, caption, section, data, size) for clip, caption in zip(clips, captions, strict=True)]
+        return [_of_clip(clip, caption, section, data) for clip, caption in zip(clips, captions, strict=True)]
     fps = section.fps or median(clip.fps for clip in data.training)
     motion = _motion(data.training, data) if section.motion_bucket_id is None else section.motion_bucket_id
     if not isinstance(section.first_frames, list):
-        nothing = torch.zeros(1, 3, *size)
+        nothing = torch.zeros(1, 3, *sizes[0])
         starts = [_Start(prompt, nothing, prompt, fps, motion) for prompt in section.prompts or []]
         probe = base.conditions(_as_cached(encode_for(base, nothing)), fps, motion)
         if probe.first_frame is not None:
@@ -111,13 +116,13 @@ def _starts(section: SamplesSection, base: Base, data: Data, size: tuple[int, in
         return starts
     prompts = section.prompts or [""] * len(section.first_frames)
     return [
-        _Start(path.stem, _read_picture(path, size), prompt, fps, motion)
+        _Start(path.stem, _read_picture(path, sizes), prompt, fps, motion)
         for path, prompt in zip(section.first_frames, prompts, strict=True)
     ]
 
 
-def _of_clip(clip: Clip, caption: str, section: SamplesSection, data: Data, size: tuple[int, int]) -> _Start:
-    frame = read_clip(clip.path, clip.places[0], 1, size).float() / 127.5 - 1
+def _of_clip(clip: Clip, caption: str, section: SamplesSection, data: Data) -> _Start:
+    frame = read_clip(clip.path, clip.places[0], 1, section.size or clip.size).float() / 127.5 - 1
     motion = _motion([clip], data) if section.motion_bucket_id is None else section.motion_bucket_id
     label = clip.path.stem + (f"@{clip.start}" if clip.start else "")
     return _Start(f"{label} {caption}".strip(), frame, caption, section.fps or clip.fps, motion)
@@ -129,8 +134,8 @@ def _motion(clips: Sequence[Clip], data: Data) -> float:
     return median(float(ids[0, 1]) for ids in told if ids is not None) if told[0] is not None else 127.0
 
 
-def _read_picture(path: Path, size: tuple[int, int]) -> Tensor:
-    """A picture resized to cover the size and cropped at the centre, as clips are: (1, 3, height, width) in [-1, 1]."""
+def _read_picture(path: Path, sizes: list[Size]) -> Tensor:
+    """A picture resized to cover a size and cropped at the centre, as clips are: (1, 3, height, width) in [-1, 1]."""
     import numpy as np
     from PIL import Image, ImageOps
 
@@ -139,6 +144,7 @@ def _read_picture(path: Path, size: tuple[int, int]) -> Tensor:
             picture = ImageOps.exif_transpose(file).convert("RGB")
     except OSError as error:
         raise UserError(f"samples.first_frames: {path} is no picture that can be read ({error}).") from error
+    size = nearest_size((picture.height, picture.width), sizes)
     fitted = ImageOps.fit(picture, (size[1], size[0]), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.asarray(fitted).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
 

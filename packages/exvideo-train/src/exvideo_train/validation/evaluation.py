@@ -16,7 +16,7 @@ class Evaluation:
         loss_by_sigma: the same, of each sigma.
         mse_by_sigma: mean squared error of the predicted clean latents.
         mse_by_frame: the same of each sigma and temporal row of the latents, which is a frame where the base's
-            autoencoder does not compress time.
+            autoencoder does not compress time. Of clips of several lengths, a row is the mean over those that have it.
     """
 
     sigmas: Sequence[float]

@@ -5,7 +5,6 @@ from hashlib import sha256
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from exvideo_train.config import TrainConfig, ValidationSection
 from exvideo_train.data.dataset import Clip
@@ -69,7 +68,8 @@ class Validation:
         pairs = [(clip, sigma) for clip in range(len(self.clips)) for sigma in range(len(sigmas))]
         rounds = -(-len(pairs) // self.processes.count)
         losses, errors = torch.zeros(len(sigmas)), torch.zeros(len(sigmas))
-        by_frame: Tensor | None = None
+        lengths = torch.tensor([self.task.family.rows(clip.num_frames) for clip in self.clips])
+        by_frame = torch.zeros(len(sigmas), int(lengths.max()))
         for turn in range(rounds):
             if self.processes.sum(torch.tensor(float(self.requests.stop))) > 0:
                 return None
@@ -77,16 +77,15 @@ class Validation:
             clip, sigma = pairs[number % len(pairs)]
             batch = self._batch(clip, sigma).to(self.processes.device)
             prediction, model_input = self.task.predict(network, batch, dtype)
-            if by_frame is None:
-                by_frame = torch.zeros(len(sigmas), batch.latents.shape[1])
             if number < len(pairs):
                 objective, noise, level = self.task.objective, batch.noise, batch.level
                 losses[sigma] += objective.loss(prediction, model_input, batch.latents, noise, level).item()
                 error = (objective.original(prediction, model_input, level) - batch.latents).square()
                 errors[sigma] += error.mean().item()
-                by_frame[sigma] += error[0].flatten(1).mean(dim=1).cpu()
-        assert by_frame is not None
-        losses, errors, by_frame = (self.processes.sum(sums) / len(self.clips) for sums in (losses, errors, by_frame))
+                by_frame[sigma, : error.shape[1]] += error[0].flatten(1).mean(dim=1).cpu()
+        losses, errors = (self.processes.sum(sums) / len(self.clips) for sums in (losses, errors))
+        clips_with_row = (lengths[:, None] > torch.arange(by_frame.shape[1])).sum(dim=0)
+        by_frame = self.processes.sum(by_frame) / clips_with_row
         return Evaluation(sigmas, losses.mean().item(), losses.tolist(), errors.tolist(), by_frame.tolist())
 
     def content(self) -> str:
