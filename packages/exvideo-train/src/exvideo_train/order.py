@@ -60,7 +60,7 @@ class ClipOrder:
         return self._turns_of(number)[step - self._steps_before(number)]
 
     def count_steps(self, steps: int) -> list[int]:
-        """How many of the first `steps` steps are of each bucket, in the order of `buckets`."""
+        """The steps of each bucket among the first `steps`, in the order of `buckets`."""
         number = self._pass_of(steps)
         counts = self._turns_before(number)
         for bucket, _ in self._turns_of(number)[: steps - self._steps_before(number)]:
