@@ -76,7 +76,7 @@ def test_variants_come_with_the_clips_from_one_reading(
             assert torch.equal(one.latents, clean.latents)
     assert len(strengths) == VARIANTS.variants * len(clips)
     stored = sum(path.stat().st_size for path in (tmp_path / "once").rglob("*.safetensors"))
-    assert cache_bytes(base, SIZE, clips, VARIANTS.variants) == pytest.approx(stored, rel=0.1)
+    assert cache_bytes(base, clips, VARIANTS.variants) == pytest.approx(stored, rel=0.1)
 
 
 def test_the_network_is_told_the_noise_that_there_is(film: Path, base: Base, tmp_path: Path) -> None:
