@@ -67,8 +67,8 @@ def completed(config: TrainConfig, base: Base) -> TrainConfig:
     """The configuration with what the base decides where it is left open: the clips' size.
 
     Raises:
-        UserError: the base does not say it, or cannot be run at a size or a length that is given; or it is told no
-            first frame that noise could be put on.
+        UserError: the base does not say it, or cannot be run at a size that is given; or it is told no first frame that
+            noise could be put on.
     """
     variants = config.noise_augmentation.variants
     if variants and not isinstance(base, AugmentsFirstFrame):
@@ -87,11 +87,6 @@ def completed(config: TrainConfig, base: Base) -> TrainConfig:
             raise UserError(
                 f"{key}: height x width is {height}x{width}: give positive multiples of {base.size_multiple}."
             )
-    for length in config.clip_lengths:
-        try:
-            family_of(base.network).rows(length)
-        except ValueError as error:
-            raise UserError(f"data.lengths: {error}") from error
     return config.model_copy(update={"data": data})
 
 
@@ -99,14 +94,20 @@ def task_of(config: TrainConfig, base: Base) -> Task:
     """The way that the base's network is asked and judged.
 
     Raises:
-        UserError: it cannot be extended as the configuration says.
+        UserError: it cannot be extended as the configuration says, or has no clips of a length that is given.
     """
     try:
         check_extends(base.network, config.extension.mounted)
         family = family_of(base.network)
-        return Task(family, family.objective(base.scheduler, **config.objective_settings))
+        task = Task(family, family.objective(base.scheduler, **config.objective_settings))
     except (TypeError, ValueError) as error:
         raise UserError(f"{config.base or 'The new base'} cannot be extended as asked: {error}") from error
+    try:
+        for length in config.clip_lengths:
+            family.rows(length)
+    except ValueError as error:
+        raise UserError(f"data.lengths: {error}") from error
+    return task
 
 
 def write_new_base(config: TrainConfig, checkpoint: Path, extension: Path) -> None:
