@@ -279,13 +279,14 @@ def test_a_folder_without_permission_is_named(tmp_path: Path, monkeypatch: pytes
         check_writable(tmp_path / "clip.mp4")
 
 
-def test_the_same_frames_become_the_same_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.webm", "clip.mkv", "clip.gif", "clip.webp"])
+def test_the_same_frames_become_the_same_file(tmp_path: Path, name: str) -> None:
     rows = np.linspace(0, 200, 64, dtype=np.uint8)[None, :, None, None]
     frames = (rows + np.arange(0, 32, 2, dtype=np.uint8)[:, None, None, None]).repeat(64, axis=2).repeat(3, axis=3)
     written = set()
     for _ in range(8):
-        write_video(tmp_path / "clip.mp4", list(frames), 8.0)
-        written.add((tmp_path / "clip.mp4").read_bytes())
+        write_video(tmp_path / name, list(frames), 8.0)
+        written.add((tmp_path / name).read_bytes())
     assert len(written) == 1
 
 

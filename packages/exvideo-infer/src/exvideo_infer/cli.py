@@ -2,6 +2,7 @@ r"""exvideo-generate: clips from words, from their first frames, or from both.
 
 exvideo-generate --prompt "a red circle bounces" -o out.mp4
 exvideo-generate --prompts list.jsonl -o clips/
+exvideo-generate --again out.mp4 -o same.mkv
 exvideo-generate --base animatediff_folder --extension extension.safetensors --prompt "a boat" -o out.mp4
 exvideo-generate --prompt "the circle moves left" --image first.png -o out.mp4
 exvideo-generate --base stabilityai/stable-video-diffusion-img2vid-xt --extension extension.safetensors \
@@ -12,18 +13,28 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exvideo_infer.jobs.limits import RANGES
-from exvideo_infer.options import BAD_INPUT, Parser, add_clip_options, add_model_options, model_choice
+from exvideo_infer.options import (
+    BAD_INPUT,
+    Parser,
+    add_clip_options,
+    add_file_options,
+    add_model_options,
+    given_options,
+    model_choice,
+)
 
 if TYPE_CHECKING:
     from exvideo_infer.jobs.job import Clip
     from exvideo_infer.jobs.maker import Maker, Watch
-    from exvideo_infer.video_file import VideoInfo
+    from exvideo_infer.jobs.run import Write
+    from exvideo_infer.video_file import Frame, VideoInfo
+    from exvideo_infer.video_file.formats import Encoding
 
 OUT_OF_MEMORY = 3
 INTERRUPTED = 130  # a shell's code for a process that Ctrl-C has ended
@@ -35,10 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; or after one sentence on stderr 2 where the input is bad, 3 where memory ran out, 130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     logging.basicConfig(format="exvideo-generate: %(message)s")  # words of the prompt that are not read
     try:
-        return _run(options)
+        return _run(options, given_options(parser, arguments))
     except KeyboardInterrupt:
         return _end(INTERRUPTED, "Interrupted: the clip in the making was not written.")
     except (ValueError, RuntimeError, MemoryError) as error:
@@ -52,45 +64,102 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, given: Collection[str]) -> int:
     start = time.perf_counter()
     if options.prompts is not None:
         _make_list(options)
         return 0
+    from exvideo_infer.contact_sheet import ContactSheet
     from exvideo_infer.first_frame import read_image
     from exvideo_infer.jobs.job import Job
-    from exvideo_infer.video_file import check_writable, write_video
 
+    record = None if options.again is None else _recall(options, given)
     if options.prompt is None and options.image is None:
         raise ValueError('Neither --prompt nor --image is given: say what to show, --prompt "a red circle bounces".')
-    check_writable(options.output)
+    _encoding(options)
+    sheet_path = _sheet_path(options)
     job = Job(prompt=options.prompt, image=options.image, **_numbers(options))
     if job.image is not None:
         read_image(job.image)
     from exvideo_infer.jobs.load import load_maker
     from exvideo_infer.jobs.maker import Watch
+    from exvideo_infer.jobs.record import check_again
 
     maker = load_maker(model_choice(options))
     clip = maker.resolve(job)
+    for note in () if record is None else check_again(record, options.again, clip, maker, given):
+        _say(note)
     _say(f"{clip}, from {'the prompt' if job.image is None else job.image}, {_place(maker)}.")
-    watch = Watch()
-    info = write_video(options.output, maker.frames(clip, watch), clip.settings["fps"])
+    watch, sheet = Watch(), ContactSheet(clip.settings["num_frames"], clip.settings["fps"])
+    info = _writer(options, maker)(options.output, clip, sheet.watch(maker.frames(clip, watch)))
     print(_wrote(options.output, info, clip, f", in {time.perf_counter() - start:.1f} s", watch, maker))
+    if sheet_path is not None:
+        sheet.save(sheet_path)
+        print(f"Wrote {sheet_path}, its contact sheet.")
     return 0
+
+
+def _recall(options: argparse.Namespace, given: Collection[str]) -> dict[str, Any]:
+    """Fills in the options that are not given from the metadata of the clip to be made again, which is returned."""
+    from exvideo_infer.jobs.record import options_of
+    from exvideo_infer.video_file import read_metadata
+
+    record = read_metadata(options.again)
+    for name, value in options_of(record, options.again, _encoding(options)).items():
+        if name not in given and not (name == "num_frames" and "seconds" in given):
+            setattr(options, name, value)
+    return record
+
+
+def _encoding(options: argparse.Namespace) -> "Encoding":
+    from exvideo_infer.video_file import check_writable
+
+    return check_writable(options.output, crf=options.crf, pixel_format=options.pixel_format, fps=options.fps)
+
+
+def _sheet_path(options: argparse.Namespace) -> Path | None:
+    from exvideo_infer.contact_sheet import check_sheet
+
+    if options.sheet is None:
+        return None
+    path: Path = options.sheet if options.sheet.name else options.output.with_suffix(".png")
+    check_sheet(path)
+    return path
+
+
+def _writer(options: argparse.Namespace, maker: "Maker") -> "Write":
+    from exvideo_infer.jobs.record import record_of
+    from exvideo_infer.video_file import write_video
+    from exvideo_infer.video_file.formats import choose_encoding
+
+    settings = {"crf": options.crf, "pixel_format": options.pixel_format}
+    choice = model_choice(options)
+
+    def write(path: Path, clip: "Clip", frames: "Iterator[Frame]") -> "VideoInfo":
+        encoding = choose_encoding(path, **settings)
+        metadata = None if options.no_metadata else record_of(clip, choice, maker, encoding)
+        return write_video(path, frames, clip.settings["fps"], **settings, metadata=metadata)
+
+    return write
 
 
 def _make_list(options: argparse.Namespace) -> None:
     from exvideo_infer.jobs.job_list import read_jobs
+    from exvideo_infer.jobs.run import SUFFIX, clip_path, make_all
+    from exvideo_infer.video_file.formats import choose_encoding
 
     for name in ("prompt", "image"):
         if getattr(options, name) is not None:
             raise ValueError(f"--{name} stands beside --prompts: write it into a row of the list.")
+    for name in ("again", "sheet"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name} stands beside --prompts, and is of one clip: leave it out.")
+    choose_encoding(SUFFIX, "mp4", options.crf, options.pixel_format)
     jobs = read_jobs(options.prompts, {name: value for name, value in _numbers(options).items() if value is not None})
     folder: Path = options.output
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file: give a folder for the clips of --prompts.")
     from exvideo_infer.jobs.load import load_maker
-    from exvideo_infer.jobs.run import clip_path, make_all
 
     maker = load_maker(model_choice(options))
     clips: dict[str, Clip] = {}
@@ -108,7 +177,7 @@ def _make_list(options: argparse.Namespace) -> None:
     def tell(name: str, clip: "Clip", info: "VideoInfo", watch: "Watch") -> None:
         print(_wrote(clip_path(folder, name), info, clip, "", watch, maker), flush=True)
 
-    made = make_all(clips, folder, maker, tell)
+    made = make_all(clips, folder, maker, tell, _writer(options, maker))
     print(f"{len(clips)} clips are in {folder}: {made} were made here.")
 
 
@@ -154,15 +223,31 @@ def _parser() -> Parser:
         help='many clips, one object a line: {"prompt": ..., "image": ..., "seed": ..., "num_frames": ...} and so on, '
         "as the options are called; options given here hold for rows that are silent",
     )
+    add(
+        "--again",
+        type=Path,
+        metavar="CLIP",
+        help="make a clip again, by what its file says of how it was made; options given beside it are taken instead",
+    )
     add_model_options(parser)
     add_clip_options(parser)
+    add_file_options(parser)
+    add(
+        "--sheet",
+        type=Path,
+        nargs="?",
+        const=Path(),
+        metavar="SHEET.png",
+        help="also write a contact sheet, some frames on one picture (default name: the clip's, with .png)",
+    )
     add(
         "-o",
         "--output",
         required=True,
         type=Path,
         metavar="OUT",
-        help="MP4 file to write; with --prompts a folder, where processes share the work and a second run goes on",
+        help="file to write: .mp4, .webm, .mkv (lossless), .gif, .webp; without a suffix, a folder of PNG frames; with "
+        "--prompts a folder of MP4s, where processes share the work and a second run goes on",
     )
     add("--version", action="version", version=f"%(prog)s {version('exvideo-infer')}")
     return parser

@@ -1,7 +1,7 @@
 """Options that the commands share, checked as they are parsed."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from exvideo_infer.jobs.limits import RANGES
@@ -60,6 +60,21 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def model_choice(options: argparse.Namespace) -> ModelChoice:
     """The choice that options of `add_model_options` make."""
     return ModelChoice(**{name: getattr(options, name) for name in ModelChoice.__dataclass_fields__})
+
+
+def given_options(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> set[str]:
+    """Names of the options that stand among the arguments, whatever their values."""
+    absent = object()
+    blank = argparse.Namespace(**dict.fromkeys(vars(parser.parse_args(arguments)), absent))
+    return {name for name, value in vars(parser.parse_args(arguments, blank)).items() if value is not absent}
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the settings of a clip's file."""
+    add = parser.add_argument
+    add("--crf", type=int, help="quality of MP4, 0 (best) to 51, and WebM, 0 to 63: constant rate factor (default: 16)")
+    add("--pixel-format", metavar="NAME", help="of MP4 and WebM: yuv420p (default), yuv444p, of MP4 yuv420p10le ...")
+    add("--no-metadata", action="store_true", help="do not write into the file how it was made: prompt, seed, settings")
 
 
 def add_clip_options(parser: argparse.ArgumentParser) -> None:

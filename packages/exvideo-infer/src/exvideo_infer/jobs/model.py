@@ -83,6 +83,13 @@ def model_hash(parts: Mapping[str, Any]) -> str:
         digest.update(f"{name} {type(part).__name__} {json.dumps(kept, sort_keys=True, default=str)}".encode())
         if isinstance(part, torch.nn.Module):
             for key, tensor in part.state_dict().items():
-                digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+                add_tensor(digest, key, tensor)
     return digest.hexdigest()
+
+
+def add_tensor(digest: "hashlib.blake2b", name: str, tensor: "torch.Tensor") -> None:
+    """Adds a tensor to a hash: its name, dtype, shape and bits."""
+    import torch
+
+    digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+    digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)

@@ -3,21 +3,27 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from exvideo_infer.jobs.claims import claim
 from exvideo_infer.jobs.job import Clip
 from exvideo_infer.jobs.maker import Maker, Watch
-from exvideo_infer.video_file import VideoInfo, write_video
+from exvideo_infer.video_file import Frame, VideoInfo, write_video
 
 SUFFIX = ".mp4"
 _POLL_SECONDS = 0.5
 
 Made = Callable[[str, Clip, VideoInfo, Watch], None]
+Write = Callable[[Path, Clip, Iterator[Frame]], VideoInfo]
 
 
-def make_all(clips: Mapping[str, Clip], folder: Path, maker: Maker, on_made: Made) -> int:
+def write_clip(path: Path, clip: Clip, frames: Iterator[Frame]) -> VideoInfo:
+    """Writes the file of a clip, with no word on how it was made."""
+    return write_video(path, frames, clip.settings["fps"])
+
+
+def make_all(clips: Mapping[str, Clip], folder: Path, maker: Maker, on_made: Made, write: Write = write_clip) -> int:
     """Makes the clips that are not in the folder, and waits for those that other processes are making.
 
     The clip of a process that was killed is made here. A clip is `NAME.mp4`, there when it is whole and never written
@@ -28,6 +34,7 @@ def make_all(clips: Mapping[str, Clip], folder: Path, maker: Maker, on_made: Mad
         folder: is there.
         maker: of the model that the names are of.
         on_made: called with name, clip, file and times of each that this process has made.
+        write: writes a clip's file.
 
     Returns:
         The number of those.
@@ -41,7 +48,7 @@ def make_all(clips: Mapping[str, Clip], folder: Path, maker: Maker, on_made: Mad
         for name, clip in list(pending.items()):
             if not is_whole(folder, name):
                 watch = Watch()
-                info = make(name, clip, folder, maker, watch)
+                info = make(name, clip, folder, maker, watch, write)
                 if info is None:
                     continue
                 on_made(name, clip, info, watch)
@@ -52,7 +59,9 @@ def make_all(clips: Mapping[str, Clip], folder: Path, maker: Maker, on_made: Mad
     return made
 
 
-def make(name: str, clip: Clip, folder: Path, maker: Maker, watch: Watch) -> VideoInfo | None:
+def make(
+    name: str, clip: Clip, folder: Path, maker: Maker, watch: Watch, write: Write = write_clip
+) -> VideoInfo | None:
     """Makes one clip, unless another process makes it now or has done so: None then."""
     with claim(folder, name) as held:
         if not held or is_whole(folder, name):
@@ -62,7 +71,7 @@ def make(name: str, clip: Clip, folder: Path, maker: Maker, watch: Watch) -> Vid
         settings = settings_path(folder, name)
         _write_json(settings, clip.settings)
         try:
-            return write_video(clip_path(folder, name), maker.frames(clip, watch), clip.settings["fps"])
+            return write(clip_path(folder, name), clip, maker.frames(clip, watch))
         except BaseException:
             settings.unlink(missing_ok=True)
             raise

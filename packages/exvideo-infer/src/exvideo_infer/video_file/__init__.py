@@ -10,5 +10,7 @@ from exvideo_infer.video_file.metadata import read_metadata as read_metadata
 from exvideo_infer.video_file.read import iter_frames as iter_frames
 from exvideo_infer.video_file.read import iter_frames_at as iter_frames_at
 from exvideo_infer.video_file.read import read_clip as read_clip
+from exvideo_infer.video_file.whole import check_place as check_place
+from exvideo_infer.video_file.whole import whole as whole
 from exvideo_infer.video_file.write import check_writable as check_writable
 from exvideo_infer.video_file.write import write_video as write_video

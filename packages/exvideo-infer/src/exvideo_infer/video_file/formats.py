@@ -7,6 +7,8 @@ from pathlib import Path
 from exvideo_infer.video_file.kinds import VideoError
 
 MIN_FPS = 0.01
+# Matroska has names drawn by chance; without them the same frames become the same file.
+NO_CHANCE = {"fflags": "+bitexact"}
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,11 @@ FORMATS = (
     VideoFormat(
         "webm", "WebM (VP9)", "libvpx-vp9", "webm", ("yuv420p", "yuv422p", "yuv444p"), default_crf=16, max_crf=63,
         codec_options={"b:v": "0", "cpu-used": "4", "row-mt": "1"},
+        container_options=NO_CHANCE,
     ),
     # FFV1, level 3: a sum for each slice, so that damage is noticed; archives keep films in it.
     VideoFormat("mkv", "lossless Matroska (FFV1)", "ffv1", "matroska", ("bgr0",),
-                codec_options={"level": "3", "slicecrc": "1", "g": "1"}),
+                codec_options={"level": "3", "slicecrc": "1", "g": "1"}, container_options=NO_CHANCE),
     # Players show frames of less than 20 ms for 100 ms.
     VideoFormat("gif", "GIF", "gif", "gif", ("pal8",), max_fps=50, container_options={"loop": "0"}),
     # Lossless: the lossy kind leaves out frames that are nearly the one before, and slow motion stands still.

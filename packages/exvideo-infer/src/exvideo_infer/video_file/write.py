@@ -1,10 +1,6 @@
 """Video files out: MP4, WebM, lossless, GIF, WebP and PNG frames; a file appears only when it is whole."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -15,10 +11,11 @@ from torch import Tensor
 
 from exvideo_infer.video_file.encode import encode
 from exvideo_infer.video_file.formats import Encoding, choose_encoding
-from exvideo_infer.video_file.kinds import VideoError, VideoInfo, writing
+from exvideo_infer.video_file.kinds import VideoError, VideoInfo
 from exvideo_infer.video_file.metadata import to_comment
 from exvideo_infer.video_file.pixels import as_pixels
 from exvideo_infer.video_file.png_frames import write_png_frames
+from exvideo_infer.video_file.whole import check_place, whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,13 +64,13 @@ def write_video(
         raise VideoError(f"No frames were given for {path}: a video has at least one.")
     height, width = first.shape[:2]
     _check_sides(height, width, encoding, path)
-    with _whole(Path(path)) as temporary:
-        whole = chain([first], pixels)
+    with whole(Path(path)) as temporary:
+        all_pixels = chain([first], pixels)
         if encoding.format.container:
             rate = Fraction(fps).limit_denominator(1001)
-            num_frames = encode(temporary, whole, rate, encoding, comment, path)
+            num_frames = encode(temporary, all_pixels, rate, encoding, comment, path)
         else:
-            num_frames = write_png_frames(temporary, whole, comment, path)
+            num_frames = write_png_frames(temporary, all_pixels, comment, path)
     return VideoInfo(num_frames, float(fps), width, height)
 
 
@@ -91,20 +88,8 @@ def check_writable(
         path, format, crf, pixel_format, fps: as for `write_video`; a rate that is not yet known is None.
     """
     encoding, path = choose_encoding(path, format, crf, pixel_format, fps), Path(path)
-    with writing(path):
-        _check_place(path, is_folder=not encoding.format.container)
+    check_place(path, is_folder=not encoding.format.container)
     return encoding
-
-
-def _check_place(path: Path, is_folder: bool) -> None:
-    if path.is_dir() and not is_folder:
-        raise VideoError(f"{path} is a folder: give the name of a file.")
-    if is_folder and path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise VideoError(f"{path} is there already, and PNG frames need a new folder: give another name, or a suffix.")
-    if not path.parent.is_dir():
-        raise VideoError(f"{path} cannot be written: there is no folder {path.parent}, so create it first.")
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
 
 
 def _check_sides(height: int, width: int, encoding: Encoding, path: str | Path) -> None:
@@ -116,17 +101,3 @@ def _check_sides(height: int, width: int, encoding: Encoding, path: str | Path) 
             f"A frame for {path} is {width}x{height}: H.264 in {encoding.pixel_format} needs an even height and width, "
             "so give the pixel format yuv444p, or write WebM."
         )
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, which becomes `path` at the end, or is gone."""
-    temporary = path.with_name(f".{path.name[:50]}.{os.getpid()}.tmp")  # within the 255 bytes of a name
-    try:
-        yield temporary
-        with writing(path):
-            os.replace(temporary, path)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
