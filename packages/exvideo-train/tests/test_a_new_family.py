@@ -83,6 +83,7 @@ json.dump({
     "change": (clips[0] - clips[1]).abs().max().item(),
     "frames": complaint(extension={"num_frames": 25, "level": "temporal"}),
     "level": complaint(extension={"num_frames": 24}),
+    "lengths": complaint(data={"videos": "videos", "size": [32, 32], "lengths": [24, 15]}),
     "noise": complaint(noise={"distribution": "karras"}),
     "loss": complaint(loss={"weighting": "edm"}),
     "scheduler": complaint(base="v"),
@@ -99,6 +100,7 @@ def test_what_was_trained_is_sampled_and_what_cannot_be_served_is_refused_before
     assert found.pop("change") > 0.01
     for name, complaint in {
         "frames": "num_frames=25 is odd: give 24 or 26.",
+        "lengths": "data.lengths: num_frames=15 is odd: give 14 or 16.",
         "level": "level='full' is not one that small-video models serve: choose one of",
         "noise": "distribution='karras' is no setting of this model's objective",
         "loss": "weighting='edm' is no setting of this model's objective: it has none",

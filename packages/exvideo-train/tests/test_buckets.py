@@ -99,6 +99,7 @@ def test_what_is_made_ahead_changes_no_bit_and_all_is_told(
     ours, others = runs.tensors("ahead0", 6), runs.tensors("ahead2", 6)
     assert all(torch.equal(value, others[name]) for name, value in ours.items())
     assert runs.figures("ahead0", "loss") == runs.figures("ahead2", "loss")
+    assert len(set(runs.figures("ahead0", "bucket"))) > 1
 
     record = json.loads((tmp_path / "ahead0" / "validation" / "step-00000006.json").read_text())
     assert [len(curve) for curve in record["mse_by_frame"]] == [10, 10]

@@ -19,6 +19,7 @@ from exvideo_train.cli import main
 from exvideo_train.config import load_config
 from exvideo_train.data import encode_data
 from exvideo_train.data.sharing import Alone
+from exvideo_train.order import ClipOrder
 from exvideo_train.step import training_batch
 from PIL import Image
 
@@ -161,10 +162,10 @@ def test_a_folder_of_two_hundred(
     config = load_config(path)
     data = encode_data(config, load_base(tiny_base_dir), Alone(), lambda done, total: None)
     objective = svd.objective(load_base(tiny_base_dir).scheduler)
-    memory = []
+    order, memory = ClipOrder(data.training, config.seed, config.optimizer.batch_size), []
     for epoch in range(10):
         for step in range(len(data.training)):
-            training_batch(config, objective, data.cache, data.training, epoch * len(data.training) + step, [0])
+            training_batch(config, objective, data.cache, order, epoch * len(data.training) + step, [0])
         gc.collect()
         memory.append(psutil.Process(os.getpid()).memory_info().rss / 2**20)
     assert max(memory[2:]) - memory[2] < 8, memory  # MiB

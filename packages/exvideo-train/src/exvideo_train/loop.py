@@ -106,8 +106,11 @@ def loop(run: Run) -> None:
             run.writer.finish()  # which says why, and which process
             raise
         verdict = step.verdict
-        bucket, _ = run.batches.order.turn_of(state.step - 1)
+        order = run.batches.order
+        bucket, _ = order.turn_of(state.step - 1)
         figures = step.figures | run.pace.figures(step.figures, bucket) | _losses_by_level(run, verdict)
+        if len(order.buckets) > 1:
+            figures["bucket"] = bucket
         if run.tracker is not None:
             run.tracker.record(state.step, figures)
             run.display.step(state.step, figures, run.pace.seconds_left(config.optimizer.steps - state.step))

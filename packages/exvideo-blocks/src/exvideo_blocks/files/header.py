@@ -28,7 +28,8 @@ class ExtensionHeader:
         base_config_hash: sha256 of the base's architecture.
         base_config: that architecture, so that a mismatch can say what differs.
         training: how it was trained, as the trainer has put it; None where the file does not say. exvideo-train writes
-            `fps`, `sizes` and, as arguments of the sampler, `sampling`. Readers of before pass it over.
+            `fps`, `sizes`, `lengths` where there are several and, as arguments of the sampler, `sampling`. Readers of
+            before pass it over.
     """
 
     family: str
