@@ -141,6 +141,8 @@ def test_the_held_out_loss_is_the_mean_of_the_clips_and_of_a_frame_the_mean_of_t
     assert both.loss == pytest.approx((one.loss + second) / 2, rel=1e-6)
     assert both.mse_by_frame[0][6:] == one.mse_by_frame[0][6:]
     assert len(other.mse_by_frame[0]) == 6
+    assert both.loss_by_bucket == pytest.approx({"32x32x10": one.loss, "48x32x6": second}, rel=1e-6)
+    assert both.figures(8).keys() - one.figures(8).keys() == {"loss_32x32x10", "loss_48x32x6"}
 
 
 @pytest.mark.long

@@ -19,6 +19,11 @@ class Bucket:
         """Those of all frames of a clip."""
         return self.height * self.width * self.num_frames
 
+    @property
+    def name(self) -> str:
+        """The bucket in the names of figures: 64x48x40."""
+        return f"{self.height}x{self.width}x{self.num_frames}"
+
     def __str__(self) -> str:
         return f"{self.height}x{self.width}, {self.num_frames} frames"
 

@@ -1,7 +1,7 @@
 """The result of an evaluation on held-out clips: its figures, and its curves along the clip."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ class Evaluation:
         mse_by_sigma: mean squared error of the predicted clean latents.
         mse_by_frame: the same of each sigma and temporal row of the latents, which is a frame where the base's
             autoencoder does not compress time. Of clips of several lengths, a row is the mean over those that have it.
+        loss_by_bucket: the loss over the clips of each size and length, "64x48x40"; empty where there is but one.
     """
 
     sigmas: Sequence[float]
@@ -24,6 +25,7 @@ class Evaluation:
     loss_by_sigma: Sequence[float]
     mse_by_sigma: Sequence[float]
     mse_by_frame: Sequence[Sequence[float]]
+    loss_by_bucket: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self, base_rows: int) -> dict[str, float]:
         """Numbers to follow over a run.
@@ -32,13 +34,15 @@ class Evaluation:
             base_rows: temporal rows of the longest clip that the base was trained on.
 
         Returns:
-            `loss`; `loss_sigma_4`, `mse_sigma_4` ... of each sigma; and, averaged over the sigmas, `mse_first_third`,
-            `mse_middle_third` and `mse_last_third` of the clip, and `mse_beyond_base` of what is longer than the base.
+            `loss`; `loss_sigma_4`, `mse_sigma_4` ... of each sigma; `loss_64x48x40` ... of each bucket; and, averaged
+            over the sigmas, `mse_first_third`, `mse_middle_third` and `mse_last_third` of the clip, and
+            `mse_beyond_base` of what is longer than the base.
         """
         figures = {"loss": self.loss}
         for index, sigma in enumerate(self.sigmas):
             figures[f"loss_sigma_{sigma:g}"] = self.loss_by_sigma[index]
             figures[f"mse_sigma_{sigma:g}"] = self.mse_by_sigma[index]
+        figures |= {f"loss_{name}": loss for name, loss in self.loss_by_bucket.items()}
         rows = [fmean(row) for row in zip(*self.mse_by_frame, strict=True)]
         third = max(1, len(rows) // 3)
         parts = {

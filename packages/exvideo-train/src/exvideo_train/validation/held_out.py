@@ -2,11 +2,14 @@
 
 import json
 from hashlib import sha256
+from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from exvideo_train.config import TrainConfig, ValidationSection
+from exvideo_train.data.buckets import by_bucket
 from exvideo_train.data.dataset import Clip
 from exvideo_train.data.fingerprint import fingerprint_of
 from exvideo_train.data.latent_cache import LatentCache
@@ -67,7 +70,7 @@ class Validation:
         sigmas = self.section.sigmas
         pairs = [(clip, sigma) for clip in range(len(self.clips)) for sigma in range(len(sigmas))]
         rounds = -(-len(pairs) // self.processes.count)
-        losses, errors = torch.zeros(len(sigmas)), torch.zeros(len(sigmas))
+        losses, errors, by_clip = torch.zeros(len(sigmas)), torch.zeros(len(sigmas)), torch.zeros(len(self.clips))
         lengths = torch.tensor([self.task.family.rows(clip.num_frames) for clip in self.clips])
         by_frame = torch.zeros(len(sigmas), int(lengths.max()))
         for turn in range(rounds):
@@ -79,14 +82,24 @@ class Validation:
             prediction, model_input = self.task.predict(network, batch, dtype)
             if number < len(pairs):
                 objective, noise, level = self.task.objective, batch.noise, batch.level
-                losses[sigma] += objective.loss(prediction, model_input, batch.latents, noise, level).item()
+                loss = objective.loss(prediction, model_input, batch.latents, noise, level).item()
+                losses[sigma] += loss
+                by_clip[clip] += loss / len(sigmas)
                 error = (objective.original(prediction, model_input, level) - batch.latents).square()
                 errors[sigma] += error.mean().item()
                 by_frame[sigma, : error.shape[1]] += error[0].flatten(1).mean(dim=1).cpu()
         losses, errors = (self.processes.sum(sums) / len(self.clips) for sums in (losses, errors))
         clips_with_row = (lengths[:, None] > torch.arange(by_frame.shape[1])).sum(dim=0)
         by_frame = self.processes.sum(by_frame) / clips_with_row
-        return Evaluation(sigmas, losses.mean().item(), losses.tolist(), errors.tolist(), by_frame.tolist())
+        curves = (losses.tolist(), errors.tolist(), by_frame.tolist())
+        return Evaluation(sigmas, losses.mean().item(), *curves, self._by_bucket(self.processes.sum(by_clip)))
+
+    def _by_bucket(self, losses: Tensor) -> dict[str, float]:
+        loss_of = dict(zip(self.clips, losses.tolist(), strict=True))
+        buckets = by_bucket(self.clips)
+        if len(buckets) == 1:
+            return {}
+        return {bucket.name: fmean(loss_of[clip] for clip in clips) for bucket, clips in buckets.items()}
 
     def content(self) -> str:
         """A fingerprint of all that an evaluation's figures depend on besides the network, 64 hex digits."""
