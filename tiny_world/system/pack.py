@@ -12,6 +12,7 @@ from tiny_world.small_base import build_scheduler
 from tiny_world.system import system
 from tiny_world.system.encoders import build_tokenizer
 from tiny_world.system.judges import PROPERTIES, WORDS
+from tiny_world.system.preview import write_preview
 from tiny_world.system.training_loop import draw_loss_curves
 from tiny_world.world.spec import FPS
 
@@ -61,6 +62,7 @@ def pack_system(root: Path, folder: Path) -> None:
     system.image_unet(root).half().save_pretrained(folder / "text_to_image" / "unet")
     build_scheduler(SIGMA_MIN, SIGMA_MAX).save_pretrained(folder / "text_to_image" / "scheduler")
     _write_json(folder / "sampling.json", SAMPLING)
+    write_preview(base.vae.float(), folder)
 
 
 def pack_judges(root: Path, folder: Path) -> None:

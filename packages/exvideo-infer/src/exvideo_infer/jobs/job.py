@@ -26,6 +26,7 @@ class Job:
         fps: frames a second that the model is told and the file has.
         guidance_min, guidance_max: guidance of the first and the last frame.
         motion_bucket_id: 0 (still) to 255.
+        extended: False makes the clip by the base alone, at the numbers that the extension recommends.
 
     Raises:
         ValueError: a value is not of its kind or out of its range (`RANGES`), both lengths are given, or neither prompt
@@ -44,6 +45,7 @@ class Job:
     guidance_min: float | None = None
     guidance_max: float | None = None
     motion_bucket_id: float | None = None
+    extended: bool = True
 
     def __post_init__(self) -> None:
         for name, accepted in RANGES.items():
@@ -54,6 +56,8 @@ class Job:
             raise ValueError(f"num_frames is {self.num_frames} and seconds is {self.seconds:g}: give one of them.")
         if self.prompt is None and self.image is None:
             raise ValueError("Neither prompt nor image is given: say what to show, or give a first frame.")
+        if not isinstance(self.extended, bool):
+            raise ValueError(f"extended is {self.extended!r}: give true or false.")
         if self.prompt is not None:
             check_text("prompt", self.prompt)
 

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -20,6 +21,12 @@ from exvideo_infer.pipeline import ExVideoPipeline
 
 if TYPE_CHECKING:
     import numpy as np
+
+# Settings that are arguments of the pipeline by the same names.
+ARGUMENTS = (
+    "num_frames", "height", "width", "num_inference_steps", "min_guidance_scale", "max_guidance_scale", "fps",
+    "motion_bucket_id", "noise_aug_strength",
+)  # fmt: skip
 
 
 class CancelledError(Exception):
@@ -80,15 +87,18 @@ class Maker(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class PipelineMaker:
     """Makes clips by an `ExVideoPipeline`.
 
     Args:
-        pipeline: loaded, perhaps extended.
+        pipeline: loaded, perhaps extended; its defaults are taken now, and hold for clips without the extension, too.
     """
 
-    pipeline: ExVideoPipeline
+    def __init__(self, pipeline: ExVideoPipeline) -> None:
+        self.pipeline = pipeline
+        self._sampling = pipeline.sampling_defaults
+        self._size = pipeline.default_size()
+        self._num_frames = pipeline.default_num_frames
 
     @cached_property
     def model(self) -> str:
@@ -101,20 +111,18 @@ class PipelineMaker:
 
     def resolve(self, job: Job) -> Clip:
         """As `Maker.resolve`."""
-        pipe = self.pipeline
-        sampling = pipe.sampling_defaults.replace(
+        sampling = self._sampling.replace(
             num_inference_steps=job.steps,
             min_guidance_scale=job.guidance_min,
             max_guidance_scale=job.guidance_max,
             fps=job.fps,
             motion_bucket_id=job.motion_bucket_id,
         )
-        default_height, default_width = pipe.default_size()
-        height, width = job.height or default_height, job.width or default_width
-        num_frames = job.frames(pipe.default_num_frames, sampling.fps)
-        pipe.check_inputs(num_frames, height, width)
+        height, width = job.height or self._size[0], job.width or self._size[1]
+        num_frames = job.frames(self._num_frames, sampling.fps)
+        self.pipeline.check_inputs(num_frames, height, width)
         image = None if job.image is None else read_image(job.image)
-        pipe.check_conditions(job.prompt, image)
+        self.pipeline.check_conditions(job.prompt, image)
         settings = {
             "prompt": job.prompt,
             "image": None if image is None else picture_hash(image),
@@ -128,27 +136,51 @@ class PipelineMaker:
             "fps": sampling.fps,
             "motion_bucket_id": sampling.motion_bucket_id,
             "noise_aug_strength": sampling.noise_aug_strength,
+            "extended": job.extended and self.pipeline.extension is not None,
             "version": version("exvideo-infer"),
         }
         return Clip(job, settings)
 
     def frames(self, clip: Clip, watch: Watch) -> "Iterator[NDArray[np.uint8]]":
         """As `Maker.frames`."""
-        settings = {name: value for name, value in clip.settings.items() if name not in ("image", "seed", "version")}
-        steps, image = settings["num_inference_steps"], None
-        if clip.job.image is not None:
-            image = cover(read_image(clip.job.image), settings["height"], settings["width"])
-        latents = self.pipeline(
+        extension = self.pipeline.extension
+        without = extension is not None and not clip.settings["extended"]
+        with extension.disabled() if extension is not None and without else nullcontext():
+            latents = self._latents(clip, watch)
+        for frame in decode_frames(self.pipeline.vae, latents):
+            watch.check()
+            yield to_uint8(frame)
+
+    def _latents(self, clip: Clip, watch: Watch) -> torch.Tensor:
+        given = {name: value for name, value in clip.settings.items() if name in ARGUMENTS}
+        steps = clip.settings["num_inference_steps"]
+        generator = torch.Generator().manual_seed(clip.job.seed)  # of the CPU: the same noise on every device
+        image = self._first_frame(clip, generator, watch)
+        latents: torch.Tensor = self.pipeline(
             image=image,
-            **settings,
-            generator=torch.Generator().manual_seed(clip.job.seed),  # of the CPU: the same noise on every device
+            prompt=clip.job.prompt if self.pipeline.reads_text else None,
+            **given,
+            generator=generator,
             callback_on_step_end=lambda _pipe, _step, _timestep, tensors: watch.step(steps, tensors),
             output_type="latent",
             return_dict=False,
-        )
-        for frame in decode_frames(self.pipeline.vae, latents[0]):
+        )[0]
+        return latents
+
+    def _first_frame(self, clip: Clip, generator: torch.Generator, watch: Watch) -> Any:
+        """The picture that is given, or else the one that the pipeline itself would make, but watched."""
+        height, width = clip.settings["height"], clip.settings["width"]
+        if clip.job.image is not None:
+            return cover(read_image(clip.job.image), height, width)
+
+        def check(_pipe: Any, _step: int, _timestep: Any, _tensors: Any) -> dict[str, Any]:
             watch.check()
-            yield to_uint8(frame)
+            return {}
+
+        make = self.pipeline.text_to_image
+        size = {"height": height, "width": width}
+        watched = {"callback_on_step_end": check} if hasattr(make, "_callback_tensor_inputs") else {}  # diffusers' mark
+        return make(prompt=[clip.job.prompt], **size, generator=generator, output_type="pil", **watched).images
 
 
 def load_pipeline_maker(choice: ModelChoice, dtype: torch.dtype) -> PipelineMaker:

@@ -49,6 +49,8 @@ class StockMaker:
             if getattr(job, name) is not None:
                 raise ValueError(_has_no(self.name, name))
         fps = job.fps or defaults_of(self.base).fps
+        if not job.extended:
+            raise ValueError(f"{self.name} is an AnimateDiff, whose extension cannot be left out of a clip: load none.")
         filled = self._request(job, fps).filled(self.base)
         return Clip(job, {**filled, "seed": job.seed, "fps": fps, "version": version("exvideo-infer")})
 
