@@ -1,6 +1,6 @@
 """Fits the preview of the embedded model to its decoder, and writes it into its folder.
 
-    python -m tiny_world.system.preview
+python -m tiny_world.system.preview
 """
 
 from collections.abc import Iterator

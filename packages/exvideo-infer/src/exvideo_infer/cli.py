@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from exvideo_infer.jobs.limits import RANGES
 from exvideo_infer.options import (
     BAD_INPUT,
+    INTERRUPTED,
+    OUT_OF_MEMORY,
     Parser,
     add_clip_options,
     add_file_options,
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
     from exvideo_infer.jobs.run import Write
     from exvideo_infer.video_file import Frame, VideoInfo
     from exvideo_infer.video_file.formats import Encoding
-
-OUT_OF_MEMORY = 3
-INTERRUPTED = 130  # a shell's code for a process that Ctrl-C has ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

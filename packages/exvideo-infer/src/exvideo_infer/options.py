@@ -7,7 +7,10 @@ from typing import Any, NoReturn
 from exvideo_infer.jobs.limits import RANGES
 from exvideo_infer.jobs.model import ModelChoice
 
-BAD_INPUT = 2  # exit code, argparse's own
+# Exit codes.
+BAD_INPUT = 2  # argparse's own
+OUT_OF_MEMORY = 3
+INTERRUPTED = 130  # a shell's for a process that Ctrl-C has ended
 BACKENDS = ("auto", "triton", "sdpa", "xformers")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 

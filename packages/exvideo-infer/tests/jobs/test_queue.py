@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from exvideo_infer.jobs.claims import claim
 from exvideo_infer.jobs.job import Job
+from exvideo_infer.jobs.limits import Limits
 from exvideo_infer.jobs.queue import JobQueue, QueueFullError, Status, Ticket
 
 from .sketch_maker import FRAMES, SketchMaker
@@ -15,7 +16,7 @@ def make_queue(tmp_path: Path) -> Iterator[Callable[..., JobQueue]]:
     queues = []
 
     def make(room: int = 4, seconds_a_step: float = 0.0) -> JobQueue:
-        queues.append(JobQueue(SketchMaker(seconds_a_step), tmp_path, room))
+        queues.append(JobQueue(SketchMaker(seconds_a_step), tmp_path, Limits(queue=room)))
         return queues[-1]
 
     yield make

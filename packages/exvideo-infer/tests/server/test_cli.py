@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exvideo_infer.server.cli import bind, check_token, main
+from exvideo_infer.server.cli import main
+from exvideo_infer.serving import bind, check_token
 
 pytest.importorskip("uvicorn")  # of the extra `server`
 

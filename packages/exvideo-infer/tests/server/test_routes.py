@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from exvideo_infer import probe
+from exvideo_infer.jobs.limits import Limits
 from exvideo_infer.jobs.queue import JobQueue
 from PIL import Image
 
@@ -14,8 +15,7 @@ from ..jobs.sketch_maker import FRAMES, SketchMaker
 
 testclient = pytest.importorskip("fastapi.testclient")  # of the extra `server`
 
-from exvideo_infer.server.requests import Limits  # noqa: E402 - after the skip
-from exvideo_infer.server.routes import create_app  # noqa: E402
+from exvideo_infer.server.routes import create_app  # noqa: E402 - after the skip
 
 TOKEN = "a token that is hard to guess"
 VIDEOS = "/v1/videos"
@@ -27,9 +27,8 @@ def make_client(tmp_path: Path) -> Iterator[Callable[..., Client]]:
     queues = []
 
     def make(token: str | None = None, seconds_a_step: float = 0.0, **limits: int) -> Client:
-        bounds = Limits(**limits)
-        queues.append(JobQueue(SketchMaker(seconds_a_step), tmp_path, bounds.queue))
-        app = create_app(queues[-1], bounds, token)
+        queues.append(JobQueue(SketchMaker(seconds_a_step), tmp_path, Limits(**limits)))
+        app = create_app(queues[-1], token)
         return testclient.TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
 
     yield make

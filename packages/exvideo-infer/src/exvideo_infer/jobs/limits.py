@@ -1,4 +1,4 @@
-"""Ranges of the numbers that a clip is asked for with: one table for the command line, lists and the server."""
+"""Ranges of the numbers that a clip is asked for with, one table for all that ask; and the largest clip of a server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,3 +55,31 @@ RANGES: Mapping[str, Range] = {
     "guidance_max": Range(1),
     "motion_bucket_id": Range(0, 255),
 }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest clip that a server makes, and requests that it holds.
+
+    Args:
+        pixels: height times width.
+        frames, steps: of a clip.
+        queue: clips that wait.
+        body_bytes: of a request.
+    """
+
+    pixels: int = 1024 * 1024
+    frames: int = 256
+    steps: int = 100
+    queue: int = 16
+    body_bytes: int = 32 * 2**20
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Raises ValueError for a clip that is larger."""
+        for name, value, most in (
+            ("height x width", settings["height"] * settings["width"], self.pixels),
+            ("num_frames", settings["num_frames"], self.frames),
+            ("steps", settings["num_inference_steps"], self.steps),
+        ):
+            if value > most:
+                raise ValueError(f"{name} is {value}, and this server makes clips of up to {most}: ask for less.")

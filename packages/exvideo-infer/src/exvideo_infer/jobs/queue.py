@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from exvideo_infer.jobs.job import NAME_LENGTH, Clip, Job
+from exvideo_infer.jobs.limits import Limits
 from exvideo_infer.jobs.maker import CancelledError, Maker, Watch
 from exvideo_infer.jobs.run import clip_path, is_whole, make, settings_path
 from exvideo_infer.memory import is_out_of_memory
@@ -75,15 +76,15 @@ class JobQueue:
     Args:
         maker: the loaded model.
         folder: of the clips; made if missing. It may be shared with other processes, as `make_all` shares it.
-        room: clips that may wait.
+        limits: of clips, and of those that wait.
         show: makes a preview of a step's tensors for the ticket.
     """
 
     def __init__(
-        self, maker: Maker, folder: Path, room: int, show: Callable[[Mapping[str, Tensor]], Any] | None = None
+        self, maker: Maker, folder: Path, limits: Limits, show: Callable[[Mapping[str, Tensor]], Any] | None = None
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.maker, self.folder, self.room = maker, folder, room
+        self.maker, self.folder, self.limits = maker, folder, limits
         self._show = show
         self._model = maker.model
         self._tickets: dict[str, Ticket] = {}
@@ -93,23 +94,21 @@ class JobQueue:
         self._thread = threading.Thread(target=self._work, name="clips", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job, check: Callable[[Clip], None] | None = None, upload: Path | None = None) -> Ticket:
+    def submit(self, job: Job, upload: Path | None = None) -> Ticket:
         """Puts a clip in the queue. One that is there, waits or is made has its ticket already, which is given.
 
         Args:
             job: what is asked for.
-            check: raises ValueError for a clip that is not to be made.
             upload: a file that goes when the clip is done.
 
         Raises:
-            ValueError: the model cannot make it.
+            ValueError: the model cannot make it, or it is larger than the limits.
             QueueFullError: as many wait as may.
         """
         ticket = None
         try:
             clip = self.maker.resolve(job)
-            if check is not None:
-                check(clip)
+            self.limits.check(clip.settings)
             ticket = self._ticket(clip, upload)
         finally:
             if upload is not None and (ticket is None or ticket.upload != upload):
@@ -122,8 +121,9 @@ class JobQueue:
             known = self.get(name)
             if known is not None and known.status not in (Status.FAILED, Status.CANCELLED):
                 return known
-            if len(self._waiting) >= self.room:
-                raise QueueFullError(f"{self.room} clips wait already, and no more may: ask again when one is done.")
+            room = self.limits.queue
+            if len(self._waiting) >= room:
+                raise QueueFullError(f"{room} clips wait already, and no more may: ask again when one is done.")
             steps = clip.settings["num_inference_steps"]
             ticket = Ticket(name, clip.settings, Status.QUEUED, clip, upload, num_steps=steps)
             self._tickets.pop(name, None)

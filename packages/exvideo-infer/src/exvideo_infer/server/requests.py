@@ -1,46 +1,16 @@
-"""Requests as they come over the network, checked: their size, their fields, and what they ask for."""
+"""Requests as they come over the network: what they ask for, and the picture that they bring."""
 
 import base64
 import binascii
 import json
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exvideo_infer.jobs.job import Clip, Job, check_text
+from exvideo_infer.jobs.job import Job, check_text
 from exvideo_infer.jobs.job_list import job_of
 
 UPLOADS = ".uploads"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The largest clip that a server makes, and requests that it holds.
-
-    Args:
-        pixels: height times width.
-        frames, steps: of a clip.
-        queue: clips that wait.
-        body_bytes: of a request.
-    """
-
-    pixels: int = 1024 * 1024
-    frames: int = 256
-    steps: int = 100
-    queue: int = 16
-    body_bytes: int = 32 * 2**20
-
-    def check(self, clip: Clip) -> None:
-        """Raises ValueError for a clip that is larger."""
-        settings = clip.settings
-        for name, value, most in (
-            ("height x width", settings["height"] * settings["width"], self.pixels),
-            ("num_frames", settings["num_frames"], self.frames),
-            ("steps", settings["num_inference_steps"], self.steps),
-        ):
-            if value > most:
-                raise ValueError(f"{name} is {value}, and this server makes clips of up to {most}: ask for less.")
 
 
 def read_job(body: bytes, folder: Path) -> tuple[Job, Path | None]:

@@ -11,19 +11,18 @@ from starlette.exceptions import HTTPException as RoutingError
 
 from exvideo_infer.jobs.queue import JobQueue, QueueFullError, Status, Ticket
 from exvideo_infer.jobs.run import clip_path
-from exvideo_infer.server.requests import Limits, read_job
+from exvideo_infer.server.requests import read_job
 
 RETRY_SECONDS = 5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_LISTED = 100
 
 
-def create_app(queue: JobQueue, limits: Limits, token: str | None) -> FastAPI:
+def create_app(queue: JobQueue, token: str | None) -> FastAPI:
     """The application.
 
     Args:
-        queue: of the model.
-        limits: of a clip and of a request.
+        queue: of the model; its limits hold for requests, too.
         token: that each request needs as `Authorization: Bearer TOKEN`. None for a server that is reached from this
             machine alone; it answers only to the names of this machine, so that no page of another site can ask it.
     """
@@ -41,11 +40,11 @@ def create_app(queue: JobQueue, limits: Limits, token: str | None) -> FastAPI:
     async def create(request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "The body is of another type: send JSON, as Content-Type: application/json.")
-        body = await _read(request, limits.body_bytes)
+        body = await _read(request, queue.limits.body_bytes)
 
         def submit() -> Ticket:
             job, upload = read_job(body, queue.folder)
-            return queue.submit(job, limits.check, upload)
+            return queue.submit(job, upload)
 
         try:
             ticket = await run_in_threadpool(submit)
