@@ -115,8 +115,9 @@ def test_bad_files_are_named(
     tiny_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.mp4"
-    no_image, cut_image = tmp_path / "text.png", tmp_path / "cut.png"
+    no_image, cut_image, dot = tmp_path / "text.png", tmp_path / "cut.png", tmp_path / "dot.png"
     no_image.write_text("not an image")
+    Image.new("RGB", (1, 1)).save(dot)
     cut_image.write_bytes(first_frame.read_bytes()[:2000])
     for arguments, complaint in [
         (command(tmp_path / "nowhere", first_frame, out), f"no folder {tmp_path / 'nowhere'}"),
@@ -125,6 +126,7 @@ def test_bad_files_are_named(
         (command(tiny_base_dir, tmp_path, out), f"no image file {tmp_path}"),
         (command(tiny_base_dir, no_image, out), "text.png"),
         (command(tiny_base_dir, cut_image, out), "cut.png"),
+        (command(tiny_base_dir, dot, out), "dot.png is 1x1: give a picture of at least 2x2 pixels"),
         (command(tiny_base_dir, first_frame, tmp_path / "nowhere" / "out.mp4"), "no folder"),
         (command(tiny_base_dir, first_frame, tmp_path / "out.avi"), "out.avi"),
         (command(tiny_base_dir, first_frame, out, "--extension", tmp_path / "no.safetensors"), "no.safetensors"),

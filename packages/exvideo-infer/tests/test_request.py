@@ -14,12 +14,23 @@ def test_pictures_of_different_sizes_are_embedded_one_by_one() -> None:
     assert for_vae(pictures, 16, 8).shape == (2, 3, 16, 8)
 
 
+def test_pictures_of_other_modes_are_shown_as_files_of_them() -> None:
+    red, grey = Image.new("RGBA", (8, 8), (255, 0, 0, 0)), Image.new("L", (8, 8), 100)
+    pictures = check_image([red, grey])
+    assert [picture.getpixel((3, 3)) for picture in pictures] == [(255, 255, 255), (100, 100, 100)]  # type: ignore[union-attr]
+    opaque = Image.new("RGB", (8, 8))
+    assert check_image(opaque)[0] is opaque
+
+
 @pytest.mark.parametrize(
     ("image", "complaint"),
     [
         ([], "empty"),
         (["first.png"], "is a str"),
-        (Image.new("RGBA", (8, 8)), "mode RGBA"),
+        (Image.new("F", (8, 8)), "image 0 has floating numbers"),
+        (Image.new("I", (8, 8)), "image 0 has whole numbers of 32 bits"),
+        ([Image.new("RGB", (8, 8)), Image.new("RGB", (1, 8))], "image 1 is 1x8"),
+        (torch.zeros(3, 1, 1), "image is 1x1: give at least 2x2 pixels"),
         (torch.zeros(1, 4, 8, 8), "shape"),
         (torch.zeros(8, 8), "shape"),
         (torch.full((3, 8, 8), -0.5), "in \\[0, 1\\]"),

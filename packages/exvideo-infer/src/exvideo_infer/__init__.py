@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from exvideo_infer.conditions import Conditions as Conditions
     from exvideo_infer.conditions import TextConditions as TextConditions
     from exvideo_infer.decode import to_uint8 as to_uint8
+    from exvideo_infer.pictures import read_image as read_image
     from exvideo_infer.pipeline import ExVideoOutput as ExVideoOutput
     from exvideo_infer.pipeline import ExVideoPipeline as ExVideoPipeline
     from exvideo_infer.prompts import unknown_words as unknown_words
@@ -69,6 +70,7 @@ _HOMES = {
     "make_base": "bases.scratch",
     "probe": "video_file",
     "read_clip": "video_file",
+    "read_image": "pictures",
     "read_metadata": "video_file",
     "register_base": "bases",
     "save_base": "bases.scratch",

@@ -69,8 +69,8 @@ def _run(options: argparse.Namespace, given: Collection[str]) -> int:
         _make_list(options)
         return 0
     from exvideo_infer.contact_sheet import ContactSheet
-    from exvideo_infer.first_frame import read_image
     from exvideo_infer.jobs.job import Job
+    from exvideo_infer.pictures import read_image
 
     record = None if options.again is None else _recall(options, given)
     if options.prompt is None and options.image is None:

@@ -1,28 +1,10 @@
-"""First frames from picture files."""
+"""Pictures as first frames of a clip: its size, and a hash of them."""
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-def read_image(path: Path) -> "Image":
-    """The picture of a file, upright, in RGB.
-
-    Raises:
-        ValueError: there is no such file, or it is no picture that can be read.
-    """
-    from PIL import Image, ImageOps
-
-    if not path.is_file():
-        raise ValueError(f"There is no image file {path}.")
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as an image: give a PNG, JPEG or other picture ({error}).") from error
 
 
 def cover(image: "Image", height: int, width: int) -> "Image":

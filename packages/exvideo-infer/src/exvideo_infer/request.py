@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor
 
+from exvideo_infer.pictures import MIN_SIDE, as_rgb
+
 Prompt = str | Sequence[str]
 FirstFrame = Image.Image | Sequence[Image.Image] | Tensor
 
@@ -28,7 +30,8 @@ def check_image(image: FirstFrame) -> list[Image.Image] | Tensor:
     """The images as a list of PIL images or as one (batch, 3, height, width) tensor in [0, 1].
 
     Raises:
-        ValueError: if it is neither, is empty, not RGB, not floating or not within [0, 1].
+        ValueError: if it is neither, is empty, has a side of one pixel, is not floating or not within [0, 1], or a
+            picture is in a mode that no screen shows (`exvideo_infer.pictures.as_rgb`).
     """
     if isinstance(image, Tensor):
         return _check_tensor(image)
@@ -40,9 +43,7 @@ def check_image(image: FirstFrame) -> list[Image.Image] | Tensor:
     for index, one in enumerate(images):
         if not isinstance(one, Image.Image):
             raise ValueError(f"image {index} is a {type(one).__name__}: give PIL images, or one tensor for all.")
-        if one.mode != "RGB":
-            raise ValueError(f"image {index} has mode {one.mode}: convert it to RGB first, by image.convert('RGB').")
-    return images
+    return [as_rgb(one, f"image {index}") for index, one in enumerate(images)]
 
 
 def check_prompt_and_image(
@@ -110,6 +111,9 @@ def _check_tensor(image: Tensor) -> Tensor:
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim != 4 or batch.shape[1] != 3 or batch.shape[0] == 0:
         raise ValueError(f"image has shape {tuple(image.shape)}: give (batch, 3, height, width) or (3, height, width).")
+    if min(batch.shape[2:]) < MIN_SIDE:
+        height, width = batch.shape[2:]
+        raise ValueError(f"image is {width}x{height}: give at least {MIN_SIDE}x{MIN_SIDE} pixels.")
     if not batch.is_floating_point() or not (batch.min() >= 0 and batch.max() <= 1):
         raise ValueError(f"image is {batch.dtype} from {batch.min()} to {batch.max()}: give floats in [0, 1].")
     return batch.float()

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from exvideo_infer.first_frame import read_image
 from exvideo_infer.jobs.job import JOB_KEYS, Job, check_text
+from exvideo_infer.pictures import read_image
 
 
 def read_jobs(path: Path, defaults: Mapping[str, Any]) -> dict[int, Job]:

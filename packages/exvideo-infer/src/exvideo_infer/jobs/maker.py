@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from exvideo_infer.decode import decode_frames, to_uint8
-from exvideo_infer.first_frame import cover, picture_hash, read_image
+from exvideo_infer.first_frame import cover, picture_hash
 from exvideo_infer.jobs.job import Clip, Job
 from exvideo_infer.jobs.model import ModelChoice, model_hash
+from exvideo_infer.pictures import read_image
 from exvideo_infer.pipeline import ExVideoPipeline
 
 if TYPE_CHECKING:

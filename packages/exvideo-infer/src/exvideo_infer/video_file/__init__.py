@@ -2,6 +2,7 @@
 
 from exvideo_infer.video_file.examine import Examination as Examination
 from exvideo_infer.video_file.examine import examine as examine
+from exvideo_infer.video_file.examine import is_hdr as is_hdr
 from exvideo_infer.video_file.examine import probe as probe
 from exvideo_infer.video_file.kinds import Frame as Frame
 from exvideo_infer.video_file.kinds import VideoError as VideoError

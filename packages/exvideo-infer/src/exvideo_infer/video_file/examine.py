@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from exvideo_infer.video_file.kinds import VideoError, VideoInfo
-from exvideo_infer.video_file.picture import Screen, notes_of
+from exvideo_infer.video_file.picture import HDR, Screen, notes_of
 from exvideo_infer.video_file.stream import count_packets, decoded_packets, frames_in_header, open_video
 
 # Of the longest wait between two frames over the median one: more is no jitter of whole milliseconds.
@@ -49,6 +49,13 @@ def probe(path: str | Path) -> VideoInfo:
             raise VideoError(f"{path} has {num_frames} frames at a rate of {rate}: a video that can be read has both.")
         height, width = Screen(path, stream.sample_aspect_ratio, None).shape(frame)
         return VideoInfo(num_frames, float(rate), width, height)
+
+
+def is_hdr(path: str | Path) -> bool:
+    """True if the first frame of a video, or the picture of a file, is in HDR. Raises VideoError if there is none."""
+    with open_video(path) as (container, stream):
+        frame = next(iter(container.decode(stream)), None)
+        return frame is not None and frame.color_trc in HDR
 
 
 def examine(path: str | Path) -> Examination:
