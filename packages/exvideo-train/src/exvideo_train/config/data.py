@@ -47,7 +47,7 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _tells_files_apart(self) -> Self:
         if self.size is not None and self.sizes is not None:
-            raise ValueError("both size and sizes are given: leave one of the two out")
+            raise ValueError("both size and sizes are given: leave one of the two out, or set it to null")
         for one, other in combinations(self.sizes or [], 2):
             if one[0] * other[1] == one[1] * other[0]:
                 raise ValueError(
