@@ -14,7 +14,7 @@ from tiny_world.system.encoders import build_tokenizer
 from tiny_world.system.judges import PROPERTIES, WORDS
 from tiny_world.system.preview import write_preview
 from tiny_world.system.training_loop import draw_loss_curves
-from tiny_world.world.spec import FPS
+from tiny_world.world.spec import FPS, FRAME_SIZE
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ROOT / "packages"
@@ -31,6 +31,8 @@ SAMPLING = {
     "num_inference_steps": 12,
     "min_guidance_scale": 2.0,
     "max_guidance_scale": 2.0,
+    "height": FRAME_SIZE,
+    "width": FRAME_SIZE,
     "text_to_image": {"num_inference_steps": 25, "guidance_scale": 3.0},
 }
 

@@ -20,6 +20,8 @@ SAMPLING = {
     "fps": 5,
     "max_guidance_scale": 1.0,
     "num_inference_steps": 3,
+    "height": 64,
+    "width": 64,
     "text_to_image": {"num_inference_steps": 2, "guidance_scale": 1.5},
 }
 
@@ -128,9 +130,8 @@ def loaded_text(text_base_dir: Path) -> ExVideoPipeline:
 @pytest.fixture
 def text_pipe(loaded_text: ExVideoPipeline) -> Iterator[ExVideoPipeline]:
     """A base that reads text and makes first frames."""
-    own = loaded_text.text_to_image
     yield loaded_text
-    loaded_text.text_to_image = own
+    loaded_text.text_to_image = None
     loaded_text.to("cpu", torch.float32)
 
 

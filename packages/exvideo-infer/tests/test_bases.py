@@ -8,6 +8,7 @@ import torch
 from diffusers import DDIMScheduler, StableVideoDiffusionPipeline
 from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base, register_base
 from exvideo_infer.bases.sampling_defaults import read_sampling_defaults
+from exvideo_infer.pipeline import STOCK_SIZE
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 
@@ -127,7 +128,7 @@ def test_parts_that_do_not_fit_each_other(text_base_dir: Path, tmp_path: Path) -
     assert "width 64, its UNet's cross-attention 32" in refusal(other)
     shutil.rmtree(other / "text_encoder")
     shutil.rmtree(other / "tokenizer")
-    with pytest.raises(BaseModelError, match="text_to_image needs a text encoder"):
+    with pytest.raises(BaseModelError, match=r"text_to_image/unet/ of .* needs a text encoder"):
         ExVideoPipeline.from_pretrained(other)
 
 
@@ -152,6 +153,8 @@ def test_without_a_recommendation_the_defaults_are_stable_video_diffusions(tmp_p
     call = signature(StableVideoDiffusionPipeline.__call__).parameters
     given = dict(vars(defaults))
     assert given.pop("text_to_image") == {}
+    assert (given.pop("height"), given.pop("width")) == (None, None)  # what a pipeline then takes is diffusers' own
+    assert (call["height"].default, call["width"].default) == STOCK_SIZE
     assert given == {name: call[name].default for name in given}
 
 

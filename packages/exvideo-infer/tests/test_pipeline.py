@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import EulerDiscreteScheduler
-from exvideo_infer import ExVideoPipeline, SamplingDefaults, pipeline
+from exvideo_infer import ExVideoPipeline, SamplingDefaults, generation
 from exvideo_infer.encoders import for_vae
 from PIL import Image
 
@@ -100,13 +101,13 @@ def test_what_an_extension_was_trained_at_goes_before_the_bases_own_and_after_th
     pipe: ExVideoPipeline, images: list[Image.Image], extension_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[float, ...]] = []
-    real = pipeline.added_time_ids
+    real = generation.added_time_ids
 
     def added_time_ids(*numbers: Any) -> torch.Tensor:
         told.append(numbers[:3])
         return real(*numbers)
 
-    monkeypatch.setattr(pipeline, "added_time_ids", added_time_ids)
+    monkeypatch.setattr(generation, "added_time_ids", added_time_ids)
     pipe.sampling_defaults = SamplingDefaults(fps=8, motion_bucket_id=20)
     extension = pipe.load_extension(extension_file)
     assert pipe.sampling_defaults.fps == 8  # the file does not say
@@ -116,7 +117,7 @@ def test_what_an_extension_was_trained_at_goes_before_the_bases_own_and_after_th
     assert latents.shape[-2:] == (8, 12)
     pipe(images[0], num_frames=2, height=64, width=64, fps=12, output_type="latent")
     pipe.unload_extension()
-    pipe(images[0], num_frames=2, num_inference_steps=1, output_type="latent")
+    pipe(images[0], num_frames=2, num_inference_steps=1, height=16, width=16, output_type="latent")
     assert told == [(30.0, 20, 0.0), (12, 20, 0.0), (8, 20, 0.02)]
 
 
@@ -169,10 +170,14 @@ def test_a_tensor_is_the_picture_it_shows(pipe: ExVideoPipeline, images: list[Im
         torch.testing.assert_close(other, latents[0], rtol=0, atol=1e-3)  # other strides, other rounding
 
 
-def test_size_defaults_to_the_networks(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
+def test_size_defaults_to_the_bases_own_or_else_to_stable_video_diffusions(
+    pipe: ExVideoPipeline, images: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments: dict[str, Any] = {"num_frames": 1, "num_inference_steps": 1, "output_type": "latent"}
-    assert pipe(images[0], **arguments).frames.shape[-2:] == (16, 16)
-    assert pipe(images[0], **arguments, height=16).frames.shape[-2:] == (4, 16)
+    assert pipe.default_size() == (576, 1024)
+    monkeypatch.setattr(pipe, "_sampling_defaults", SamplingDefaults(height=64, width=32))
+    assert pipe(images[0], **arguments).frames.shape[-2:] == (16, 8)
+    assert pipe(images[0], **arguments, height=16).frames.shape[-2:] == (4, 8)
 
 
 def test_the_callback_sees_each_step_and_replaces_the_latents(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
@@ -184,7 +189,9 @@ def test_the_callback_sees_each_step_and_replaces_the_latents(pipe: ExVideoPipel
         return {"latents": torch.full_like(tensors["latents"], 7.0)} if step == 1 else None
 
     out = pipe(images[0], **SMALL, num_frames=2, output_type="latent", callback_on_step_end=callback).frames
-    assert steps == list(enumerate(pipe.scheduler.timesteps.tolist()))
+    scheduler = copy.deepcopy(pipe.scheduler)
+    scheduler.set_timesteps(2)
+    assert steps == list(enumerate(scheduler.timesteps.tolist()))
     assert (out == 7.0).all()
 
 

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,9 +64,9 @@ def test_guidance_mixes_each_frame_by_its_own_scale(
         def scale_model_input(self, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
             return latents
 
-        def step(self, prediction: torch.Tensor, timestep: Any, latents: Any, **_: Any) -> tuple[torch.Tensor]:
+        def step(self, prediction: torch.Tensor, timestep: Any, latents: Any) -> Any:
             predictions.append(prediction)
-            return (latents,)
+            return SimpleNamespace(prev_sample=latents)
 
     monkeypatch.setattr(pipe.unet, "forward", answer)
     denoise(pipe.unet, Scheduler(), noise, conditions_of(1), guidance_per_frame(1.0, 3.0, FRAMES), 1)

@@ -1,5 +1,6 @@
 """Clips of prompts: the first frame from words, words beside the first frame, and what is refused."""
 
+import copy
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +48,7 @@ def test_the_network_attends_to_the_image_and_then_to_the_text(
     text_pipe: ExVideoPipeline, contexts: list[torch.Tensor], images: list[Image.Image]
 ) -> None:
     prompts = ["a red circle", "moves left"]
-    text_pipe(images, prompts, **SMALL, max_guidance_scale=2.0, generator=seeded())
+    text_pipe(images, prompt=prompts, **SMALL, max_guidance_scale=2.0, generator=seeded())
     (pixels,) = for_image_encoder(images)
     image_token = embed_image(text_pipe.image_encoder, text_pipe.feature_extractor, pixels)
     text_tokens = embed_text(text_pipe.text_encoder, text_pipe.tokenizer, prompts)
@@ -61,7 +62,7 @@ def test_the_network_attends_to_the_image_and_then_to_the_text(
 
 def test_without_a_prompt_the_empty_one_is_read(text_pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
     none, empty, other = (
-        text_pipe(images[0], prompt, **SMALL, generator=seeded()).frames for prompt in (None, "", "a red circle")
+        text_pipe(images[0], prompt=prompt, **SMALL, generator=seeded()).frames for prompt in (None, "", "a red circle")
     )
     assert torch.equal(none, empty)
     assert not torch.allclose(none, other)
@@ -73,7 +74,7 @@ def test_a_clip_of_a_prompt_is_the_clip_of_the_picture_that_it_gives(text_pipe: 
     generator = seeded()
     pictures = text_pipe.text_to_image(prompts, height=16, width=24, generator=generator).images
     assert [picture.size for picture in pictures] == [(24, 16)] * 2
-    assert torch.equal(text_pipe(pictures, prompts, **SMALL, generator=generator).frames, whole)
+    assert torch.equal(text_pipe(pictures, prompt=prompts, **SMALL, generator=generator).frames, whole)
     assert torch.equal(text_pipe(prompt=prompts, **SMALL, generator=seeded()).frames, whole)
     assert not torch.allclose(text_pipe(prompt=prompts, **SMALL, generator=seeded(1)).frames, whole)
 
@@ -88,7 +89,7 @@ def test_two_prompts_at_once_are_two_apart(text_pipe: ExVideoPipeline) -> None:
 def test_the_pictures_are_stock_denoising_decoded_one_by_one(text_pipe: ExVideoPipeline) -> None:
     """The loop written out: guidance away from the empty prompt, and every latent a clip of one frame."""
     words = embed_text(text_pipe.text_encoder, text_pipe.tokenizer, ["", "", "a red circle", "a blue square"])
-    unet, scheduler = text_pipe.text_to_image.unet, text_pipe.text_to_image.scheduler
+    unet, scheduler = text_pipe.image_unet, copy.deepcopy(text_pipe.image_scheduler)
     scheduler.set_timesteps(2)
     latents = torch.randn(2, 4, 4, 6, generator=seeded()) * scheduler.init_noise_sigma
     with torch.no_grad():
@@ -150,7 +151,7 @@ def test_every_network_is_moved(text_pipe: ExVideoPipeline) -> None:
 
 
 def test_stored_halves_are_loaded_as_fp32(text_pipe: ExVideoPipeline, text_base_dir: Path) -> None:
-    parts = (text_pipe.unet, text_pipe.vae, text_pipe.image_encoder, text_pipe.text_encoder, text_pipe.text_to_image)
+    parts = (text_pipe.unet, text_pipe.vae, text_pipe.image_encoder, text_pipe.text_encoder, text_pipe.image_unet)
     assert {part.dtype for part in parts} == {torch.float32}
     assert load_base(text_base_dir, torch.bfloat16).text_encoder.dtype == torch.bfloat16
 
@@ -161,7 +162,7 @@ def test_words_that_are_not_read_are_named(
     def warnings_of(prompt: str) -> list[str]:
         caplog.clear()
         with caplog.at_level(logging.WARNING, logger="exvideo_infer"):
-            text_pipe(images[0], prompt, **(SMALL | {"num_inference_steps": 1}))
+            text_pipe(images[0], prompt=prompt, **(SMALL | {"num_inference_steps": 1}))
         return [record.getMessage() for record in caplog.records if record.name.startswith("exvideo_infer")]
 
     assert warnings_of("A red circle") == []
@@ -195,7 +196,7 @@ def test_bad_requests_are_refused_before_any_work(
 
 def test_a_base_that_reads_no_text_says_so(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
     with pytest.raises(ValueError, match="reads no text"):
-        pipe(images[0], "a red circle", **SMALL)
+        pipe(images[0], prompt="a red circle", **SMALL)
     with pytest.raises(ValueError, match="no text-to-image model"):
         pipe(prompt="a red circle", **SMALL)
 

@@ -1,6 +1,6 @@
 """The conditions of a network beside noisy latents and their noise level, for the trainer and the sampler alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
@@ -32,9 +32,19 @@ class Conditions:
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Moved and/or cast, given as to `torch.Tensor.to`."""
+        return self._mapped(lambda tensor: tensor.to(*args, **kwargs))
+
+    def rows(self, part: slice) -> Self:
+        """The conditions of some of the clips."""
+        return self._mapped(lambda tensor: tensor[part])
+
+    def repeated(self, times: int) -> Self:
+        """Each clip's conditions so many times, one after the other."""
+        return self if times == 1 else self._mapped(lambda tensor: tensor.repeat_interleave(times, dim=0))
+
+    def _mapped(self, function: Callable[[Tensor], Tensor]) -> Self:
         tensors = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {name: tensor.to(*args, **kwargs) for name, tensor in tensors.items() if tensor is not None}
-        return replace(self, **moved)
+        return replace(self, **{name: function(tensor) for name, tensor in tensors.items() if tensor is not None})
 
     @classmethod
     def cat(cls, batches: Sequence[Self]) -> Self:

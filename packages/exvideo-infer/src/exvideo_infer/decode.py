@@ -8,6 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from exvideo_infer.placement import exclusive, execution_device
+from exvideo_infer.sampler import check_finite
+
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder
 
@@ -30,14 +33,16 @@ def decode_frames(vae: "AutoencoderKLTemporalDecoder", latents: Tensor, chunk_si
 
     Raises:
         ValueError: if `chunk_size` is below 1.
+        NotFiniteError: frames are not finite.
     """
     if chunk_size < 1:
         raise ValueError(f"chunk_size is {chunk_size}: at least one frame has to be decoded at a time.")
     for chunk in torch.split(latents, chunk_size):
         # Not as a decorator: that would keep gradients off in the caller between two frames.
-        with torch.no_grad():
-            scaled = (1 / vae.config.scaling_factor * chunk).to(vae.dtype)
+        with torch.no_grad(), exclusive(vae):
+            scaled = (1 / vae.config.scaling_factor * chunk).to(execution_device(vae), vae.dtype)
             decoded = vae.decode(scaled, num_frames=chunk.shape[0]).sample.float()
+        check_finite(decoded, "a decoded frame", vae.dtype)
         yield from (decoded * 0.5 + 0.5).clamp(0, 1)
 
 
@@ -66,5 +71,12 @@ def decode_clips(
         from PIL import Image
 
         return [[Image.fromarray(to_uint8(frame)) for frame in clip] for clip in clips]
-    frames = torch.stack([torch.stack(list(clip)) for clip in clips])
-    return frames if output_type == "pt" else frames.permute(0, 1, 3, 4, 2).cpu().numpy()
+    frames: Tensor | None = None  # made once, where they are to stay
+    for number, clip in enumerate(clips):
+        for place, frame in enumerate(clip):
+            if frames is None:
+                device = frame.device if output_type == "pt" else "cpu"
+                frames = torch.empty(*latents.shape[:2], *frame.shape, device=device)
+            frames[number, place] = frame
+    assert frames is not None
+    return frames if output_type == "pt" else frames.permute(0, 1, 3, 4, 2).numpy()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from exvideo_infer.conditions import join_tokens
+from exvideo_infer.placement import exclusive, execution_device
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder
@@ -52,7 +53,7 @@ def encode_clip(
         raise ValueError(f"chunk_size is {chunk_size}: at least one frame has to be encoded at a time.")
     with _safe_precision(vae):
         chunks = torch.split(frames.flatten(0, 1), chunk_size)
-        posteriors = [vae.encode(chunk.to(vae.device, vae.dtype)).latent_dist for chunk in chunks]
+        posteriors = [vae.encode(chunk.to(execution_device(vae), vae.dtype)).latent_dist for chunk in chunks]
     latents = torch.cat([posterior.mode() for posterior in posteriors])
     if generator is not None:
         noise = torch.randn(latents.shape, generator=generator, device=generator.device, dtype=latents.dtype)
@@ -75,7 +76,7 @@ def encode_first_frame(vae: "AutoencoderKLTemporalDecoder", image: Tensor) -> Te
         (batch, channels, height / scale, width / scale), the mode of the posterior.
     """
     with _safe_precision(vae):
-        mode: Tensor = vae.encode(image.to(vae.device, vae.dtype)).latent_dist.mode()
+        mode: Tensor = vae.encode(image.to(execution_device(vae), vae.dtype)).latent_dist.mode()
     return mode
 
 
@@ -105,7 +106,7 @@ def embed_image(
         do_rescale=False,
         return_tensors="pt",
     ).pixel_values
-    embeddings: Tensor = image_encoder(pixels.to(image_encoder.device, image_encoder.dtype)).image_embeds
+    embeddings: Tensor = image_encoder(pixels.to(execution_device(image_encoder), image_encoder.dtype)).image_embeds
     return embeddings.unsqueeze(1)
 
 
@@ -126,7 +127,7 @@ def embed_text(
     """
     length = tokenizer.model_max_length
     given = tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-    states: Tensor = text_encoder(given.input_ids.to(text_encoder.device)).last_hidden_state
+    states: Tensor = text_encoder(given.input_ids.to(execution_device(text_encoder))).last_hidden_state
     return states
 
 
@@ -155,9 +156,13 @@ def embed(
     return join_tokens(tokens, embed_text(text_encoder, tokenizer, texts))
 
 
-def for_vae(image: "list[Image] | Tensor", height: int, width: int) -> Tensor:
-    """Resizes to `height` x `width` pixels, whatever the proportions: (batch, 3, height, width) in [-1, 1]."""
-    pixels: Tensor = _processor().preprocess(image, height=height, width=width)
+def for_vae(image: "list[Image] | Tensor", height: int, width: int, multiple: int = 8) -> Tensor:
+    """Resizes to `height` x `width` pixels, whatever the proportions: (batch, 3, height, width) in [-1, 1].
+
+    Args:
+        multiple: pixels a latent, which divide both sides.
+    """
+    pixels: Tensor = _processor(multiple).preprocess(image, height=height, width=width)
     return pixels
 
 
@@ -170,10 +175,10 @@ def for_image_encoder(image: "list[Image] | Tensor") -> list[Tensor]:
     return [torch.cat(each)] if len({one.size for one in image}) == 1 else each
 
 
-def _processor() -> "VideoProcessor":
+def _processor(multiple: int = 8) -> "VideoProcessor":
     from diffusers.video_processor import VideoProcessor
 
-    return VideoProcessor(do_resize=True)
+    return VideoProcessor(do_resize=True, vae_scale_factor=multiple)
 
 
 def added_time_ids(
@@ -204,11 +209,12 @@ def added_time_ids(
 @contextmanager
 def _safe_precision(vae: "AutoencoderKLTemporalDecoder") -> Iterator[None]:
     """SVD's encoder overflows in fp16, and its config says so: such a VAE encodes in fp32 and is put back."""
-    upcast = vae.dtype == torch.float16 and vae.config.force_upcast
-    if upcast:
-        vae.to(dtype=torch.float32)
-    try:
-        yield
-    finally:
+    with exclusive(vae):
+        upcast = vae.dtype == torch.float16 and vae.config.force_upcast
         if upcast:
-            vae.to(dtype=torch.float16)
+            vae.to(dtype=torch.float32)
+        try:
+            yield
+        finally:
+            if upcast:
+                vae.to(dtype=torch.float16)

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor
 
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.pictures import MIN_SIDE, as_rgb
+
+_RANGES = {"fps": (1, 1000), "motion_bucket_id": (0, 255), "noise_aug_strength": (0, 100)}
 
 Prompt = str | Sequence[str]
 FirstFrame = Image.Image | Sequence[Image.Image] | Tensor
@@ -82,9 +85,13 @@ def check_prompt_and_image(
 
 
 def check_latents(latents: Tensor | None, shape: tuple[int, ...]) -> None:
-    """Raises ValueError if latents are given and are not of this shape."""
-    if latents is not None and tuple(latents.shape) != shape:
+    """Raises ValueError if latents are given and are not of this shape, or not finite."""
+    if latents is None:
+        return
+    if tuple(latents.shape) != shape:
         raise ValueError(f"latents have shape {tuple(latents.shape)}: these arguments need {shape}.")
+    if not latents.isfinite().all():
+        raise ValueError("latents hold values that are infinite or no numbers: give standard normal noise.")
 
 
 def check_size(height: int, width: int, multiple: int) -> None:
@@ -105,6 +112,15 @@ def check_positive(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} is {count}: give at least 1.")
+
+
+def check_sampling(sampling: SamplingDefaults) -> None:
+    """Raises ValueError if a number that the network is told is out of what it can be told, or there is no step."""
+    check_positive(num_inference_steps=sampling.num_inference_steps)
+    for name, (least, most) in _RANGES.items():
+        value = getattr(sampling, name)
+        if not least <= value <= most:
+            raise ValueError(f"{name} is {value}: give a number from {least} to {most}.")
 
 
 def _check_tensor(image: Tensor) -> Tensor:

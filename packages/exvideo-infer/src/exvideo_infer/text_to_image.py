@@ -1,7 +1,8 @@
 """The first frame from words: a base's own text-to-image model, or any of diffusers' pipelines in its place.
 
-A base's folder may hold `text_to_image/unet/` and `text_to_image/scheduler/`: a network that denoises single latents of
-the base's temporal VAE (times its scaling factor), conditioned on the base's text encoder.
+A base may hold `image_unet/` and `image_scheduler/`, or `text_to_image/unet/` and `text_to_image/scheduler/`: a
+network that denoises single latents of the base's temporal VAE (times its scaling factor), conditioned on the base's
+text encoder.
 """
 
 import json
@@ -14,10 +15,10 @@ import torch
 from diffusers import AutoPipelineForText2Image, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, check_is_folder_or_hub_id, loading
-from exvideo_infer.bases.svd import SVDBase
+from exvideo_infer.bases.base import BaseModelError, base_file, check_is_folder_or_hub_id, loading
+from exvideo_infer.placement import exclusive, execution_device
 
-FOLDER = "text_to_image"
+IMAGE_PARTS = (("image_unet", "image_scheduler"), ("text_to_image/unet", "text_to_image/scheduler"))
 
 
 class BaseTextToImage(StableDiffusionPipeline):
@@ -28,6 +29,10 @@ class BaseTextToImage(StableDiffusionPipeline):
     """
 
     recommended: Mapping[str, Any]
+
+    @property
+    def _execution_device(self) -> torch.device:
+        return execution_device(self.unet)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, **(dict(self.recommended) | kwargs))
@@ -56,43 +61,84 @@ class FrameDecoder(nn.Module):
 
     def decode(self, latents: Tensor, return_dict: bool = False, generator: Any = None) -> tuple[Tensor]:
         """Frames (batch, 3, height, width) in [-1, 1] of latents (batch, channels, height / scale, width / scale)."""
-        return (self.vae.decode(latents.to(self.dtype), num_frames=1).sample,)
+        with exclusive(self.vae):
+            return (self.vae.decode(latents.to(execution_device(self.vae), self.dtype), num_frames=1).sample,)
 
 
-def load_own_text_to_image(
-    base: SVDBase, torch_dtype: torch.dtype | None, recommended: Mapping[str, Any]
-) -> BaseTextToImage | None:
-    """The text-to-image model of a base's folder, sharing the base's VAE and text encoder; None if it has none.
+class States(nn.Module):
+    """A text encoder as an image pipeline calls it: its last hidden states come first."""
+
+    def __init__(self, text_encoder: Any) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder
+
+    @property
+    def config(self) -> Any:
+        return self.text_encoder.config
+
+    @property
+    def dtype(self) -> torch.dtype:
+        dtype: torch.dtype = self.text_encoder.dtype
+        return dtype
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> tuple[Tensor]:
+        """Hidden states (batch, tokens, dimension) of tokens (batch, tokens)."""
+        given = input_ids.to(execution_device(self.text_encoder))
+        return (self.text_encoder(given, attention_mask=attention_mask).last_hidden_state,)
+
+
+def own_text_to_image(owner: Any, recommended: Mapping[str, Any], progress_bar: Mapping[str, Any]) -> BaseTextToImage:
+    """The text-to-image pipeline of a base's own networks.
 
     Args:
-        base: as `load_base` gave it.
-        torch_dtype: of the weights; float32 if None.
+        owner: pipeline with `vae`, `text_encoder`, `tokenizer`, `image_unet` and `image_scheduler`.
         recommended: arguments of a call that leaves them out.
+        progress_bar: for tqdm.
 
     Raises:
-        BaseModelError: if a file cannot be read, or does not fit the base's VAE or text encoder.
+        ValueError: the networks do not fit each other.
     """
-    if base.directory is None or not (base.directory / FOLDER).is_dir():
-        return None
-    folder = base.directory / FOLDER
-    if base.text_encoder is None:
-        raise BaseModelError(f"{folder} needs a text encoder: add text_encoder/ and tokenizer/ to {base.directory}.")
-    with loading(str(folder)):
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet", dtype=torch_dtype or torch.float32)
-        scheduler = _load_scheduler(folder / "scheduler")
-    _check_fits(unet, base, folder)
+    _check_fits(owner)
     pipeline = BaseTextToImage(
-        vae=FrameDecoder(base.vae),
-        text_encoder=base.text_encoder.text_model,  # that one's first output is the last hidden state
-        tokenizer=base.tokenizer,
-        unet=unet,
-        scheduler=scheduler,
+        vae=FrameDecoder(owner.vae),
+        text_encoder=States(owner.text_encoder),
+        tokenizer=owner.tokenizer,
+        unet=owner.image_unet,
+        scheduler=owner.image_scheduler,
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
     pipeline.recommended = recommended
+    pipeline.set_progress_bar_config(**progress_bar)
     return pipeline
+
+
+def load_image_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) -> dict[str, Any]:
+    """`image_unet` and `image_scheduler` of a base that has a text-to-image model; nothing of another.
+
+    Args:
+        name: folder or hub id. They lie in `text_to_image/`, or in folders of their own names.
+        dtype: of the weights.
+        where: which of its revisions, in which cache.
+
+    Raises:
+        BaseModelError: the base has no text encoder.
+    """
+    for unet, scheduler in IMAGE_PARTS:
+        if base_file(name, f"{unet}/config.json", where) is None:
+            continue
+        if base_file(name, "text_encoder/config.json", where) is None:
+            raise BaseModelError(f"{unet}/ of {name} needs a text encoder: add text_encoder/ and tokenizer/.")
+        config = base_file(name, f"{scheduler}/scheduler_config.json", where)
+        if config is None:
+            raise BaseModelError(f"{name} has {unet}/, and no {scheduler}/: copy the base again.")
+        kind = getattr(diffusers, json.loads(config.read_text())["_class_name"])
+        return {
+            "image_unet": UNet2DConditionModel.from_pretrained(name, subfolder=unet, dtype=dtype, **where),
+            "image_scheduler": kind.from_pretrained(name, subfolder=scheduler, **where),
+        }
+    return {}
 
 
 def load_text_to_image(name: str | Path, torch_dtype: torch.dtype | None = None, **kwargs: Any) -> Any:
@@ -111,19 +157,13 @@ def load_text_to_image(name: str | Path, torch_dtype: torch.dtype | None = None,
         return AutoPipelineForText2Image.from_pretrained(str(name), dtype=torch_dtype or torch.float32, **kwargs)
 
 
-def _load_scheduler(folder: Path) -> Any:
-    name = json.loads((folder / "scheduler_config.json").read_text())["_class_name"]
-    return getattr(diffusers, name).from_pretrained(folder)
-
-
-def _check_fits(unet: Any, base: SVDBase, folder: Path) -> None:
-    assert base.text_encoder is not None
+def _check_fits(owner: Any) -> None:
     for what, has, needs in (
-        ("latent channels", unet.config.in_channels, base.vae.config.latent_channels),
-        ("cross-attention width", unet.config.cross_attention_dim, base.text_encoder.config.hidden_size),
+        ("latent channels", owner.image_unet.config.in_channels, owner.vae.config.latent_channels),
+        ("cross-attention width", owner.image_unet.config.cross_attention_dim, owner.text_encoder.config.hidden_size),
     ):
         if has != needs:
             raise BaseModelError(
-                f"The UNet in {folder} has {what} {has}, the base {needs}: give a folder whose parts were trained "
+                f"The UNet of first frames has {what} {has}, the base {needs}: give a base whose parts were trained "
                 "together."
             )

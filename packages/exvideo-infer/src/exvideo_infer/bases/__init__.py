@@ -37,23 +37,30 @@ def load_base(directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None =
     Args:
         directory_or_hub_id: "embedded" for the model that ships with this package; a folder that holds a
             `model_index.json`; or a hub id such as "stabilityai/stable-video-diffusion-img2vid-xt".
-        torch_dtype: of the weights, whatever dtype they are stored in; float32 if None.
+        torch_dtype: of the weights, whatever dtype they are stored in; float32 if None. `dtype` is another name of it.
         **kwargs: for diffusers' `from_pretrained`: `variant`, `revision`, `cache_dir`, `local_files_only` ...
 
     Raises:
         BaseModelError: if the folder is missing, is of a pipeline that is not known, its files or the hub cannot be
             read, or its scheduler samples otherwise than its network was trained.
+        MemoryError: it does not fit.
     """
-    name, kind = _find(directory_or_hub_id), pipeline_class(directory_or_hub_id, **kwargs)
+    torch_dtype = kwargs.pop("dtype", None) or torch_dtype
+    name, kind = find_base(directory_or_hub_id), pipeline_class(directory_or_hub_id, **kwargs)
     if kind not in _LOADERS:
         raise BaseModelError(f"{name} is of {kind}: give a base of {', '.join(_LOADERS)}.")
-    _check_variant(Path(name), kwargs.get("variant"))
+    check_variant(Path(name), kwargs.get("variant"))
     base = _LOADERS[kind](name, torch_dtype or torch.float32, **kwargs)
+    check_fits(name, base.network, base.scheduler)
+    return base
+
+
+def check_fits(name: str, network: Any, scheduler: Any) -> None:
+    """Raises BaseModelError if a scheduler samples otherwise than the network was trained, or no family knows that."""
     try:
-        family_of(base.network).objective(base.scheduler)
+        family_of(network).objective(scheduler)
     except (TypeError, ValueError) as error:
         raise BaseModelError(f"The base {name} does not fit together. {error}") from error
-    return base
 
 
 def pipeline_class(directory_or_hub_id: str | Path, **kwargs: Any) -> str | None:
@@ -62,7 +69,7 @@ def pipeline_class(directory_or_hub_id: str | Path, **kwargs: Any) -> str | None
     Raises:
         BaseModelError: as `load_base`, if it is missing or cannot be read.
     """
-    name = _find(directory_or_hub_id)
+    name = find_base(directory_or_hub_id)
     if Path(name).exists() and not (Path(name) / INDEX).is_file():
         raise BaseModelError(f"{name} holds no {INDEX}: give the folder of a base model saved by diffusers.")
     from diffusers import DiffusionPipeline
@@ -72,25 +79,36 @@ def pipeline_class(directory_or_hub_id: str | Path, **kwargs: Any) -> str | None
     return found
 
 
-def _check_variant(folder: Path, variant: str | None) -> None:
+def check_variant(folder: Path, variant: str | None) -> None:
     """Looks into a folder, where weights may lie as `model.fp16.safetensors` alone, which is the variant fp16.
 
     Raises:
-        BaseModelError: a part of the base has no weights of this variant, and has some of others; it names them.
+        BaseModelError: a part of the base has no weights of this variant, and has some of others, or no part has any of
+            it; it names what is there.
     """
+    found: dict[Path, set[str | None]] = {}
     for part in sorted({path.parent for path in folder.glob(f"*/*{WEIGHTS}")}):
         names = {path.name.removesuffix(WEIGHTS).split("-0")[0] for path in part.glob(f"*{WEIGHTS}")}
-        variants = {name.partition(".")[2] or None for name in names}
+        found[part] = {name.partition(".")[2] or None for name in names}
+    for part, variants in found.items():
         if variant in variants or None in variants:  # diffusers takes the plain weights where a part has no others
             continue
-        there = ", ".join(sorted(found for found in variants if found))
+        there = sorted(one for one in variants if one)
         raise BaseModelError(
-            f"{part} holds weights of the variant {there} alone, and {variant or 'no variant'} was asked for: give "
-            f"variant={sorted(found for found in variants if found)[0]!r}, which exvideo-train calls base_variant."
+            f"{part} holds weights of the variant {', '.join(there)} alone, and {variant or 'no variant'} was asked "
+            f"for: give variant={there[0]!r}, which exvideo-train calls base_variant."
+        )
+    everywhere = {one for variants in found.values() for one in variants}
+    if variant is not None and found and variant not in everywhere:
+        others = ", ".join(sorted(repr(one) for one in everywhere if one))
+        raise BaseModelError(
+            f"{folder} holds no weights of the variant {variant!r}: leave the variant out"
+            + (f", or give {others}." if others else ".")
         )
 
 
-def _find(directory_or_hub_id: str | Path) -> str:
+def find_base(directory_or_hub_id: str | Path) -> str:
+    """The folder or hub id that a name means; raises BaseModelError if it can be neither."""
     name = str(directory_or_hub_id)
     if name == EMBEDDED:
         name = str(embedded.directory())
@@ -103,5 +121,6 @@ def _find(directory_or_hub_id: str | Path) -> str:
     return name
 
 
-register_base("StableVideoDiffusionPipeline", svd.load)
+for _pipeline in svd.PIPELINES:
+    register_base(_pipeline, svd.load)
 register_base(animatediff.PIPELINE, animatediff.load)

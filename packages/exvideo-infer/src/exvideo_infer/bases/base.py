@@ -7,6 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
 from torch import Tensor, nn
 
 from exvideo_infer.bases.error import BaseModelError as BaseModelError
@@ -168,16 +177,54 @@ def loading(name: str) -> Iterator[None]:
     """Turns whatever a damaged file or a hub gives (of safetensors, json, transformers, httpx ...) into one sentence.
 
     Raises:
-        BaseModelError: in place of any other exception within.
+        BaseModelError: in place of any other exception within, but for those of too little memory.
+        MemoryError: in place of those.
     """
     try:
         yield
-    except BaseModelError:
+    except (BaseModelError, MemoryError):
         raise
     except Exception as error:
-        tried = "its files are damaged or missing" if Path(name).exists() else "no such folder, and none from the hub"
         reason = re.split(r"\. | \(|\n", str(error).strip())[0].rstrip(".")  # theirs run to paragraphs
-        raise BaseModelError(f"The model {name} cannot be loaded, {tried}: {reason}.") from error
+        if _is_of_memory(error):
+            raise MemoryError(f"The model {name} does not fit in memory ({reason}): give a smaller dtype.") from error
+        raise BaseModelError(f"The model {name} cannot be loaded, {_kind_of(error, name)}: {reason}.") from error
+
+
+def _is_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _kind_of(error: Exception, name: str) -> str:
+    """The fault in words: of an argument, a file, or the hub."""
+    if isinstance(error, TypeError) and "argument" in str(error):
+        return "as it takes no such argument"
+    if Path(name).exists():
+        return "its files are damaged or missing"
+    of_hub = (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, ConnectionError)
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    if any(isinstance(cause, of_hub) for cause in causes):
+        return "no such folder, and none from the hub"
+    return "its files on the hub are not what was asked for"
+
+
+def base_file(name: str, path: str, where: Mapping[str, Any]) -> Path | None:
+    """A file of a base; None where it has no such file, or the hub that would have it is out of reach.
+
+    Args:
+        name: folder or hub id.
+        path: within it, "text_encoder/config.json".
+        where: `cache_dir`, `revision` and the like, for a hub.
+    """
+    if Path(name).exists():
+        found = Path(name) / path
+        return found if found.is_file() else None
+    try:
+        return Path(hf_hub_download(name, path, **where))
+    except EntryNotFoundError:  # also where it is not in the cache, and there is no network
+        return None
 
 
 def check_is_folder_or_hub_id(name: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ class SamplingDefaults:
     """Arguments of `ExVideoPipeline.__call__`; a base's own are in its folder's `sampling.json`.
 
     Args:
+        height, width: pixels; Stable Video Diffusion's 576 and 1024 where they are None.
         text_to_image: arguments of the folder's own text-to-image model, of `TEXT_TO_IMAGE_KEYS`.
     """
 
@@ -26,6 +27,8 @@ class SamplingDefaults:
     fps: float = 7
     motion_bucket_id: float = 127
     noise_aug_strength: float = 0.02
+    height: int | None = None
+    width: int | None = None
     text_to_image: Mapping[str, Any] = field(default_factory=dict)
 
     def replace(self, **given: Any) -> Self:
@@ -70,6 +73,21 @@ def read_sampling_defaults(directory: Path | None) -> SamplingDefaults:
     _check_numbers(path, values, tuple(one.name for one in fields(SamplingDefaults)))
     _check_numbers(path, values.get("text_to_image", {}), TEXT_TO_IMAGE_KEYS)
     return SamplingDefaults(**values)
+
+
+def write_sampling_defaults(defaults: SamplingDefaults, directory: Path) -> None:
+    """Writes what a base recommends as `read_sampling_defaults` reads it; nothing where it recommends nothing.
+
+    Args:
+        directory: made if it is not there.
+    """
+    plain = SamplingDefaults()
+    own = {name: value for name, value in asdict(defaults).items() if value != getattr(plain, name)}
+    if own:
+        directory.mkdir(parents=True, exist_ok=True)
+        temporary = directory / f".{FILE}.tmp"
+        temporary.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(directory / FILE)
 
 
 def _check_numbers(path: Path, values: Any, known: tuple[str, ...]) -> None:

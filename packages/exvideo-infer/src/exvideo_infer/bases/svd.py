@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, default_size, loading, settings_of, size_multiple
+from exvideo_infer.bases.base import BaseModelError, base_file, default_size, loading, settings_of, size_multiple
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, read_sampling_defaults
 from exvideo_infer.conditions import Conditions, join_tokens
 from exvideo_infer.decode import decode_frames
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         PreTrainedTokenizerFast,
     )
 
+PIPELINES = ("StableVideoDiffusionPipeline", "ExVideoPipeline")  # of whose folders these bases are
 TEXT_PARTS = ("text_encoder", "tokenizer")
+WHERE = ("cache_dir", "local_files_only", "revision", "token", "force_download")  # of a hub
 
 
 @dataclass(frozen=True)
@@ -142,39 +144,54 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> SVDBase:
     Raises:
         BaseModelError: files are damaged, or there is a text encoder that does not fit the UNet.
     """
-    directory = Path(name) if Path(name).exists() else None
-    if directory is not None:
-        found = [part for part in TEXT_PARTS if (directory / part).is_dir()]
-        if len(found) == 1:
-            raise BaseModelError(
-                f"{name} holds {found[0]}/ alone: a base that reads text has {' and '.join(TEXT_PARTS)}, others none."
-            )
+    _check_text_parts(name)
     from diffusers import StableVideoDiffusionPipeline
 
+    where = {key: kwargs[key] for key in WHERE if key in kwargs}
     with loading(name):
         # A dtype is always given: by default diffusers takes fp32 and transformers the file's own.
         parts = StableVideoDiffusionPipeline.from_pretrained(name, dtype=torch_dtype, **kwargs).components
-        text_encoder, tokenizer = _load_text_parts(directory, torch_dtype)
-    base = SVDBase(**parts, text_encoder=text_encoder, tokenizer=tokenizer, directory=directory)
-    _check_text_width(base, name)
-    return base
+        text = load_text_parts(name, torch_dtype, where)
+    check_text_width(text.get("text_encoder"), parts["unet"], name)
+    return SVDBase(**parts, **text, directory=Path(name) if Path(name).exists() else None)
 
 
-def _load_text_parts(directory: Path | None, dtype: torch.dtype) -> tuple[Any, Any]:
-    if directory is None or not (directory / TEXT_PARTS[0]).is_dir():
-        return None, None
+def load_text_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) -> dict[str, Any]:
+    """`text_encoder` and `tokenizer` of a base that reads text; nothing of another.
+
+    Args:
+        name: folder or hub id.
+        dtype: of the weights.
+        where: which of its revisions, in which cache.
+    """
+    _check_text_parts(name)
+    if base_file(name, f"{TEXT_PARTS[0]}/config.json", where) is None:
+        return {}
     from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast
 
-    text_encoder = CLIPTextModelWithProjection.from_pretrained(directory / TEXT_PARTS[0], dtype=dtype)
-    return text_encoder, PreTrainedTokenizerFast.from_pretrained(directory / TEXT_PARTS[1])
+    kinds = (CLIPTextModelWithProjection, PreTrainedTokenizerFast)
+    more: tuple[dict[str, Any], ...] = ({"dtype": dtype}, {})
+    return {
+        part: kind.from_pretrained(name, subfolder=part, **where, **own)
+        for part, kind, own in zip(TEXT_PARTS, kinds, more, strict=True)
+    }
 
 
-def _check_text_width(base: SVDBase, name: str) -> None:
-    if base.text_encoder is None:
+def check_text_width(text_encoder: Any, unet: Any, name: str) -> None:
+    """Raises BaseModelError if a text encoder, where there is one, does not fit the UNet's cross-attention."""
+    if text_encoder is None:
         return
-    width, expected = base.text_encoder.config.hidden_size, base.unet.config.cross_attention_dim
+    width, expected = text_encoder.config.hidden_size, unet.config.cross_attention_dim
     if width != expected:
         raise BaseModelError(
             f"The text encoder of {name} has width {width}, its UNet's cross-attention {expected}: give a base whose "
             "parts were trained together."
+        )
+
+
+def _check_text_parts(name: str) -> None:
+    found = [part for part in TEXT_PARTS if (Path(name) / part).is_dir()]
+    if len(found) == 1:
+        raise BaseModelError(
+            f"{name} holds {found[0]}/ alone: a base that reads text has {' and '.join(TEXT_PARTS)}, others none."
         )

@@ -109,18 +109,24 @@ class VideoEncoder:
 
     def _is_settled(self, video: _Video) -> bool:
         """True if a video lacks nothing, or another process of the run has tried in vain."""
-        note = video.file.folder / self._note
-        settled = (note not in self._mine and note.exists()) or not self._pass_of(video).places
+        settled = self._is_failed_elsewhere(video) or not self._pass_of(video).places
         self._done += len(video.clips) * settled
         return settled
 
+    def _is_failed_elsewhere(self, video: _Video) -> bool:
+        note = video.file.folder / self._note
+        return note not in self._mine and note.exists()
+
     def _begin(self, video: _Video, readers: Readers[_Video], leases: Leases) -> bool:
-        """Begins to read a video; False if another process encodes it."""
+        """Begins to read a video; False if another process encodes it, or has tried in vain meanwhile."""
         try:
             if not leases.take(video.file.folder):
                 return False
         except OSError as error:
             raise unwritable(video.file.folder, 0, error) from error
+        if self._is_failed_elsewhere(video):  # between the look at it and the lease
+            leases.release(video.file.folder)
+            return False
         self._read(video, readers)
         return True
 

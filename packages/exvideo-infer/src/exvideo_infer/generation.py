@@ -1,0 +1,160 @@
+"""One call of the pipeline, its arguments checked: conditions, noise, and the latents made of both."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+
+import torch
+from exvideo_blocks import family_of
+from torch import Tensor
+
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults
+from exvideo_infer.conditions import Conditions
+from exvideo_infer.encoders import added_time_ids, embed, encode_first_frame, for_image_encoder, for_vae
+from exvideo_infer.generators import Generators, randn
+from exvideo_infer.placement import execution_device
+from exvideo_infer.request import check_image
+from exvideo_infer.sampler import denoise
+from exvideo_infer.schedules import Stepped
+
+# (pipeline, step, timestep, tensors) -> tensors that take the place of those given, or None
+StepCallback = Callable[[Any, int, Tensor, dict[str, Tensor]], Mapping[str, Tensor] | None]
+CALLBACK_TENSORS = ("latents", "pred_original_sample")
+
+
+class _InterruptedError(Exception):
+    """A call was told to end; it has the clean latents that were predicted at that step."""
+
+    def __init__(self, original: Tensor) -> None:
+        self.original = original
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A call's arguments, checked and complete; as `ExVideoPipeline.__call__` explains them.
+
+    Args:
+        pipe: the `ExVideoPipeline` that was called.
+        shape: of the latents of all clips.
+        size: (height, width) in pixels.
+        guidance_scale: (frames,).
+        clips_a_prompt: that follow each other.
+        batch_size: clips that are sampled at a time.
+    """
+
+    pipe: Any
+    prompts: list[str] | None
+    images: Any
+    negative_prompts: list[str] | None
+    shape: tuple[int, ...]
+    size: tuple[int, int]
+    guidance_scale: Tensor
+    sampling: SamplingDefaults
+    clips_a_prompt: int
+    batch_size: int
+    guidance_batched: bool
+    sigmas: list[float] | None
+    generator: Generators
+    callback: StepCallback | None
+    callback_tensors: Sequence[str]
+
+    def latents(self, given: Tensor | None, told: Event) -> Tensor:
+        """Latents of all clips, or of those up to an interruption.
+
+        Args:
+            given: noise; drawn where there is none.
+            told: is set once the call is to end at its next step.
+        """
+        images = self._make_first_frames() if self.images is None else self.images
+        device, dtype = execution_device(self.pipe.unet), self.pipe.unet.dtype
+        # From here on the order of the random draws is diffusers' own: the first frame's noise, then the latents.
+        conditions, unconditional = self._conditions(images, device, dtype)
+        noise = randn(self.shape, self.generator, device, dtype) if given is None else given.to(device, dtype)
+        made: list[Tensor] = []
+        for start in range(0, len(noise), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            without = None if unconditional is None else unconditional.rows(part)
+            try:
+                made.append(self._denoise(noise[part], conditions.rows(part), without, part, told))
+            except _InterruptedError as interrupted:
+                made.append(interrupted.original)
+                break
+        return torch.cat(made) if len(made) > 1 else made[0]
+
+    @property
+    def _first_of_each(self) -> Generators:
+        """One generator for all, or that of each prompt's first clip."""
+        return self.generator[:: self.clips_a_prompt] if isinstance(self.generator, list) else self.generator
+
+    def _make_first_frames(self) -> Any:
+        height, width = self.size
+        more = {} if self.negative_prompts is None else {"negative_prompt": self.negative_prompts}
+        with self.pipe.first_frames:
+            # As pictures, so that a clip of a prompt is the clip of the picture that the prompt gives.
+            made = self.pipe.text_to_image(
+                prompt=self.prompts,
+                height=height,
+                width=width,
+                generator=self._first_of_each,
+                output_type="pil",
+                **more,
+            )
+        return check_image(made.images)
+
+    def _conditions(
+        self, images: Any, device: torch.device, dtype: torch.dtype
+    ) -> tuple[Conditions, Conditions | None]:
+        """The conditions of all clips, and what guidance leads away from where a negative prompt says so."""
+        pipe, sampling, number = self.pipe, self.sampling, len(images)
+        pixels = for_vae(images, *self.size, pipe.vae_scale_factor).to(execution_device(pipe.vae))
+        noise = randn(tuple(pixels.shape), self._first_of_each, pixels.device, pixels.dtype)
+        first_frame = encode_first_frame(pipe.vae, pixels + sampling.noise_aug_strength * noise)
+        parts = (pipe.image_encoder, pipe.feature_extractor, pipe.text_encoder, pipe.tokenizer)
+        pictures = for_image_encoder(images)
+        tokens = embed(*parts, pictures, self.prompts or [""] * number)
+        numbers = (sampling.fps, sampling.motion_bucket_id, sampling.noise_aug_strength)
+        ids = added_time_ids(*numbers, number, dtype, device)
+        conditions = Conditions(tokens, first_frame, ids).to(device, dtype).repeated(self.clips_a_prompt)
+        if self.negative_prompts is None:
+            return conditions, None
+        words = embed(*parts, pictures, self.negative_prompts).to(device, dtype)
+        words[:, :1] = 0  # the image's token, of which guidance leads away as without words
+        return conditions, replace(conditions.without(), tokens=words.repeat_interleave(self.clips_a_prompt, dim=0))
+
+    def _denoise(
+        self, noise: Tensor, conditions: Conditions, unconditional: Conditions | None, part: slice, told: Event
+    ) -> Tensor:
+        pipe, steps = self.pipe, self.sampling.num_inference_steps
+        order = int(getattr(pipe.scheduler, "order", 1))  # evaluations a step, but the last
+        with pipe.progress_bar(total=steps) as progress_bar:
+
+            def on_prediction(step: int, timestep: Tensor, stepped: Stepped) -> Tensor:
+                if (step + 1) % order == 0 or stepped.is_last:
+                    progress_bar.update()
+                latents = self._call_back(step, timestep, stepped)
+                if told.is_set():
+                    raise _InterruptedError(stepped.pred_original_sample)
+                return latents
+
+            return denoise(
+                pipe.unet,
+                pipe.scheduler,
+                noise,
+                conditions,
+                self.guidance_scale,
+                steps,
+                family=family_of(pipe.network),
+                unconditional=unconditional,
+                guidance_batched=self.guidance_batched,
+                sigmas=self.sigmas,
+                generator=self.generator[part] if isinstance(self.generator, list) else self.generator,
+                on_prediction=on_prediction,
+            )
+
+    def _call_back(self, step: int, timestep: Tensor, stepped: Stepped) -> Tensor:
+        if self.callback is None:
+            return stepped.latents
+        tensors = {name: getattr(stepped, name) for name in self.callback_tensors}
+        changed: Tensor = (self.callback(self.pipe, step, timestep, tensors) or {}).get("latents", stepped.latents)
+        return changed

@@ -1,0 +1,131 @@
+"""A scheduler of diffusers for one call: a copy of its own, what its steps take, and the clip that it predicts."""
+
+import copy
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from exvideo_infer.generators import Generators
+
+
+class Schedule:
+    """The steps of one call. The scheduler that is given stays as it is, so that threads may share it.
+
+    Args:
+        scheduler: of diffusers.
+        num_inference_steps: of `sigmas` there are so many, where they are given.
+        device: of the latents.
+        sigmas: noise levels in place of the scheduler's own, falling.
+        generator: of what the steps draw, if they draw.
+
+    Raises:
+        ValueError: the scheduler takes no `sigmas`.
+    """
+
+    def __init__(
+        self,
+        scheduler: Any,
+        num_inference_steps: int,
+        device: torch.device,
+        sigmas: list[float] | None = None,
+        generator: Generators = None,
+    ) -> None:
+        self._scheduler = copy.deepcopy(scheduler)
+        if sigmas is None:
+            self._scheduler.set_timesteps(num_inference_steps, device=device)
+        elif "sigmas" in signature(self._scheduler.set_timesteps).parameters:
+            self._scheduler.set_timesteps(sigmas=sigmas, device=device)
+        else:
+            raise ValueError(
+                f"sigmas were given, and a {type(scheduler).__name__} takes none: leave them out, or give another "
+                "scheduler, such as EulerDiscreteScheduler."
+            )
+        draws = "generator" in signature(self._scheduler.step).parameters
+        self._arguments = {"generator": generator} if draws else {}
+        self._made = 0
+
+    @property
+    def timesteps(self) -> Tensor:
+        """Those of the evaluations, (evaluations,)."""
+        timesteps: Tensor = self._scheduler.timesteps
+        return timesteps
+
+    def noisiest(self, noise: Tensor) -> Tensor:
+        """The latents to begin with, of standard normal noise."""
+        return noise * self._scheduler.init_noise_sigma
+
+    def model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """Latents as the network is given them."""
+        scaled: Tensor = self._scheduler.scale_model_input(latents, timestep)
+        return scaled
+
+    def step(self, prediction: Tensor, timestep: Tensor, latents: Tensor) -> "Stepped":
+        """The next latents, of the network's prediction."""
+        sigma = self._sigma(timestep)
+        self._made += 1
+        made = self._scheduler.step(prediction, timestep, latents, **self._arguments)
+        known = getattr(made, "pred_original_sample", getattr(made, "denoised", None))
+        scaled = float(self._scheduler.init_noise_sigma) == 1.0
+        is_last = self._made == len(self.timesteps)
+        return Stepped(made.prev_sample, prediction, latents, sigma, scaled, known, is_last)
+
+    def _sigma(self, timestep: Tensor) -> Tensor | None:
+        """The noise level before a step, the noise's deviation where the signal's is 1; None where it is not told."""
+        scheduler = self._scheduler
+        if getattr(scheduler, "sigmas", None) is not None:
+            index = getattr(scheduler, "step_index", None)
+            if index is None:
+                index = int((scheduler.timesteps == timestep.to(scheduler.timesteps.device)).nonzero()[0])
+            sigma: Tensor = scheduler.sigmas[index]
+            return sigma
+        if not hasattr(scheduler, "alphas_cumprod"):
+            return None
+        alpha = scheduler.alphas_cumprod[int(timestep)]
+        return ((1 - alpha) / alpha).sqrt()
+
+
+class Stepped:
+    """A step that was made.
+
+    Args:
+        latents: the next ones.
+        prediction: of the network, a v-prediction.
+        before: latents that the step was made from.
+        sigma: their noise level.
+        scaled: True if their variance is 1 at any level, as in DDIM; else that of the signal is.
+        known: the clean latents, where the scheduler tells them.
+        is_last: no step comes after it.
+    """
+
+    def __init__(
+        self,
+        latents: Tensor,
+        prediction: Tensor,
+        before: Tensor,
+        sigma: Tensor | None,
+        scaled: bool,
+        known: Tensor | None,
+        is_last: bool,
+    ) -> None:
+        self.latents = latents
+        self.is_last = is_last
+        self._prediction, self._before = prediction, before
+        self._sigma, self._scaled, self._known = sigma, scaled, known
+
+    @property
+    def pred_original_sample(self) -> Tensor:
+        """Clean latents as the network sees them at this step (EDM, arXiv 2206.00364, table 1, of v-prediction).
+
+        Raises:
+            ValueError: the scheduler tells neither them nor the noise level.
+        """
+        if self._known is not None:
+            return self._known
+        if self._sigma is None:
+            raise ValueError("The scheduler tells neither clean latents nor noise levels: give one of diffusers' own.")
+        level = self._sigma.to(self._before.device, torch.float32)
+        signal = 1 / (level**2 + 1).sqrt()  # of unit variance
+        unit = self._before.float() * (1.0 if self._scaled else signal)
+        return (signal * unit - level * signal * self._prediction.float()).to(self._before.dtype)
