@@ -13,7 +13,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from exvideo_infer.jobs.job import Clip
     from exvideo_infer.jobs.maker import Maker, Watch
     from exvideo_infer.jobs.run import Write
-    from exvideo_infer.video_file import Frame, VideoInfo
+    from exvideo_infer.video_file import VideoInfo
     from exvideo_infer.video_file.formats import Encoding
 
 
@@ -90,7 +90,7 @@ def _run(options: argparse.Namespace, given: Collection[str]) -> int:
         _say(note)
     _say(f"{clip}, from {'the prompt' if job.image is None else job.image}, {_place(maker)}.")
     watch, sheet = Watch(), ContactSheet(clip.settings["num_frames"], clip.settings["fps"])
-    info = _writer(options, maker)(options.output, clip, sheet.watch(maker.frames(clip, watch)))
+    info = _write(options, maker)(options.output, clip, sheet.watch(maker.frames(clip, watch)))
     print(_wrote(options.output, info, clip, f", in {time.perf_counter() - start:.1f} s", watch, maker))
     if sheet_path is not None:
         sheet.save(sheet_path)
@@ -126,20 +126,11 @@ def _sheet_path(options: argparse.Namespace) -> Path | None:
     return path
 
 
-def _writer(options: argparse.Namespace, maker: "Maker") -> "Write":
-    from exvideo_infer.jobs.record import record_of
-    from exvideo_infer.video_file import write_video
-    from exvideo_infer.video_file.formats import choose_encoding
+def _write(options: argparse.Namespace, maker: "Maker") -> "Write":
+    from exvideo_infer.jobs.record import write_with_record
 
     settings = {"crf": options.crf, "pixel_format": options.pixel_format}
-    choice = model_choice(options)
-
-    def write(path: Path, clip: "Clip", frames: "Iterator[Frame]") -> "VideoInfo":
-        encoding = choose_encoding(path, **settings)
-        metadata = None if options.no_metadata else record_of(clip, choice, maker, encoding)
-        return write_video(path, frames, clip.settings["fps"], **settings, metadata=metadata)
-
-    return write
+    return write_with_record(model_choice(options), maker, **settings, metadata=not options.no_metadata)
 
 
 def _make_list(options: argparse.Namespace) -> None:
@@ -176,7 +167,7 @@ def _make_list(options: argparse.Namespace) -> None:
     def tell(name: str, clip: "Clip", info: "VideoInfo", watch: "Watch") -> None:
         print(_wrote(clip_path(folder, name), info, clip, "", watch, maker), flush=True)
 
-    made = make_all(clips, folder, maker, tell, _writer(options, maker))
+    made = make_all(clips, folder, maker, tell, _write(options, maker))
     print(f"{len(clips)} clips are in {folder}: {made} were made here.")
 
 

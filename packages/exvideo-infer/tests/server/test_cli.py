@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exvideo_infer import read_metadata
 from exvideo_infer.server.cli import main
 from exvideo_infer.serving import bind, check_token
 
@@ -71,6 +72,9 @@ def test_the_command_serves_a_clip_and_ends_by_ctrl_c(text_base_dir: Path, tmp_p
         time.sleep(0.1)
     code, content = ask(f"{url}/{name}/content")
     assert (code, content) == (200, (tmp_path / "clips" / f"{name}.mp4").read_bytes())
+    record = read_metadata(tmp_path / "clips" / f"{name}.mp4")
+    assert record["settings"]["prompt"] == "a red circle"
+    assert str(text_base_dir.parent) not in json.dumps(record)  # no folder of the server's
     assert ask(url, {**order, "height": 18})[0] == 422
     assert ask(url, {**order, "steps": 100, "num_frames": 8})[0] == 202  # ends within a step
     process.send_signal(signal.SIGINT)

@@ -16,7 +16,7 @@ from torch import Tensor
 from exvideo_infer.jobs.job import NAME_LENGTH, Clip, Job
 from exvideo_infer.jobs.limits import Limits
 from exvideo_infer.jobs.maker import CancelledError, Maker, Watch
-from exvideo_infer.jobs.run import clip_path, is_whole, make, settings_path
+from exvideo_infer.jobs.run import Write, clip_path, is_whole, make, settings_path, write_clip
 from exvideo_infer.memory import is_out_of_memory
 
 logger = logging.getLogger(__name__)
@@ -78,14 +78,20 @@ class JobQueue:
         folder: of the clips; made if missing. It may be shared with other processes, as `make_all` shares it.
         limits: of clips, and of those that wait.
         show: makes a preview of a step's tensors for the ticket.
+        write: writes a clip's file.
     """
 
     def __init__(
-        self, maker: Maker, folder: Path, limits: Limits, show: Callable[[Mapping[str, Tensor]], Any] | None = None
+        self,
+        maker: Maker,
+        folder: Path,
+        limits: Limits,
+        show: Callable[[Mapping[str, Tensor]], Any] | None = None,
+        write: Write = write_clip,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.maker, self.folder, self.limits = maker, folder, limits
-        self._show = show
+        self._show, self._write = show, write
         self._model = maker.model
         self._tickets: dict[str, Ticket] = {}
         self._waiting: list[Ticket] = []
@@ -224,7 +230,7 @@ class JobQueue:
         ticket.watch.on_step = on_step
         while True:
             ticket.watch.check()
-            info = make(ticket.name, ticket.clip, self.folder, self.maker, ticket.watch)
+            info = make(ticket.name, ticket.clip, self.folder, self.maker, ticket.watch, self._write)
             if info is not None or is_whole(self.folder, ticket.name):
                 return
             time.sleep(_POLL_SECONDS)  # another process is making it

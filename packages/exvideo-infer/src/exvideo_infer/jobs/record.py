@@ -12,8 +12,9 @@ from exvideo_blocks import extension_of
 from exvideo_infer.jobs.job import Clip
 from exvideo_infer.jobs.maker import Maker
 from exvideo_infer.jobs.model import ModelChoice, add_tensor
-from exvideo_infer.video_file import VideoError
-from exvideo_infer.video_file.formats import Encoding
+from exvideo_infer.jobs.run import Write
+from exvideo_infer.video_file import Frame, VideoError, VideoInfo, write_video
+from exvideo_infer.video_file.formats import Encoding, choose_encoding
 
 MADE_BY = "exvideo-generate"
 PACKAGES = ("exvideo-infer", "exvideo-blocks", "torch", "diffusers", "transformers")
@@ -60,6 +61,34 @@ def record_of(clip: Clip, choice: ModelChoice, maker: Maker, encoding: Encoding)
         "file": {"format": encoding.format.name, "crf": encoding.crf, "pixel_format": encoding.pixel_format},
         "versions": {name: version(name) for name in PACKAGES},
     }
+
+
+def write_with_record(
+    choice: ModelChoice,
+    maker: Maker,
+    crf: int | None = None,
+    pixel_format: str | None = None,
+    *,
+    metadata: bool = True,
+    paths: bool = True,
+) -> Write:
+    """Makes a writer of clips' files that hold their records.
+
+    Args:
+        choice, maker: as for `record_of`.
+        crf, pixel_format: as for `write_video`.
+        metadata: False leaves the records out.
+        paths: False leaves this machine's folders out of them: for clips that others fetch.
+    """
+
+    def write(path: Path, clip: Clip, frames: Iterator[Frame]) -> VideoInfo:
+        encoding = choose_encoding(path, crf=crf, pixel_format=pixel_format)
+        record = record_of(clip, choice, maker, encoding) if metadata else None
+        if record is not None and not paths:
+            record = _without_paths(record)
+        return write_video(path, frames, clip.settings["fps"], crf=crf, pixel_format=pixel_format, metadata=record)
+
+    return write
 
 
 def options_of(record: Mapping[str, Any], path: Path, encoding: Encoding) -> dict[str, Any]:
@@ -117,6 +146,16 @@ def check_again(
     for name in sorted((recorded.keys() | clip.settings.keys()) - CLIP_OPTIONS.keys() - {"image", "version"}):
         if recorded.get(name) != clip.settings.get(name):
             yield f"{path} was made at {name} {recorded.get(name)}, and here it is {clip.settings.get(name)}."
+
+
+def _without_paths(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with names in place of paths; a picture's, which was uploaded, says nothing."""
+    named = {
+        name: Path(value).name
+        for name, value in record["model"].items()
+        if isinstance(value, str) and name in ("base", "extension", "text_to_image") and Path(value).exists()
+    }
+    return record | {"image": None, "model": record["model"] | named}
 
 
 def _hash(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -40,9 +40,12 @@ def _serve(options: argparse.Namespace) -> None:
         raise ValueError(f'{error.name} is not installed: pip install "exvideo-infer[server]".') from error
     from exvideo_infer.jobs.load import load_maker
     from exvideo_infer.jobs.queue import JobQueue
+    from exvideo_infer.jobs.record import write_with_record
 
     listener = bind(options.host, options.port)
-    queue = JobQueue(load_maker(model_choice(options)), options.output, limits_of(options))
+    choice = model_choice(options)
+    maker = load_maker(choice)
+    queue = JobQueue(maker, options.output, limits_of(options), write=write_with_record(choice, maker, paths=False))
     print(f"Serving on {url_of(listener)}/v1/videos, clips to {options.output}.", flush=True)
     config = uvicorn.Config(create_app(queue, token), log_level="warning")
     try:
