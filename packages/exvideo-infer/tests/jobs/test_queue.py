@@ -64,9 +64,10 @@ def test_a_cancelled_clip_frees_the_model_within_a_step(make_queue: Callable[...
     while ticket.step == 0:
         queue.wait(ticket, 0.1)
     assert queue.cancel(ticket)
+    step = ticket.step
     finish(queue, after, 5)
     assert (ticket.status, after.status) == (Status.CANCELLED, Status.COMPLETED)
-    assert ticket.step < 10
+    assert ticket.step <= step + 1
     assert not queue.cancel(after)
     assert {path.name for path in tmp_path.iterdir()} == {f"{after.name}.mp4", f"{after.name}.json"}
     assert queue.submit(Job("a", steps=100)).status is not Status.CANCELLED

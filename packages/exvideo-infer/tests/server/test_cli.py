@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -53,17 +54,23 @@ def ask(url: str, body: dict[str, Any] | None = None, verb: str | None = None) -
             return error.code, error.read()
 
 
-@pytest.mark.long
-def test_the_command_serves_a_clip_and_ends_by_ctrl_c(text_base_dir: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def server(text_base_dir: Path, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     arguments = ["--base", str(text_base_dir), "--port", "0", "-o", str(tmp_path / "clips"), "--device", "cpu"]
     command = [sys.executable, "-c", "import sys; from exvideo_infer.server.cli import main; sys.exit(main())"]
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore Ctrl-C
     environment = {name: value for name, value in os.environ.items() if name != "EXVIDEO_TOKEN"}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, *arguments], stdout=subprocess.PIPE, text=True, preexec_fn=heed, env=environment
-    )
-    assert process.stdout is not None
-    url = process.stdout.readline().split()[2].rstrip(",")
+    ) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.long
+def test_the_command_serves_a_clip_and_ends_by_ctrl_c(server: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    assert server.stdout is not None
+    url = server.stdout.readline().split()[2].rstrip(",")
     order = {"prompt": "a red circle", "height": 16, "width": 16, "steps": 2, "num_frames": 2}
     code, said = ask(url, order)
     assert code == 202
@@ -77,5 +84,5 @@ def test_the_command_serves_a_clip_and_ends_by_ctrl_c(text_base_dir: Path, tmp_p
     assert str(text_base_dir.parent) not in json.dumps(record)  # no folder of the server's
     assert ask(url, {**order, "height": 18})[0] == 422
     assert ask(url, {**order, "steps": 100, "num_frames": 8})[0] == 202  # ends within a step
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    server.send_signal(signal.SIGINT)
+    assert server.wait(60) == 130
