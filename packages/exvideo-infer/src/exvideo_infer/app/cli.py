@@ -96,7 +96,7 @@ def _show(base: str) -> Any:
         return None
 
     def show(tensors: Mapping[str, Any]) -> Any:
-        return preview(tensors["pred_original_sample" if "pred_original_sample" in tensors else "latents"][0])
+        return preview(tensors["pred_original_sample"][0])
 
     return show
 

@@ -29,6 +29,8 @@ ARGUMENTS = (
     "motion_bucket_id", "noise_aug_strength",
 )  # fmt: skip
 
+STEP_TENSORS = ["pred_original_sample"]  # of a step: the clip as it is predicted clean, for previews
+
 
 class CancelledError(Exception):
     """A clip that was cancelled while it was made."""
@@ -163,6 +165,7 @@ class PipelineMaker:
             **given,
             generator=generator,
             callback_on_step_end=lambda _pipe, _step, _timestep, tensors: watch.step(steps, tensors),
+            callback_on_step_end_tensor_inputs=STEP_TENSORS,
             output_type="latent",
             return_dict=False,
         )[0]
