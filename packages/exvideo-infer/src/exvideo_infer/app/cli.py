@@ -50,11 +50,14 @@ def _serve(options: argparse.Namespace) -> None:
         raise ValueError(f'{error.name} is not installed: pip install "exvideo-infer[app]".') from error
     from exvideo_infer.jobs.load import load_maker
     from exvideo_infer.jobs.queue import JobQueue
+    from exvideo_infer.jobs.record import write_with_record
 
     with bind(options.host, options.port) as listener:  # to find out before the model is loaded
         url, port = url_of(listener), listener.getsockname()[1]
-    maker = load_maker(model_choice(options))
-    queue = JobQueue(maker, options.output.absolute(), limits_of(options), _show(options.base))
+    choice = model_choice(options)
+    maker = load_maker(choice)
+    write = write_with_record(choice, maker, paths=False)
+    queue = JobQueue(maker, options.output.absolute(), limits_of(options), _show(options.base), write)
     extension = "without an extension" if options.extension is None else f"extended by {options.extension}"
     dtype = str(maker.pipeline.dtype).removeprefix("torch.")
     what = f"The base {options.base}, {extension}, on {maker.pipeline.device} in {dtype}."
