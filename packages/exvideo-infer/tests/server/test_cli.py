@@ -68,7 +68,9 @@ def server(text_base_dir: Path, tmp_path: Path) -> Iterator["subprocess.Popen[st
 
 
 @pytest.mark.long
-def test_the_command_serves_a_clip_and_ends_by_ctrl_c(server: "subprocess.Popen[str]", tmp_path: Path) -> None:
+def test_the_command_serves_a_clip_and_ends_by_ctrl_c(
+    server: "subprocess.Popen[str]", text_base_dir: Path, tmp_path: Path
+) -> None:
     assert server.stdout is not None
     url = server.stdout.readline().split()[2].rstrip(",")
     order = {"prompt": "a red circle", "height": 16, "width": 16, "steps": 2, "num_frames": 2}
