@@ -7,11 +7,11 @@ import pytest
 import torch
 from exvideo_infer import BaseModelError
 from exvideo_infer.preview import fit_preview, load_preview
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 
-class LinearVAE:
+class LinearVAE(nn.Module):
     """A decoder that is of a preview's form, so that the fit can be exact: two channels, two pixels a latent."""
 
     config = SimpleNamespace(scaling_factor=0.5)

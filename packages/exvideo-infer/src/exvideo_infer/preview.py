@@ -76,7 +76,7 @@ def fit_preview(vae: Any, clips: Iterable[Tensor]) -> Preview:
     squares: Tensor | None = None
     products, count = torch.zeros(0), 0
     for latents in clips:
-        frames = torch.stack(list(decode_frames(vae, latents.to(vae.device)))).cpu()
+        frames = torch.stack(list(decode_frames(vae, latents))).cpu()
         height, width = latents.shape[-2:]
         means = functional.interpolate(frames, (SCALE * height, SCALE * width), mode="area")
         colours = functional.pixel_unshuffle(means, SCALE).movedim(1, -1).flatten(0, -2).double()
