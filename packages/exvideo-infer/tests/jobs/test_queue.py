@@ -41,7 +41,8 @@ def test_clips_are_made_in_turn_and_found_again(make_queue: Callable[..., JobQue
     found = again.get(first.name)
     assert found is not None
     assert (found.status, found.settings["prompt"]) == (Status.COMPLETED, "a")
-    assert {ticket.name for ticket in again.newest(9)} == {first.name, second.name}
+    assert [ticket.name for ticket in again.newest(9)] == [second.name, first.name]
+    assert [ticket.name for ticket in again.newest(1)] == [second.name]
     assert again.get("../clips") is again.get("0" * 20) is None
 
 

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -154,10 +155,12 @@ class JobQueue:
     def newest(self, limit: int) -> list[Ticket]:
         """Tickets, and clips of the folder that have none, the newest first."""
         with self._changed:
-            names = set(self._tickets)
-        names |= {path.stem for path in self.folder.glob(clip_path(self.folder, "*").name)}
-        tickets = [ticket for ticket in map(self.get, names) if ticket is not None]
-        return sorted(tickets, key=lambda ticket: ticket.created, reverse=True)[:limit]
+            created = {name: ticket.created for name, ticket in self._tickets.items()}
+        for path in self.folder.glob(clip_path(self.folder, "*").name):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                created.setdefault(path.stem, path.stat().st_mtime)
+        names = sorted(created, key=lambda name: created[name], reverse=True)[:limit]
+        return [ticket for ticket in map(self.get, names) if ticket is not None]
 
     def position(self, ticket: Ticket) -> int | None:
         """Clips that are made before this one begins; None unless it waits."""
