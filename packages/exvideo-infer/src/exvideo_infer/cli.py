@@ -80,6 +80,9 @@ def _run(options: argparse.Namespace, given: Collection[str]) -> int:
     job = Job(prompt=options.prompt, image=options.image, **_numbers(options))
     if job.image is not None:
         read_image(job.image)
+    from exvideo_infer.bases.base import silence_loading
+
+    silence_loading()  # before what gives notices as it is imported
     from exvideo_infer.jobs.load import load_maker
     from exvideo_infer.jobs.maker import Watch
     from exvideo_infer.jobs.record import check_again
@@ -149,6 +152,9 @@ def _make_list(options: argparse.Namespace) -> None:
     folder: Path = options.output
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file: give a folder for the clips of --prompts.")
+    from exvideo_infer.bases.base import silence_loading
+
+    silence_loading()  # before what gives notices as it is imported
     from exvideo_infer.jobs.load import load_maker
 
     maker = load_maker(model_choice(options))

@@ -48,6 +48,9 @@ def _serve(options: argparse.Namespace) -> None:
         from exvideo_infer.app.page import CSS, Page
     except ModuleNotFoundError as error:
         raise ValueError(f'{error.name} is not installed: pip install "exvideo-infer[app]".') from error
+    from exvideo_infer.bases.base import silence_loading
+
+    silence_loading()  # before what gives notices as it is imported
     from exvideo_infer.jobs.load import load_maker
     from exvideo_infer.jobs.queue import JobQueue
     from exvideo_infer.jobs.record import write_with_record

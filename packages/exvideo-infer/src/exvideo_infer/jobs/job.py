@@ -97,7 +97,7 @@ class Clip:
         said = {name: value for name, value in self.settings.items() if value is not None}
         head = f"{said.pop('width')}x{said.pop('height')}, {said.pop('num_frames')} frames at {said.pop('fps'):g} fps"
         seed = said.pop("seed")
-        numbers = (f"{name} {value:g}" for name, value in said.items() if isinstance(value, int | float))
+        numbers = (f"{name} {value:g}" for name, value in said.items() if type(value) in (int, float))
         return ", ".join((head, *numbers, f"seed {seed}"))
 
 

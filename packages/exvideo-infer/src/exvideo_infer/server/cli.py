@@ -38,6 +38,9 @@ def _serve(options: argparse.Namespace) -> None:
         from exvideo_infer.server.routes import create_app
     except ModuleNotFoundError as error:
         raise ValueError(f'{error.name} is not installed: pip install "exvideo-infer[server]".') from error
+    from exvideo_infer.bases.base import silence_loading
+
+    silence_loading()  # before what gives notices as it is imported
     from exvideo_infer.jobs.load import load_maker
     from exvideo_infer.jobs.queue import JobQueue
     from exvideo_infer.jobs.record import write_with_record
