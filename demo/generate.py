@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,19 @@ def generate(pipeline: ExVideoPipeline, job: Job, clip: Path, seed: int, output:
     write_video(output / clip.name, frames, probe(clip).fps)
     if sidecar_of(clip).is_file():
         shutil.copyfile(sidecar_of(clip), output / sidecar_of(clip).name)
+
+
+def show_shipped(prompt: str, output: Path) -> None:
+    """Writes one prompt's clip by the base directly, `before.mp4`, and with the shipped extension, `after.mp4`."""
+    output.mkdir(parents=True, exist_ok=True)
+    pipeline = ExVideoPipeline.from_pretrained("embedded")
+    extension = pipeline.load_extension("embedded")
+    for name, block in (("before", extension.disabled()), ("after", nullcontext())):
+        with block:
+            _set_progress_bar(pipeline, name)
+            generator = torch.Generator().manual_seed(0)
+            frames: Any = pipeline(prompt=prompt, num_frames=NUM_FRAMES, generator=generator).frames[0]
+            write_video(output / f"{name}.mp4", frames, pipeline.sampling_defaults.fps)
 
 
 def generate_from_text(pipeline: ExVideoPipeline, prompts: Sequence[str], output: Path) -> None:

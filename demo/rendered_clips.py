@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from demo.generate import caption_of
+from demo.generate import caption_of, show_shipped
 from demo.job import NUM_FRAMES, Job
+from demo.sheets import draw_shipped
 from demo.stages import Stages
 from tiny_world.programs import run_program
 
@@ -22,6 +23,9 @@ PROMPTS = (
 
 def prepare(stages: Stages, output: Path) -> Job:
     """Renders clips to train on, and others whose combinations of shape, colour and motion no training ever had."""
+    with stages.stage(f"Before and after: one prompt at {NUM_FRAMES} frames, with the extension that is shipped", 25):
+        show_shipped(PROMPTS[0], output / "shipped")
+        draw_shipped(PROMPTS[0], output / "shipped")
     folders = {split: output / "clips" / split for split in CLIPS}
     with stages.stage(f"Clips: {NUM_FRAMES} frames each of the tiny world", 20):
         for split, folder in folders.items():

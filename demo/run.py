@@ -57,7 +57,7 @@ def prepare(videos: Path | None, output: Path) -> tuple[Stages, Job]:
     """The first stages: clips and a base, in an empty folder; raises ValueError as `run_demo` says."""
     if videos is None:
         empty_output(output)
-        stages = Stages(total=6)
+        stages = Stages(total=7)
         return stages, rendered_clips.prepare(stages, output)
     paths = videos_in(videos)
     empty_output(output)

@@ -28,5 +28,11 @@ def draw_sheets(job: Job, output: Path) -> None:
         )
 
 
+def draw_shipped(prompt: str, folder: Path) -> None:
+    """Writes `sheet.png` of the clips that `demo.generate.show_shipped` left in a folder."""
+    rows = {name: _frames(folder / f"{name}.mp4") for name in ("before", "after")}
+    write_contact_sheet(folder / "sheet.png", [ClipRows(prompt, rows)])
+
+
 def _frames(path: Path) -> Frames:
     return read_clip(path, num_frames=NUM_FRAMES).permute(0, 2, 3, 1).numpy()

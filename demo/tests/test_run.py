@@ -8,7 +8,7 @@ import pytest
 from exvideo_infer.video_file import probe, write_video
 from exvideo_train.config import load_config
 
-from demo import rendered_clips
+from demo import generate, rendered_clips, sheets
 from demo.__main__ import main
 from demo.job import NUM_FRAMES, Job
 from demo.own_footage import prepare as own_footage
@@ -47,8 +47,14 @@ def test_each_recipe_is_one_that_exvideo_train_takes(tmp_path: Path, path_of_dem
 def test_rendered_clips_are_made_by_the_worlds_own_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendered_clips, "CLIPS", {"train": 2, "held_out": 1})
     monkeypatch.setattr(rendered_clips, "NUM_FRAMES", 3)
-    job = rendered_clips.prepare(Stages(total=1), tmp_path)
+    monkeypatch.setattr(generate, "NUM_FRAMES", 9)
+    monkeypatch.setattr(sheets, "NUM_FRAMES", 9)
+    job = rendered_clips.prepare(Stages(total=2), tmp_path)
     assert [probe(clip).num_frames for clip in (*job.train.glob("*.mp4"), *job.held_out_clips)] == [3, 3, 3]
+    before, after = (tmp_path / "shipped" / f"{name}.mp4" for name in ("before", "after"))
+    assert probe(before).num_frames == probe(after).num_frames == 9
+    assert before.read_bytes() != after.read_bytes()
+    assert (tmp_path / "shipped" / "sheet.png").is_file()
     (clip,) = job.held_out_clips
     assert job.arguments_of(clip) == {"prompt": read_clip_file(clip).caption}
 

@@ -11,8 +11,10 @@ import pytest
 import torch
 from diffusers import AutoencoderKLTemporalDecoder, StableVideoDiffusionPipeline
 from exvideo_blocks import export_published, extend, save_extension
-from exvideo_infer import BaseModelError, ExVideoPipeline, load_base
+from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base
+from exvideo_infer.decode import decode_clips
 from PIL import Image
+from torch.autograd.profiler import profile
 
 SMALL: dict[str, Any] = {"height": 16, "width": 24, "num_frames": 3, "num_inference_steps": 2, "output_type": "pt"}
 
@@ -412,6 +414,15 @@ def test_the_authors_checkpoint_is_mounted_by_its_content(
     assert pipe.extension is None
 
 
+def test_the_shipped_extension_makes_a_long_clip_of_the_shipped_model() -> None:
+    pipeline = ExVideoPipeline.from_pretrained("embedded")
+    pipeline.set_progress_bar_config(disable=True)
+    assert embedded.extension().stat().st_size <= 4_000_000
+    assert pipeline.load_extension("embedded").config.num_frames == pipeline.default_num_frames == 40
+    few = {"num_frames": 12, "num_inference_steps": 1, "output_type": "latent", "prompt": "a red circle"}
+    assert pipeline(**few).frames.isfinite().all()
+
+
 def test_a_compiled_unet_samples_and_takes_no_extension_any_more(
     fresh: Callable[..., ExVideoPipeline], images: list[Image.Image], extension_file: Path
 ) -> None:
@@ -468,3 +479,32 @@ def test_the_extension_is_saved_apart_from_an_extended_unet(pipe: ExVideoPipelin
     save_extension(extension, tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="save_pretrained on an extended model"):
         pipe.unet.save_pretrained(tmp_path / "unet")
+
+
+@pytest.mark.parametrize(("num_frames", "height", "width"), [(8, 32, 32), (12, 64, 48), (40, 64, 64)])
+def test_memory_is_told_before_a_call(
+    pipe: ExVideoPipeline, images: list[Image.Image], num_frames: int, height: int, width: int
+) -> None:
+    report = pipe.memory_report(height, width, num_frames, decode_chunk_size=8)
+    arguments: dict[str, Any] = {"height": height, "width": width, "num_frames": num_frames, "num_inference_steps": 1}
+    with profile(profile_memory=True) as profiler:
+        pipe(images[0], **arguments, output_type="latent")
+    assert report.denoising == pytest.approx(_peak_of(profiler), rel=0.15)
+    latents = torch.randn(1, num_frames, 4, height // 4, width // 4)
+    with profile(profile_memory=True) as profiler:
+        decode_clips(pipe.vae, latents, 8, "pt")
+    assert report.decoding + report.frames == pytest.approx(_peak_of(profiler), rel=0.15)
+    assert sum(report.weights.values()) == sum(
+        parameter.nbytes for part in (pipe.unet, pipe.vae, pipe.image_encoder) for parameter in part.parameters()
+    ) + sum(buffer.nbytes for part in (pipe.unet, pipe.vae, pipe.image_encoder) for buffer in part.buffers())
+    assert report.peak_offloaded < report.peak
+    assert "GiB at most" in str(report)
+
+
+def _peak_of(profiler: Any) -> int:
+    events = [event for event in profiler.kineto_results.events() if event.name() == "[memory]"]
+    now = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        now += event.nbytes()
+        peak = max(peak, now)
+    return peak

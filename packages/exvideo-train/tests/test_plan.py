@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from exvideo_infer import LiveBytes
 from exvideo_train.cli import main
 from exvideo_train.config import TrainConfig, load_config
 from exvideo_train.engine import Engine
 from exvideo_train.mounting import free_originals, mount, trained_parameters
 from exvideo_train.plan.activations import peak_of_a_pass
 from exvideo_train.plan.cheaper import cheapest
-from exvideo_train.plan.live_bytes import LiveBytes
 from exvideo_train.plan.memory import memory_of
 from exvideo_train.plan.model import PlannedModel
 from exvideo_train.plan.probe import held_bytes, probe

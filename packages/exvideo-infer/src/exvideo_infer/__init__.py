@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from exvideo_infer.conditions import Conditions as Conditions
     from exvideo_infer.conditions import TextConditions as TextConditions
     from exvideo_infer.decode import to_uint8 as to_uint8
+    from exvideo_infer.live_bytes import LiveBytes as LiveBytes
+    from exvideo_infer.live_bytes import fused_attention as fused_attention
+    from exvideo_infer.memory_report import MemoryReport as MemoryReport
     from exvideo_infer.pictures import read_image as read_image
     from exvideo_infer.pipeline import ExVideoOutput as ExVideoOutput
     from exvideo_infer.pipeline import ExVideoPipeline as ExVideoPipeline
@@ -56,6 +59,8 @@ _HOMES = {
     "Examination": "video_file",
     "ExVideoOutput": "pipeline",
     "ExVideoPipeline": "pipeline",
+    "LiveBytes": "live_bytes",
+    "MemoryReport": "memory_report",
     "SamplingDefaults": "bases.sampling_defaults",
     "TextConditions": "conditions",
     "VideoError": "video_file",
@@ -63,6 +68,7 @@ _HOMES = {
     "denoise": "sampler",
     "encode_for": "bases.base",
     "examine": "video_file",
+    "fused_attention": "live_bytes",
     "guidance_per_frame": "sampler",
     "iter_frames": "video_file",
     "iter_frames_at": "video_file",

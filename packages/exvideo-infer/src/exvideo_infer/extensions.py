@@ -12,10 +12,14 @@ from exvideo_blocks import (
     extend,
     load_extension,
     load_published,
+    read_extension_header,
     restore,
     save_extension,
 )
 
+from exvideo_infer import embedded
+
+EMBEDDED = "embedded"  # the one that is shipped
 FILE = "extension.safetensors"
 SUBFOLDER = "extension"  # of a saved pipeline
 CHECKPOINTS = "checkpoints"  # of a run's folder
@@ -57,12 +61,21 @@ def mount_extension(unet: Any, source: str | Path, revision: str | None = None) 
     return extension
 
 
+def check_extension(source: str | Path) -> None:
+    """Looks at an extension's file before anything slow is loaded; raises ValueError as `mount_extension`."""
+    path = find_extension(source)
+    if path is not None and _published_frames(path) is None:
+        read_extension_header(path)
+
+
 def find_extension(source: str | Path) -> Path | None:
     """The file that a path here means; None where there is no such path, and it can be a hub's id alone.
 
     Raises:
         ValueError: it is a pickle, or a folder that holds no extension.
     """
+    if str(source) == EMBEDDED:
+        return embedded.extension()
     path = Path(source)
     if path.suffix.lower() in PICKLES:
         raise ValueError(

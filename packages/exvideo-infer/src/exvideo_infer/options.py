@@ -51,8 +51,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--extension",
+        "--checkpoint",
         metavar="FILE",
-        help="extension.safetensors of a training, its folder, or a hub id (default: the base is sampled directly)",
+        help="extension.safetensors of a training, its folder or a checkpoint's, a hub id, the authors' checkpoint, or "
+        '"embedded": the one that is shipped (default: the base is sampled directly)',
     )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
     add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")

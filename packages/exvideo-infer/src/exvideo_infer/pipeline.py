@@ -28,11 +28,12 @@ from transformers import (
 )
 
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension, write_sampling_defaults
-from exvideo_infer.decode import OUTPUT_TYPES, decode_clips, decode_frames, to_uint8
+from exvideo_infer.decode import OUTPUT_TYPES, OVERLAP, STREAMED, check_overlap, decode_clips, stream_frames
 from exvideo_infer.extensions import mount_extension, save_mounted
 from exvideo_infer.generation import CALLBACK_TENSORS, Generation, StepCallback
 from exvideo_infer.generators import Generators, check_generators
 from exvideo_infer.interruption import Calls
+from exvideo_infer.memory_report import MemoryReport, report_memory
 from exvideo_infer.pipeline_loading import load_pipeline
 from exvideo_infer.prompts import warn_of_unread_words
 from exvideo_infer.request import (
@@ -196,8 +197,8 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         Args:
             path: what exvideo-train writes: an extension's file, a checkpoint's folder, or the run's, of which the
                 extension or else the newest checkpoint is taken; a folder of `save_pretrained`; `user/name` on the
-                Hugging Face hub; or the authors' published checkpoint as safetensors, a file or their repository. What
-                exists here goes first.
+                Hugging Face hub; the authors' published checkpoint as safetensors, a file or their repository; or
+                "embedded", the one of the embedded model that is shipped. What exists here goes first.
             revision: branch, tag or commit on the hub; None for the main branch.
 
         Raises:
@@ -312,6 +313,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         negative_prompt: Prompt | None = None,
         batch_size: int | None = None,
         guidance_batched: bool = True,
+        decode_overlap: int = 0,
     ) -> Any:
         """Generates one clip, or `num_videos_per_prompt`, a prompt or an image.
 
@@ -349,6 +351,8 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             batch_size: clips sampled at a time, of all that are asked for; default all. What is made is the same, but
                 for rounding, and for schedulers that draw at each step from one generator.
             guidance_batched: False asks the network twice a step, for half the activations.
+            decode_overlap: frames that each chunk of the decoder shares with the one before, blended, less than
+                `decode_chunk_size`; the stock pipeline has none.
 
         Returns:
             `ExVideoOutput`, whose `frames` is a list of lists of PIL images by default. A call that was interrupted
@@ -376,6 +380,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         self.check_inputs(num_frames, *size)
         chunk = num_frames if decode_chunk_size is None else decode_chunk_size
         check_positive(decode_chunk_size=chunk, num_videos_per_prompt=clips_a_prompt)
+        check_overlap(decode_overlap, chunk)
         guidance_scale = guidance_per_frame(sampling.min_guidance_scale, sampling.max_guidance_scale, num_frames)
         prompts, images = self.check_conditions(prompt, image)
         number = len(prompts or []) if images is None else len(images)
@@ -409,27 +414,58 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         self._guidance_scale = guidance_scale
         with self._calls.one() as told:
             made = generation.latents(latents, told)
-        frames = decode_clips(self.vae, made, chunk, output_type)
+        frames = decode_clips(self.vae, made, chunk, output_type, decode_overlap)
         self.maybe_free_model_hooks()
         return ExVideoOutput(frames=frames) if return_dict else frames
 
-    def stream(self, *args: Any, decode_chunk_size: int = 8, **kwargs: Any) -> Iterator[NDArray[np.uint8]]:
+    def stream(
+        self, *args: Any, decode_chunk_size: int = STREAMED, decode_overlap: int | None = None, **kwargs: Any
+    ) -> Iterator[NDArray[np.uint8]]:
         """Generates one clip, and yields its frames as they are decoded: (height, width, 3), 0 to 255.
+
+        The next chunk is decoded, in a thread, while the frames of the one before are used.
 
         Args:
             *args, **kwargs: as for a call, but for `output_type` and `return_dict`.
-            decode_chunk_size: frames decoded, and held, at a time.
+            decode_chunk_size: frames decoded at a time; three times as many are held.
+            decode_overlap: frames that each chunk shares with the one before, blended; by default 6, or less than half
+                of a chunk.
 
         Raises:
             ValueError: as a call; or several clips are asked for.
         """
         check_positive(decode_chunk_size=decode_chunk_size)
+        if decode_overlap is None:
+            decode_overlap = min(OVERLAP, (decode_chunk_size - 1) // 2)
+        check_overlap(decode_overlap, decode_chunk_size)
         latents = self(*args, **(kwargs | {"output_type": "latent", "return_dict": False}))
         if len(latents) != 1:
             raise ValueError(f"{len(latents)} clips were asked for, and one can be streamed: give one prompt or image.")
-        for frame in decode_frames(self.vae, latents[0], decode_chunk_size):
-            yield to_uint8(frame)
+        yield from stream_frames(self.vae, latents[0], decode_chunk_size, decode_overlap)
         self.maybe_free_model_hooks()
+
+    def memory_report(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        num_frames: int | None = None,
+        *,
+        batch_size: int = 1,
+        guidance_batched: bool = True,
+        decode_chunk_size: int | None = None,
+    ) -> MemoryReport:
+        """The memory that a call with these arguments will take, in seconds and without running the networks.
+
+        Raises:
+            ValueError: as a call.
+        """
+        sampling, size = self.sampling_defaults, self._size(height, width)
+        num_frames = self.default_num_frames if num_frames is None else num_frames
+        self.check_inputs(num_frames, *size)
+        guided = max(sampling.min_guidance_scale, sampling.max_guidance_scale) > 1
+        chunk = num_frames if decode_chunk_size is None else decode_chunk_size
+        check_positive(batch_size=batch_size, decode_chunk_size=chunk)
+        return report_memory(self, num_frames, *size, batch_size, 2 if guided and guidance_batched else 1, chunk)
 
     def _size(self, height: int | None, width: int | None) -> tuple[int, int]:
         default_height, default_width = self.default_size()

@@ -9,3 +9,8 @@ from pathlib import Path
 def directory() -> Path:
     """The model's folder."""
     return Path(__file__).parent
+
+
+def extension() -> Path:
+    """An extension of it to 40 frames, made by the recipe of the repository's demo: `--extension embedded`."""
+    return Path(__file__).parent / "extension.safetensors"

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from exvideo_blocks import BackendError, compile_blocks, extension_of, read_extension_header
+from exvideo_blocks import BackendError, compile_blocks, extension_of
 
 from exvideo_infer.bases import animatediff, pipeline_class
 from exvideo_infer.bases.base import silence_loading
+from exvideo_infer.extensions import check_extension
 from exvideo_infer.jobs.maker import Maker, load_pipeline_maker
 from exvideo_infer.jobs.model import ModelChoice, choose_device, choose_dtype
 from exvideo_infer.jobs.stock_maker import load_stock_maker
@@ -20,7 +21,7 @@ def load_maker(choice: ModelChoice) -> Maker:
     device = choose_device(choice.device)
     dtype = choose_dtype(choice.dtype, device)
     if choice.extension is not None:
-        read_extension_header(choice.extension)
+        check_extension(choice.extension)
     silence_loading()
     stock = pipeline_class(choice.base) == animatediff.PIPELINE
     maker: Maker = load_stock_maker(choice, dtype) if stock else load_pipeline_maker(choice, dtype)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from numpy.typing import NDArray
 
-from exvideo_infer.decode import decode_frames, to_uint8
+from exvideo_infer.decode import stream_frames
 from exvideo_infer.first_frame import cover, picture_hash
 from exvideo_infer.jobs.job import Clip, Job
 from exvideo_infer.jobs.model import ModelChoice, model_hash
@@ -150,9 +150,9 @@ class PipelineMaker:
         without = extension is not None and not clip.settings["extended"]
         with extension.disabled() if extension is not None and without else nullcontext():
             latents = self._latents(clip, watch)
-        for frame in decode_frames(self.pipeline.vae, latents):
+        for frame in stream_frames(self.pipeline.vae, latents):
             watch.check()
-            yield to_uint8(frame)
+            yield frame
 
     def _latents(self, clip: Clip, watch: Watch) -> torch.Tensor:
         given = {name: value for name, value in clip.settings.items() if name in ARGUMENTS}

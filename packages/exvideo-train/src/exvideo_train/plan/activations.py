@@ -1,18 +1,15 @@
 """The memory of one forward and backward pass at the true size, measured on tensors without memory."""
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from exvideo_infer import Conditions
+from exvideo_infer import Conditions, LiveBytes, fused_attention
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
-from torch.nn import functional as F
 
 from exvideo_train.engine import attention_for
-from exvideo_train.plan.live_bytes import LiveBytes
 from exvideo_train.step import Batch, Task
 
 StandIn = Callable[[Tensor], Tensor]
@@ -41,31 +38,9 @@ def peak_of_a_pass(
     live = LiveBytes()
     live.ignore([*fake.parameters(), *fake.buffers(), given.latents, given.noise, given.level])
     live.ignore(list(vars(given.conditions).values()))
-    with attention_for(torch.device(device), dtype), mode or _fused_attention(), live:
+    with attention_for(torch.device(device), dtype), mode or fused_attention(), live:
         task.loss(fake, given, dtype).mean().backward()
     return live.peak
-
-
-@contextmanager
-def _fused_attention() -> Iterator[None]:
-    """On the meta device PyTorch writes attention out, scores and all; GPUs have it fused, in whatever dtype.
-
-    It is put in the place of PyTorch's own, not into a mode: a mode is off while activations are computed anew.
-    """
-    own = F.scaled_dot_product_attention
-
-    def fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **others: Any) -> Tensor:
-        if attn_mask is not None or query.device.type != "meta":
-            return own(query, key, value, attn_mask, **others)
-        parts = (part.contiguous() for part in (query, key, value))
-        attended: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(*parts)[0]
-        return attended
-
-    F.scaled_dot_product_attention = fused  # type: ignore[assignment] # of fewer arguments
-    try:
-        yield
-    finally:
-        F.scaled_dot_product_attention = own
 
 
 def stretched(batch: Batch, num_frames: int, size: int) -> Batch:

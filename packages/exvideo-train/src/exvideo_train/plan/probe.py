@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from exvideo_infer import LiveBytes
 from torch import Tensor, nn
 
 from exvideo_train.adamw import MOMENTS, read_state
@@ -15,7 +16,6 @@ from exvideo_train.config import TrainConfig
 from exvideo_train.engine import Engine
 from exvideo_train.moments import QuantizedMoment
 from exvideo_train.mounting import free_originals, mount, trained_parameters
-from exvideo_train.plan.live_bytes import LiveBytes
 from exvideo_train.plan.model import PlannedModel
 from exvideo_train.processes import Processes
 

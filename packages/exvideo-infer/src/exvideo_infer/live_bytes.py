@@ -1,9 +1,13 @@
 """The bytes of tensors that are alive, counted as operators make them and memory lets them go."""
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -44,3 +48,25 @@ class LiveBytes(TorchDispatchMode):
     def _let_go(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.now -= size
+
+
+@contextmanager
+def fused_attention() -> Iterator[None]:
+    """On the meta device PyTorch writes attention out, scores and all; GPUs have it fused, in whatever dtype.
+
+    It is put in the place of PyTorch's own, not into a mode: a mode is off while activations are computed anew.
+    """
+    own = F.scaled_dot_product_attention
+
+    def fused(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, **others: Any) -> Tensor:
+        if attn_mask is not None or query.device.type != "meta":
+            return own(query, key, value, attn_mask, **others)
+        parts = (part.contiguous() for part in (query, key, value))
+        attended: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(*parts)[0]
+        return attended
+
+    F.scaled_dot_product_attention = fused  # type: ignore[assignment] # of fewer arguments
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = own
