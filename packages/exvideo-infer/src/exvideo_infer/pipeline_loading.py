@@ -1,10 +1,11 @@
 """The pipeline loaded: what diffusers loads of a folder or a hub, parts that it does not know, and an extension."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers import DiffusionPipeline
 
 from exvideo_infer.bases import check_fits, check_variant, find_base, pipeline_class
 from exvideo_infer.bases.base import BaseModelError, base_file, loading
@@ -34,7 +35,7 @@ def load_pipeline(from_pretrained: Callable[..., Any], source: str | Path, **kwa
     plain = dtype.get("default", torch.float32) if isinstance(dtype, dict) else dtype
     check_variant(Path(name), kwargs.get("variant"))
     with loading(name):
-        parts = load_text_parts(name, plain, where) | load_image_parts(name, plain, where)
+        parts = _unlisted_parts(name, plain, where)
         pipeline = from_pretrained(name, dtype=dtype, **(parts | kwargs))
     check_text_width(pipeline.text_encoder, pipeline.unet, name)
     check_fits(name, pipeline.unet, pipeline.scheduler)
@@ -48,3 +49,11 @@ def load_pipeline(from_pretrained: Callable[..., Any], source: str | Path, **kwa
     if extension is not None:
         mount_extension(pipeline.unet, extension)
     return pipeline
+
+
+def _unlisted_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a base that its index does not list, as it is of a pipeline that does not know them."""
+    index = DiffusionPipeline.load_config(name, **where)
+    listed = {part for part, found in index.items() if isinstance(found, list) and found[0] is not None}
+    parts = {} if "text_encoder" in listed else load_text_parts(name, dtype, where)
+    return parts if "image_unet" in listed else parts | load_image_parts(name, dtype, where)
