@@ -290,3 +290,19 @@ def test_bad_lists_are_refused_before_anything_is_made(
     assert not out.exists()
     out.write_text("a file")
     assert "is a file: give a folder" in refuse(arguments(good), capsys)
+
+
+def test_a_clip_longer_than_the_model_is_made_by_windows(
+    tiny_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It costs what it says, and the file says how to make it again."""
+    frames = {}
+    for way in ("windows", "free-noise"):
+        out = tmp_path / f"{way}.mkv"
+        assert main(command(tiny_base_dir, first_frame, out, "--num-frames", 20, "--beyond", way)) == 0
+        assert "evaluations_a_step 4" in capsys.readouterr().err
+        frames[way] = read_clip(out)
+        again = tmp_path / f"again-{way}.mkv"
+        assert main(["--again", str(out), "-o", str(again)]) == 0
+        assert torch.equal(read_clip(again), frames[way])
+    assert not torch.equal(frames["windows"], frames["free-noise"])

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from exvideo_infer.bases.sampling_defaults import SamplingDefaults as SamplingDefaults
     from exvideo_infer.bases.scratch import make_base as make_base
     from exvideo_infer.bases.scratch import save_base as save_base
+    from exvideo_infer.beyond import Windows as Windows
+    from exvideo_infer.beyond import between_keyframes as between_keyframes
+    from exvideo_infer.beyond import chain as chain
     from exvideo_infer.conditions import Conditions as Conditions
     from exvideo_infer.conditions import TextConditions as TextConditions
     from exvideo_infer.decode import to_uint8 as to_uint8
@@ -65,6 +68,9 @@ _HOMES = {
     "TextConditions": "conditions",
     "VideoError": "video_file",
     "VideoInfo": "video_file",
+    "Windows": "beyond",
+    "between_keyframes": "beyond",
+    "chain": "beyond",
     "denoise": "sampler",
     "encode_for": "bases.base",
     "examine": "video_file",

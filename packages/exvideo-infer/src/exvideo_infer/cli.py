@@ -178,7 +178,7 @@ def _make_list(options: argparse.Namespace) -> None:
 
 
 def _numbers(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in RANGES}
+    return {name: getattr(options, name) for name in (*RANGES, "beyond")}
 
 
 def _place(maker: "Maker") -> str:

@@ -10,6 +10,7 @@ from exvideo_blocks import family_of
 from torch import Tensor
 
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
+from exvideo_infer.beyond.windows import WindowedFamily, Windows
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.encoders import added_time_ids, embed, encode_first_frame, for_image_encoder, for_vae
 from exvideo_infer.generators import Generators, randn
@@ -41,6 +42,7 @@ class Generation:
         guidance_scale: (frames,).
         clips_a_prompt: that follow each other.
         batch_size: clips that are sampled at a time.
+        windows: complete; None asks the network for whole clips.
     """
 
     pipe: Any
@@ -58,6 +60,7 @@ class Generation:
     generator: Generators
     callback: StepCallback | None
     callback_tensors: Sequence[str]
+    windows: Windows | None = None
 
     def latents(self, given: Tensor | None, told: Event) -> Tensor:
         """Latents of all clips, or of those up to an interruption.
@@ -71,6 +74,8 @@ class Generation:
         # From here on the order of the random draws is diffusers' own: the first frame's noise, then the latents.
         conditions, unconditional = self._conditions(images, device, dtype)
         noise = randn(self.shape, self.generator, device, dtype) if given is None else given.to(device, dtype)
+        if self.windows is not None:
+            noise = self.windows.noise_of(noise, self.generator)
         made: list[Tensor] = []
         for start in range(0, len(noise), self.batch_size):
             part = slice(start, start + self.batch_size)
@@ -125,7 +130,7 @@ class Generation:
     def _denoise(
         self, noise: Tensor, conditions: Conditions, unconditional: Conditions | None, part: slice, told: Event
     ) -> Tensor:
-        pipe, steps = self.pipe, self.sampling.num_inference_steps
+        pipe, steps, family = self.pipe, self.sampling.num_inference_steps, family_of(self.pipe.network)
         order = int(getattr(pipe.scheduler, "order", 1))  # evaluations a step, but the last
         with pipe.progress_bar(total=steps) as progress_bar:
 
@@ -144,7 +149,7 @@ class Generation:
                 conditions,
                 self.guidance_scale,
                 steps,
-                family=family_of(pipe.network),
+                family=family if self.windows is None else WindowedFamily(family, self.windows),
                 unconditional=unconditional,
                 guidance_batched=self.guidance_batched,
                 sigmas=self.sigmas,

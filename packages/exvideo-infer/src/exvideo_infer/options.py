@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from exvideo_infer.jobs.job import WAYS
 from exvideo_infer.jobs.limits import RANGES
 from exvideo_infer.jobs.model import ModelChoice
 
@@ -88,6 +89,12 @@ def add_clip_options(parser: argparse.ArgumentParser) -> None:
     def add(option: str, **more: Any) -> None:
         parser.add_argument(option, type=in_range(option[2:].replace("-", "_")), **more)
 
+    parser.add_argument(
+        "--beyond",
+        choices=WAYS,
+        help="make a clip longer than the model's by sliding windows of the model's length, half of each shared; "
+        "free-noise: over noise that repeats in another order",
+    )
     add("--num-frames", help="default: the extension's, else the base's")
     add("--seconds", help="length in seconds, in place of --num-frames: rounded to frames at the clip's rate")
     add("--steps", help="denoising steps (default: the base's, else 25)")

@@ -28,6 +28,7 @@ from transformers import (
 )
 
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension, write_sampling_defaults
+from exvideo_infer.beyond.windows import Windows
 from exvideo_infer.decode import OUTPUT_TYPES, OVERLAP, STREAMED, check_overlap, decode_clips, stream_frames
 from exvideo_infer.extensions import mount_extension, save_mounted
 from exvideo_infer.generation import CALLBACK_TENSORS, Generation, StepCallback
@@ -314,6 +315,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         batch_size: int | None = None,
         guidance_batched: bool = True,
         decode_overlap: int = 0,
+        windows: Windows | None = None,
     ) -> Any:
         """Generates one clip, or `num_videos_per_prompt`, a prompt or an image.
 
@@ -353,6 +355,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             guidance_batched: False asks the network twice a step, for half the activations.
             decode_overlap: frames that each chunk of the decoder shares with the one before, blended, less than
                 `decode_chunk_size`; the stock pipeline has none.
+            windows: how a clip is made that is longer than the model: by windows of its own length.
 
         Returns:
             `ExVideoOutput`, whose `frames` is a list of lists of PIL images by default. A call that was interrupted
@@ -377,7 +380,9 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         num_frames = self.default_num_frames if num_frames is None else num_frames
         clips_a_prompt = 1 if num_videos_per_prompt is None else num_videos_per_prompt
         size = self._size(height, width)
-        self.check_inputs(num_frames, *size)
+        if windows is not None:
+            windows = windows.of_length(self.default_num_frames)
+        self.check_inputs(num_frames if windows is None else min(num_frames, windows.length or num_frames), *size)
         chunk = num_frames if decode_chunk_size is None else decode_chunk_size
         check_positive(decode_chunk_size=chunk, num_videos_per_prompt=clips_a_prompt)
         check_overlap(decode_overlap, chunk)
@@ -410,6 +415,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             generator,
             callback_on_step_end,
             callback_on_step_end_tensor_inputs,
+            windows,
         )
         self._guidance_scale = guidance_scale
         with self._calls.one() as told:

@@ -10,6 +10,7 @@ from typing import Any
 from exvideo_infer.jobs.limits import RANGES
 
 NAME_LENGTH = 20  # hexadecimal digits, 80 bits: no two of any clips that are ever made share them
+WAYS = ("windows", "free-noise")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Job:
         fps: frames a second that the model is told and the file has.
         guidance_min, guidance_max: guidance of the first and the last frame.
         motion_bucket_id: 0 (still) to 255.
+        beyond: one of `WAYS`, how a clip is made that is longer than the model's; None asks for it at once.
         extended: False makes the clip by the base alone, at the numbers that the extension recommends.
 
     Raises:
@@ -45,6 +47,7 @@ class Job:
     guidance_min: float | None = None
     guidance_max: float | None = None
     motion_bucket_id: float | None = None
+    beyond: str | None = None
     extended: bool = True
 
     def __post_init__(self) -> None:
@@ -56,6 +59,8 @@ class Job:
             raise ValueError(f"num_frames is {self.num_frames} and seconds is {self.seconds:g}: give one of them.")
         if self.prompt is None and self.image is None:
             raise ValueError("Neither prompt nor image is given: say what to show, or give a first frame.")
+        if self.beyond is not None and self.beyond not in WAYS:
+            raise ValueError(f"beyond is {self.beyond!r}: give {' or '.join(WAYS)}.")
         if not isinstance(self.extended, bool):
             raise ValueError(f"extended is {self.extended!r}: give true or false.")
         if self.prompt is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from numpy.typing import NDArray
 
+from exvideo_infer.beyond import Windows
 from exvideo_infer.decode import stream_frames
 from exvideo_infer.first_frame import cover, picture_hash
 from exvideo_infer.jobs.job import Clip, Job
@@ -123,7 +124,9 @@ class PipelineMaker:
         )
         height, width = job.height or self._size[0], job.width or self._size[1]
         num_frames = job.frames(self._num_frames, sampling.fps)
-        self.pipeline.check_inputs(num_frames, height, width)
+        windows = _windows(job.beyond)
+        longest = num_frames if windows is None else min(num_frames, self._num_frames)
+        self.pipeline.check_inputs(longest, height, width)
         image = None if job.image is None else read_image(job.image)
         self.pipeline.check_conditions(job.prompt, image)
         settings = {
@@ -142,6 +145,9 @@ class PipelineMaker:
             "extended": job.extended and self.pipeline.extension is not None,
             "version": version("exvideo-infer"),
         }
+        if windows is not None:
+            cost = windows.of_length(self._num_frames).evaluations(num_frames)
+            settings |= {"beyond": job.beyond, "evaluations_a_step": cost}
         return Clip(job, settings)
 
     def frames(self, clip: Clip, watch: Watch) -> "Iterator[NDArray[np.uint8]]":
@@ -163,6 +169,7 @@ class PipelineMaker:
             image=image,
             prompt=clip.job.prompt if self.pipeline.reads_text else None,
             **given,
+            windows=_windows(clip.job.beyond),
             generator=generator,
             callback_on_step_end=lambda _pipe, _step, _timestep, tensors: watch.step(steps, tensors),
             callback_on_step_end_tensor_inputs=STEP_TENSORS,
@@ -185,6 +192,10 @@ class PipelineMaker:
         size = {"height": height, "width": width}
         watched = {"callback_on_step_end": check} if hasattr(make, "_callback_tensor_inputs") else {}  # diffusers' mark
         return make(prompt=[clip.job.prompt], **size, generator=generator, output_type="pil", **watched).images
+
+
+def _windows(beyond: str | None) -> Windows | None:
+    return None if beyond is None else Windows.free_noise() if beyond == "free-noise" else Windows()
 
 
 def load_pipeline_maker(choice: ModelChoice, dtype: torch.dtype) -> PipelineMaker:

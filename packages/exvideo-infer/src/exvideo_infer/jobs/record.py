@@ -31,6 +31,7 @@ CLIP_OPTIONS = {
     "max_guidance_scale": "guidance_max",
     "guidance_scale": "guidance_max",
     "motion_bucket_id": "motion_bucket_id",
+    "beyond": "beyond",
 }
 MODEL_OPTIONS = ("base", "text_to_image", "extension", "device", "dtype", "attention_backend", "compile_blocks")
 FILE_OPTIONS = ("crf", "pixel_format")

@@ -45,7 +45,7 @@ class StockMaker:
         """As `Maker.resolve`."""
         if job.prompt is None:
             raise ValueError(f'{self.name} makes clips of words alone: give --prompt "a boat on a lake".')
-        for name in ("image", "guidance_min", "motion_bucket_id"):
+        for name in ("image", "guidance_min", "motion_bucket_id", "beyond"):
             if getattr(job, name) is not None:
                 raise ValueError(_has_no(self.name, name))
         fps = job.fps or defaults_of(self.base).fps
