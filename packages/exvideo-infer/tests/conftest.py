@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from exvideo_blocks import ExtensionConfig, extend, restore, save_extension
-from exvideo_infer import ExVideoPipeline
+from exvideo_infer import ExVideoPipeline, SamplingDefaults
 from PIL import Image
 
 EXTENDED_FRAMES = 12
@@ -38,6 +38,7 @@ def pipe(loaded: ExVideoPipeline) -> Iterator[ExVideoPipeline]:
     yield loaded
     if loaded.extension is not None:
         loaded.unload_extension()
+    loaded.sampling_defaults = SamplingDefaults()
     loaded.to("cpu", torch.float32)
 
 

@@ -1,6 +1,7 @@
 """The pipeline as one of diffusers': its tests of pipelines, written anew, for all that applies to this one."""
 
 import copy
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 import torch
 from diffusers import AutoencoderKLTemporalDecoder, StableVideoDiffusionPipeline
 from exvideo_blocks import export_published, extend, save_extension
-from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base
+from exvideo_infer import BaseModelError, ExVideoPipeline, SamplingDefaults, embedded, load_base, unknown_words
 from exvideo_infer.decode import decode_clips
+from exvideo_infer.encoders import embed_text
 from PIL import Image
 from torch.autograd.profiler import profile
 
@@ -508,3 +510,49 @@ def _peak_of(profiler: Any) -> int:
         now += event.nbytes()
         peak = max(peak, now)
     return peak
+
+
+def test_threads_do_not_share_the_padding_of_a_tokenizer(text_pipe: ExVideoPipeline) -> None:
+    lengths: set[int] = set()
+    done = threading.Event()
+
+    def disturb() -> None:
+        while not done.is_set():
+            unknown_words(text_pipe.tokenizer, ["a red circle"])
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        for _ in range(400):
+            lengths.add(embed_text(text_pipe.text_encoder, text_pipe.tokenizer, ["a"]).shape[1])
+    finally:
+        done.set()
+        thread.join()
+    assert lengths == {7}
+
+
+def test_a_variant_is_of_the_parts_that_read_text_too(text_base_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(text_base_dir, folder)
+    for weights in sorted(folder.rglob("*.safetensors")):
+        weights.rename(weights.with_name(f"{weights.stem}.fp16.safetensors"))
+    assert load_base(folder, variant="fp16").tokenizer is not None
+    assert ExVideoPipeline.from_pretrained(folder, variant="fp16").image_unet is not None
+
+
+def test_the_recommendations_of_an_earlier_saving_do_not_stay(
+    fresh: Callable[..., ExVideoPipeline], text_base_dir: Path, tmp_path: Path
+) -> None:
+    pipeline = fresh(text_base_dir)
+    pipeline.save_pretrained(tmp_path)
+    pipeline.sampling_defaults = SamplingDefaults()
+    pipeline.save_pretrained(tmp_path)
+    assert fresh(tmp_path).sampling_defaults == SamplingDefaults()
+
+
+def test_the_number_of_steps_is_told_as_the_stock_pipeline_tells_it(
+    pipe: ExVideoPipeline, images: list[Image.Image]
+) -> None:
+    seen = []
+    pipe(images[0], **SMALL, callback_on_step_end=lambda one, *_: seen.append(one.num_timesteps))
+    assert seen == [2, 2]

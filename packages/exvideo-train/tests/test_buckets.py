@@ -114,7 +114,7 @@ def test_what_is_made_ahead_changes_no_bit_and_all_is_told(
     assert sampled == {"00-square.mp4", "01-tall.mp4"}
     pipe = ExVideoPipeline.from_pretrained(tiny_base_dir)
     pipe.load_extension(file)
-    assert pipe.default_size() == (64, 64)  # the base's, as there is no one size
+    assert pipe.default_size() == TALL  # the first
 
 
 def test_the_held_out_loss_is_the_mean_of_the_clips_and_of_a_frame_the_mean_of_those_that_have_it(

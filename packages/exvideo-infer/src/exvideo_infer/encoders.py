@@ -126,7 +126,8 @@ def embed_text(
         (prompts, tokenizer.model_max_length, cross_attention_dim): the text encoder's last hidden state.
     """
     length = tokenizer.model_max_length
-    given = tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    with exclusive(tokenizer):
+        given = tokenizer(list(prompts), padding="max_length", max_length=length, truncation=True, return_tensors="pt")
     states: Tensor = text_encoder(given.input_ids.to(execution_device(text_encoder))).last_hidden_state
     return states
 

@@ -62,8 +62,8 @@ class Generation:
     callback_tensors: Sequence[str]
     windows: Windows | None = None
 
-    def latents(self, given: Tensor | None, told: Event) -> Tensor:
-        """Latents of all clips, or of those up to an interruption.
+    def latents(self, given: Tensor | None, told: Event) -> tuple[Tensor, bool]:
+        """Latents of all clips, or of those up to an interruption, and True if there was one.
 
         Args:
             given: noise; drawn where there is none.
@@ -76,16 +76,17 @@ class Generation:
         noise = randn(self.shape, self.generator, device, dtype) if given is None else given.to(device, dtype)
         if self.windows is not None:
             noise = self.windows.noise_of(noise, self.generator)
-        made: list[Tensor] = []
+        made, interrupted = list[Tensor](), False
         for start in range(0, len(noise), self.batch_size):
             part = slice(start, start + self.batch_size)
             without = None if unconditional is None else unconditional.rows(part)
             try:
                 made.append(self._denoise(noise[part], conditions.rows(part), without, part, told))
-            except _InterruptedError as interrupted:
-                made.append(interrupted.original)
+            except _InterruptedError as end:
+                made.append(end.original)
+                interrupted = True
                 break
-        return torch.cat(made) if len(made) > 1 else made[0]
+        return (torch.cat(made) if len(made) > 1 else made[0]), interrupted
 
     @property
     def _first_of_each(self) -> Generators:
@@ -135,6 +136,7 @@ class Generation:
         with pipe.progress_bar(total=steps) as progress_bar:
 
             def on_prediction(step: int, timestep: Tensor, stepped: Stepped) -> Tensor:
+                pipe._num_timesteps = stepped.of
                 if (step + 1) % order == 0 or stepped.is_last:
                     progress_bar.update()
                 latents = self._call_back(step, timestep, stepped)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from exvideo_blocks import family_of
+from exvideo_blocks import extension_of, family_of
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
@@ -106,9 +106,12 @@ def _peak(network: nn.Module, run: Any, *given: Any) -> int:
             return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
 
     memo: dict[int, Any] = {}
-    for parameter in network.parameters():
+    extension = extension_of(network)
+    sites = [] if extension is None else [*extension.originals.values(), *extension.sites().values()]
+    parts = [network, *sites]  # the sites that wait are copied with the network, and need no memory either
+    for parameter in (one for part in parts for one in part.parameters()):
         memo[id(parameter)] = nn.Parameter(stand_in(parameter), requires_grad=False)
-    for buffer in network.buffers():
+    for buffer in (one for part in parts for one in part.buffers()):
         memo[id(buffer)] = stand_in(buffer)
     fake = copy.deepcopy(network, memo)
     arguments = [stand_in(one) for one in given]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from inspect import signature
 from pathlib import Path
 from threading import RLock
 from typing import Any, ClassVar, Self
@@ -59,9 +60,11 @@ class ExVideoOutput(BaseOutput):
 
     Args:
         frames: as `output_type` says: a list of PIL images a clip, or an array or tensor of all clips.
+        interrupted: True if the call was told to end before its last step; None if not.
     """
 
     frames: Any
+    interrupted: bool | None = None
 
 
 class ExVideoPipeline(StableVideoDiffusionPipeline):
@@ -215,6 +218,8 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Moves and/or casts all networks, given as to diffusers' own; also those of another `text_to_image`."""
         super().to(*args, **kwargs)
+        if "silence_dtype_warnings" in kwargs:  # diffusers' own call, as it offloads parts that this one is none of
+            return self
         if hasattr(self._other_text_to_image, "to"):
             self._other_text_to_image.to(*args, **kwargs)
         return self
@@ -235,11 +240,11 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
     def default_size(self) -> tuple[int, int]:
         """(height, width) in pixels that a call takes which gives none.
 
-        The size that the enabled extension was trained at, else the base's own `sampling_defaults`, else Stable Video
-        Diffusion's.
+        The size that the enabled extension was trained at, the first of several; else the base's own of
+        `sampling_defaults`, else Stable Video Diffusion's.
         """
         sizes = (self._enabled.training or {}).get("sizes", []) if self._enabled else []
-        if len(sizes) == 1:
+        if sizes:
             return int(sizes[0][0]), int(sizes[0][1])
         height, width = self._sampling_defaults.height, self._sampling_defaults.width
         return STOCK_SIZE if height is None or width is None else (height, width)
@@ -417,12 +422,12 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             callback_on_step_end_tensor_inputs,
             windows,
         )
-        self._guidance_scale = guidance_scale
+        self._guidance_scale = guidance_scale  # to be read; what a call goes by is its own
         with self._calls.one() as told:
-            made = generation.latents(latents, told)
+            made, interrupted = generation.latents(latents, told)
         frames = decode_clips(self.vae, made, chunk, output_type, decode_overlap)
         self.maybe_free_model_hooks()
-        return ExVideoOutput(frames=frames) if return_dict else frames
+        return ExVideoOutput(frames=frames, interrupted=interrupted or None) if return_dict else frames
 
     def stream(
         self, *args: Any, decode_chunk_size: int = STREAMED, decode_overlap: int | None = None, **kwargs: Any
@@ -444,11 +449,16 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         if decode_overlap is None:
             decode_overlap = min(OVERLAP, (decode_chunk_size - 1) // 2)
         check_overlap(decode_overlap, decode_chunk_size)
+        given = signature(ExVideoPipeline.__call__).bind(self, *args, **kwargs).arguments
+        prompts, images = self.check_conditions(given.get("prompt"), given.get("image"))
+        clips = len(prompts or [] if images is None else images) * (given.get("num_videos_per_prompt") or 1)
+        if clips != 1:
+            raise ValueError(f"{clips} clips were asked for, and one can be streamed: give one prompt or image.")
         latents = self(*args, **(kwargs | {"output_type": "latent", "return_dict": False}))
-        if len(latents) != 1:
-            raise ValueError(f"{len(latents)} clips were asked for, and one can be streamed: give one prompt or image.")
-        yield from stream_frames(self.vae, latents[0], decode_chunk_size, decode_overlap)
-        self.maybe_free_model_hooks()
+        try:
+            yield from stream_frames(self.vae, latents[0], decode_chunk_size, decode_overlap)
+        finally:
+            self.maybe_free_model_hooks()
 
     def memory_report(
         self,

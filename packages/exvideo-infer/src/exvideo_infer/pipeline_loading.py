@@ -35,25 +35,26 @@ def load_pipeline(from_pretrained: Callable[..., Any], source: str | Path, **kwa
     plain = dtype.get("default", torch.float32) if isinstance(dtype, dict) else dtype
     check_variant(Path(name), kwargs.get("variant"))
     with loading(name):
-        parts = _unlisted_parts(name, plain, where)
+        parts = _unlisted_parts(name, plain, where, kwargs.get("variant"))
         pipeline = from_pretrained(name, dtype=dtype, **(parts | kwargs))
     check_text_width(pipeline.text_encoder, pipeline.unet, name)
     check_fits(name, pipeline.unet, pipeline.scheduler)
-    recommended = base_file(name, FILE, where)
+    with loading(name):
+        recommended = base_file(name, FILE, where)
+        extension = base_file(name, f"{SUBFOLDER}/{EXTENSION}", where)
     if recommended is not None:
         pipeline.sampling_defaults = read_sampling_defaults(recommended.parent)
     if text_to_image is not None:
         own = {key: where[key] for key in ("cache_dir", "local_files_only") if key in where}
         pipeline.text_to_image = load_text_to_image(text_to_image, plain, **own)
-    extension = base_file(name, f"{SUBFOLDER}/{EXTENSION}", where)
     if extension is not None:
         mount_extension(pipeline.unet, extension)
     return pipeline
 
 
-def _unlisted_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) -> dict[str, Any]:
+def _unlisted_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any], variant: str | None) -> dict[str, Any]:
     """The parts of a base that its index does not list, as it is of a pipeline that does not know them."""
     index = DiffusionPipeline.load_config(name, **where)
     listed = {part for part, found in index.items() if isinstance(found, list) and found[0] is not None}
-    parts = {} if "text_encoder" in listed else load_text_parts(name, dtype, where)
-    return parts if "image_unet" in listed else parts | load_image_parts(name, dtype, where)
+    parts = {} if "text_encoder" in listed else load_text_parts(name, dtype, where, variant)
+    return parts if "image_unet" in listed else parts | load_image_parts(name, dtype, where, variant)

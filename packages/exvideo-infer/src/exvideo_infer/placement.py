@@ -1,4 +1,4 @@
-"""The device that a network computes on, wherever its weights rest; and a VAE used by one thread at a time."""
+"""The device that a network computes on, wherever its weights rest; and parts that one thread uses at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,9 +33,9 @@ def execution_device(network: Any) -> torch.device:
 
 
 @contextmanager
-def exclusive(vae: Any) -> Iterator[None]:
-    """A block in which no other thread uses a VAE, which may be cast meanwhile."""
+def exclusive(part: Any) -> Iterator[None]:
+    """A block in which no other thread uses a part that keeps state: a VAE that may be cast, a tokenizer's padding."""
     with _making:
-        lock = _locks.setdefault(vae, RLock())
+        lock = _locks.setdefault(part, RLock())
     with lock:
         yield

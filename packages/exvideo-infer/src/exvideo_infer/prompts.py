@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from exvideo_infer.placement import exclusive
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -39,5 +41,6 @@ def warn_of_unread_words(tokenizer: "PreTrainedTokenizerFast", prompts: Sequence
 
 def _tokens(tokenizer: "PreTrainedTokenizerFast", prompt: str) -> list[tuple[int, tuple[int, int]]]:
     # Without special tokens: some tokenizers end every prompt with the token that also stands for unknown words.
-    encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    with exclusive(tokenizer):
+        encoded = tokenizer(prompt, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))

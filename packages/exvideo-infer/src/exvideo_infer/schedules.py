@@ -68,8 +68,8 @@ class Schedule:
         made = self._scheduler.step(prediction, timestep, latents, **self._arguments)
         known = getattr(made, "pred_original_sample", getattr(made, "denoised", None))
         scaled = float(self._scheduler.init_noise_sigma) == 1.0
-        is_last = self._made == len(self.timesteps)
-        return Stepped(made.prev_sample, prediction, latents, sigma, scaled, known, is_last)
+        place = (self._made, len(self.timesteps))
+        return Stepped(made.prev_sample, prediction, latents, sigma, scaled, known, place)
 
     def _sigma(self, timestep: Tensor) -> Tensor | None:
         """The noise level before a step, the noise's deviation where the signal's is 1; None where it is not told."""
@@ -96,7 +96,7 @@ class Stepped:
         sigma: their noise level.
         scaled: True if their variance is 1 at any level, as in DDIM; else that of the signal is.
         known: the clean latents, where the scheduler tells them.
-        is_last: no step comes after it.
+        place: its number, from 1, and the number of all.
     """
 
     def __init__(
@@ -107,10 +107,11 @@ class Stepped:
         sigma: Tensor | None,
         scaled: bool,
         known: Tensor | None,
-        is_last: bool,
+        place: tuple[int, int],
     ) -> None:
         self.latents = latents
-        self.is_last = is_last
+        number, self.of = place
+        self.is_last = number == self.of
         self._prediction, self._before = prediction, before
         self._sigma, self._scaled, self._known = sigma, scaled, known
 

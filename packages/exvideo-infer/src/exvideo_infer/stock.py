@@ -103,7 +103,7 @@ def generate(
         on_step: diffusers' `callback_on_step_end`.
 
     Raises:
-        ValueError: as `TextRequest.filled`.
+        ValueError: as `TextRequest.filled`; or frames are not finite.
     """
     arguments = request.filled(base)
     warn_of_unread_words(base.tokenizer, [request.prompt])

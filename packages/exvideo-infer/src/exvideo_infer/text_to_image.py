@@ -5,6 +5,7 @@ network that denoises single latents of the base's temporal VAE (times its scali
 text encoder.
 """
 
+import copy
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from diffusers import AutoPipelineForText2Image, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, base_file, check_is_folder_or_hub_id, loading
+from exvideo_infer.bases.base import BaseModelError, base_file, check_is_folder_or_hub_id, loading, variant_of
 from exvideo_infer.placement import exclusive, execution_device
 
 IMAGE_PARTS = (("image_unet", "image_scheduler"), ("text_to_image/unet", "text_to_image/scheduler"))
@@ -102,7 +103,7 @@ def own_text_to_image(owner: Any, recommended: Mapping[str, Any], progress_bar: 
     pipeline = BaseTextToImage(
         vae=FrameDecoder(owner.vae),
         text_encoder=States(owner.text_encoder),
-        tokenizer=owner.tokenizer,
+        tokenizer=copy.deepcopy(owner.tokenizer),  # which keeps the padding that it was last asked for
         unet=owner.image_unet,
         scheduler=owner.image_scheduler,
         safety_checker=None,
@@ -114,13 +115,16 @@ def own_text_to_image(owner: Any, recommended: Mapping[str, Any], progress_bar: 
     return pipeline
 
 
-def load_image_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) -> dict[str, Any]:
+def load_image_parts(
+    name: str, dtype: torch.dtype, where: Mapping[str, Any], variant: str | None = None
+) -> dict[str, Any]:
     """`image_unet` and `image_scheduler` of a base that has a text-to-image model; nothing of another.
 
     Args:
         name: folder or hub id. They lie in `text_to_image/`, or in folders of their own names.
         dtype: of the weights.
         where: which of its revisions, in which cache.
+        variant: of the weights, where there are some of it.
 
     Raises:
         BaseModelError: the base has no text encoder.
@@ -135,7 +139,13 @@ def load_image_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) ->
             raise BaseModelError(f"{name} has {unet}/, and no {scheduler}/: copy the base again.")
         kind = getattr(diffusers, json.loads(config.read_text())["_class_name"])
         return {
-            "image_unet": UNet2DConditionModel.from_pretrained(name, subfolder=unet, dtype=dtype, **where),
+            "image_unet": UNet2DConditionModel.from_pretrained(
+                name,
+                subfolder=unet,
+                dtype=dtype,
+                variant=variant_of(name, f"{unet}/diffusion_pytorch_model", where, variant),
+                **where,
+            ),
             "image_scheduler": kind.from_pretrained(name, subfolder=scheduler, **where),
         }
     return {}

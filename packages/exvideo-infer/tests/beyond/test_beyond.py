@@ -1,5 +1,6 @@
 """Clips beyond the length that a model was trained at: windows, FreeNoise, chains, keyframes."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,7 @@ def test_a_chain_goes_on_from_the_last_frame(pipe: ExVideoPipeline, images: list
 
     class Counting:
         default_num_frames = 4
+        reads_text = False
 
         def __call__(self, image: Image.Image, num_frames: int, **arguments: Any) -> Any:
             asked.append((image, num_frames))
@@ -156,3 +158,25 @@ def test_between_keyframes_frames_are_mixed(pipe: ExVideoPipeline, images: list[
     assert np.abs(frames[4] - mixed).max() <= 0.5
     with pytest.raises(ValueError, match=r"every=20 frames would be 0\.4 a second"):
         next(between_keyframes(pipe, 8, 20, image=images[0], fps=8))
+
+
+def test_a_chain_of_words_goes_on_where_the_base_reads_none(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
+    class Pictures:
+        def __call__(self, **_: Any) -> Any:
+            return SimpleNamespace(images=[images[0]])
+
+    pipe.text_to_image = Pictures()
+    try:
+        arguments = {name: value for name, value in SMALL.items() if name != "output_type"}
+        assert len(list(chain(pipe, 5, prompt="a boat", length=3, **arguments))) == 5
+    finally:
+        pipe.text_to_image = None
+
+
+def test_an_interruption_ends_the_chain(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
+    def callback(one: ExVideoPipeline, step: int, *_: Any) -> None:
+        one.interrupt = step == 0
+
+    arguments = {name: value for name, value in SMALL.items() if name != "output_type"}
+    frames = chain(pipe, 9, images[0], length=3, callback_on_step_end=callback, **arguments)
+    assert len(list(frames)) == 3

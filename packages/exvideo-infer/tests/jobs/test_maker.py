@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ def test_a_clip_without_the_extension_is_the_base_s(
     assert not np.array_equal(frames_of(maker, job), base)
     assert maker.resolve(bare).name("model") != maker.resolve(job).name("model")
     assert maker.resolve(Job(image=tmp_path / "first.png", extended=False)).settings["num_frames"] == 12
+    longer = Job(image=tmp_path / "first.png", extended=False, num_frames=30)  # the base takes any length
+    assert maker.resolve(longer).settings["num_frames"] == 30
+    windowed = replace(longer, beyond="windows")
+    assert maker.resolve(windowed).settings["evaluations_a_step"] == 7  # of the base's 8 frames, half of them shared
+    with maker.pipeline.extension.disabled(), pytest.raises(ValueError, match="the extension has 12"):
+        maker.resolve(replace(longer, extended=True))  # while another clip is made without it
 
 
 def test_the_model_s_hash_is_of_its_weights(pipe: ExVideoPipeline, extension_file: Path) -> None:

@@ -11,6 +11,7 @@ from exvideo_infer.bases.base import BaseModelError, default_size, loading, sett
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.conditions import TextConditions
 from exvideo_infer.encoders import embed_text, encode_clip
+from exvideo_infer.sampler import check_finite
 
 if TYPE_CHECKING:
     from diffusers import AnimateDiffPipeline, UNetMotionModel
@@ -101,6 +102,7 @@ class AnimateDiffBase:
         vae = self.pipeline.vae
         for chunk in latents.split(DECODE_CHUNK):
             decoded = vae.decode((chunk / vae.config.scaling_factor).to(vae.device, vae.dtype)).sample.float()
+            check_finite(decoded, "a decoded frame", vae.dtype)
             yield from (decoded * 0.5 + 0.5).clamp(0, 1)
 
     @staticmethod

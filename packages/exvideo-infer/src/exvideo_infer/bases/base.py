@@ -199,6 +199,8 @@ def _kind_of(error: Exception, name: str) -> str:
     """The fault in words: of an argument, a file, or the hub."""
     if isinstance(error, TypeError) and "argument" in str(error):
         return "as it takes no such argument"
+    if isinstance(error, NotImplementedError):
+        return "as it cannot be done so"
     if Path(name).exists():
         return "its files are damaged or missing"
     of_hub = (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, HFValidationError, ConnectionError)
@@ -225,6 +227,18 @@ def base_file(name: str, path: str, where: Mapping[str, Any]) -> Path | None:
         return Path(hf_hub_download(name, path, **where))
     except EntryNotFoundError:  # also where it is not in the cache, and there is no network
         return None
+
+
+def variant_of(name: str, weights: str, where: Mapping[str, Any], variant: str | None) -> str | None:
+    """The variant that a part is to be loaded in: the one asked for, or None where it has plain weights alone.
+
+    Args:
+        name, where: as for `base_file`.
+        weights: of the part, "text_encoder/model".
+    """
+    if variant is None or base_file(name, f"{weights}.{variant}.safetensors", where) is None:
+        return None
+    return variant
 
 
 def check_is_folder_or_hub_id(name: str) -> None:

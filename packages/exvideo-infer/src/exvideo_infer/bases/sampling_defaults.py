@@ -76,7 +76,7 @@ def read_sampling_defaults(directory: Path | None) -> SamplingDefaults:
 
 
 def write_sampling_defaults(defaults: SamplingDefaults, directory: Path) -> None:
-    """Writes what a base recommends as `read_sampling_defaults` reads it; nothing where it recommends nothing.
+    """Writes what a base recommends as `read_sampling_defaults` reads it; no file where it recommends nothing.
 
     Args:
         directory: made if it is not there.
@@ -88,6 +88,8 @@ def write_sampling_defaults(defaults: SamplingDefaults, directory: Path) -> None
         temporary = directory / f".{FILE}.tmp"
         temporary.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
         temporary.replace(directory / FILE)
+    else:
+        (directory / FILE).unlink(missing_ok=True)
 
 
 def _check_numbers(path: Path, values: Any, known: tuple[str, ...]) -> None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from exvideo_infer.bases.base import BaseModelError, base_file, default_size, loading, settings_of, size_multiple
+from exvideo_infer.bases.base import (
+    BaseModelError,
+    base_file,
+    default_size,
+    loading,
+    settings_of,
+    size_multiple,
+    variant_of,
+)
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, read_sampling_defaults
 from exvideo_infer.conditions import Conditions, join_tokens
 from exvideo_infer.decode import decode_frames
@@ -151,18 +159,21 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> SVDBase:
     with loading(name):
         # A dtype is always given: by default diffusers takes fp32 and transformers the file's own.
         parts = StableVideoDiffusionPipeline.from_pretrained(name, dtype=torch_dtype, **kwargs).components
-        text = load_text_parts(name, torch_dtype, where)
+        text = load_text_parts(name, torch_dtype, where, kwargs.get("variant"))
     check_text_width(text.get("text_encoder"), parts["unet"], name)
     return SVDBase(**parts, **text, directory=Path(name) if Path(name).exists() else None)
 
 
-def load_text_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) -> dict[str, Any]:
+def load_text_parts(
+    name: str, dtype: torch.dtype, where: Mapping[str, Any], variant: str | None = None
+) -> dict[str, Any]:
     """`text_encoder` and `tokenizer` of a base that reads text; nothing of another.
 
     Args:
         name: folder or hub id.
         dtype: of the weights.
         where: which of its revisions, in which cache.
+        variant: of the weights, where there are some of it.
     """
     _check_text_parts(name)
     if base_file(name, f"{TEXT_PARTS[0]}/config.json", where) is None:
@@ -170,7 +181,8 @@ def load_text_parts(name: str, dtype: torch.dtype, where: Mapping[str, Any]) -> 
     from transformers import CLIPTextModelWithProjection, PreTrainedTokenizerFast
 
     kinds = (CLIPTextModelWithProjection, PreTrainedTokenizerFast)
-    more: tuple[dict[str, Any], ...] = ({"dtype": dtype}, {})
+    of_variant = variant_of(name, f"{TEXT_PARTS[0]}/model", where, variant)
+    more: tuple[dict[str, Any], ...] = ({"dtype": dtype, "variant": of_variant}, {})
     return {
         part: kind.from_pretrained(name, subfolder=part, **where, **own)
         for part, kind, own in zip(TEXT_PARTS, kinds, more, strict=True)

@@ -24,7 +24,8 @@ def chain(
     """Yields the frames of a clip of any length, (height, width, 3), 0 to 255.
 
     It costs as many evaluations as clips are made: (num_frames - 1) / (length - 1), rounded up. What a clip forgets of
-    those before but their last frame, it cannot keep: subjects that were hidden are gone.
+    those before but their last frame, it cannot keep: subjects that were hidden are gone. It ends with a clip that is
+    interrupted.
 
     Args:
         pipe: an `ExVideoPipeline`.
@@ -48,11 +49,16 @@ def chain(
     arguments = {name: value for name, value in arguments.items() if name not in ("output_type", "return_dict")}
     left, skip = num_frames, int(continues is not None)
     while left > 0:
-        clip = pipe(image, num_frames=min(length, left + skip), output_type="pil", **arguments).frames[0]
+        made = pipe(image, num_frames=min(length, left + skip), output_type="pil", **arguments)
+        clip = made.frames[0]
         for picture in clip[skip:]:
             yield np.asarray(picture)
+        if made.interrupted:
+            return
         left -= len(clip) - skip
         image, skip = clip[-1], 1
+        if not pipe.reads_text:
+            arguments.pop("prompt", None)  # it has made the first frame, and can do no more
 
 
 def clips_of_chain(num_frames: int, length: int, continues: bool = False) -> int:

@@ -124,9 +124,12 @@ class PipelineMaker:
         )
         height, width = job.height or self._size[0], job.width or self._size[1]
         num_frames = job.frames(self._num_frames, sampling.fps)
-        windows = _windows(job.beyond)
-        longest = num_frames if windows is None else min(num_frames, self._num_frames)
-        self.pipeline.check_inputs(longest, height, width)
+        windows, own = _windows(job.beyond), self._length_of(job)
+        if job.extended and self.pipeline.extension is not None and windows is None and num_frames > own:
+            raise ValueError(
+                f"num_frames is {num_frames}, but the extension has {own}: ask for no more than that, or for windows."
+            )
+        self.pipeline.check_inputs(min(num_frames, own), height, width)
         image = None if job.image is None else read_image(job.image)
         self.pipeline.check_conditions(job.prompt, image)
         settings = {
@@ -146,9 +149,13 @@ class PipelineMaker:
             "version": version("exvideo-infer"),
         }
         if windows is not None:
-            cost = windows.of_length(self._num_frames).evaluations(num_frames)
+            cost = windows.of_length(own).evaluations(num_frames)
             settings |= {"beyond": job.beyond, "evaluations_a_step": cost}
         return Clip(job, settings)
+
+    def _length_of(self, job: Job) -> int:
+        """Frames that the model knows, with the extension or without, whichever is on just now."""
+        return self._num_frames if job.extended else int(self.pipeline.unet.config.num_frames)
 
     def frames(self, clip: Clip, watch: Watch) -> "Iterator[NDArray[np.uint8]]":
         """As `Maker.frames`."""
