@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,16 @@ def pipe(loaded: ExVideoPipeline) -> Iterator[ExVideoPipeline]:
         loaded.unload_extension()
     loaded.sampling_defaults = SamplingDefaults()
     loaded.to("cpu", torch.float32)
+
+
+@pytest.fixture
+def fresh(tiny_base_dir: Path) -> Callable[..., ExVideoPipeline]:
+    def load(folder: Path = tiny_base_dir, **kwargs: Any) -> ExVideoPipeline:
+        pipeline = ExVideoPipeline.from_pretrained(folder, **kwargs)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    return load
 
 
 @pytest.fixture(scope="session")
