@@ -60,3 +60,17 @@ def cast(parts: dict[str, Any], dtype: torch.dtype) -> None:
     for name in ("unet", "vae", "image_encoder"):
         if parts[name].dtype != dtype:
             parts[name].to(dtype)
+
+
+def networks_of_svd() -> tuple[Any, Any]:
+    """UNet and VAE of Stable Video Diffusion's true size, on the meta device."""
+    from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
+
+    with torch.device("meta"):
+        unet = UNetSpatioTemporalConditionModel(num_attention_heads=(5, 10, 20, 20), num_frames=25)
+        vae = AutoencoderKLTemporalDecoder(
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            block_out_channels=(128, 256, 512, 512),
+            layers_per_block=2,
+        )
+    return unet, vae

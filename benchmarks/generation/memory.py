@@ -9,10 +9,10 @@ in fp16, is added.
 import sys
 from typing import Any
 
-import torch
 from exvideo_blocks import ExtensionConfig, extend
 from exvideo_infer import ExVideoPipeline, MemoryReport
 
+from benchmarks.extended_base import networks_of_svd
 from tiny_world.small_base import build_components
 
 GIB = 2**30
@@ -30,15 +30,7 @@ ROWS = [
 
 def stand_in(num_frames: int) -> ExVideoPipeline:
     """A pipeline of the true size on the meta device; extended if there are more frames than the base's 25."""
-    from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
-
-    with torch.device("meta"):
-        unet = UNetSpatioTemporalConditionModel(num_attention_heads=(5, 10, 20, 20), num_frames=25)
-        vae = AutoencoderKLTemporalDecoder(
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            block_out_channels=(128, 256, 512, 512),
-            layers_per_block=2,
-        )
+    unet, vae = networks_of_svd()
     parts: dict[str, Any] = build_components(cross_attention_dim=1024)
     parts |= {"unet": unet.half(), "vae": vae.half()}
     if num_frames > 25:

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from exvideo_infer.bases.svd import SVDBase
 from exvideo_train.config import load_config
 from exvideo_train.plan.memory import memory_of
 from exvideo_train.plan.model import PlannedModel
 
+from benchmarks.extended_base import networks_of_svd
 from tiny_world.small_base import build_components
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -35,15 +35,7 @@ _GIB = 2**30
 
 def stand_in() -> SVDBase:
     """A base of the true size, but for its image encoder, which decides one token alone."""
-    from diffusers import AutoencoderKLTemporalDecoder, UNetSpatioTemporalConditionModel
-
-    with torch.device("meta"):
-        unet = UNetSpatioTemporalConditionModel(num_attention_heads=(5, 10, 20, 20), num_frames=25)
-        vae = AutoencoderKLTemporalDecoder(
-            down_block_types=("DownEncoderBlock2D",) * 4,
-            block_out_channels=(128, 256, 512, 512),
-            layers_per_block=2,
-        )
+    unet, vae = networks_of_svd()
     parts = build_components(cross_attention_dim=1024)
     parts |= {"unet": unet.to_empty(device="cpu"), "vae": vae.to_empty(device="cpu")}
     return SVDBase(**parts)

@@ -1,5 +1,5 @@
 import pytest
-from exvideo_infer.jobs.limits import RANGES
+from exvideo_infer.ranges import RANGES
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exvideo_infer.jobs.limits import RANGES
 from exvideo_infer.options import (
     BAD_INPUT,
     INTERRUPTED,
@@ -30,6 +29,7 @@ from exvideo_infer.options import (
     given_options,
     model_choice,
 )
+from exvideo_infer.ranges import RANGES
 
 if TYPE_CHECKING:
     from exvideo_infer.jobs.job import Clip

@@ -136,7 +136,7 @@ class Generation:
         with pipe.progress_bar(total=steps) as progress_bar:
 
             def on_prediction(step: int, timestep: Tensor, stepped: Stepped) -> Tensor:
-                pipe._num_timesteps = stepped.of
+                pipe._num_timesteps = stepped.num_timesteps
                 if (step + 1) % order == 0 or stepped.is_last:
                     progress_bar.update()
                 latents = self._call_back(step, timestep, stepped)

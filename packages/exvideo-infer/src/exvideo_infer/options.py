@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from exvideo_infer.jobs.job import WAYS
-from exvideo_infer.jobs.limits import RANGES
 from exvideo_infer.jobs.model import ModelChoice
+from exvideo_infer.ranges import RANGES
 
 # Exit codes.
 BAD_INPUT = 2  # argparse's own

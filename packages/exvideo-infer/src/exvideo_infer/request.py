@@ -7,8 +7,7 @@ from torch import Tensor
 
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.pictures import MIN_SIDE, as_rgb
-
-_RANGES = {"fps": (1, 1000), "motion_bucket_id": (0, 255), "noise_aug_strength": (0, 100)}
+from exvideo_infer.ranges import NOISE, RANGES
 
 Prompt = str | Sequence[str]
 FirstFrame = Image.Image | Sequence[Image.Image] | Tensor
@@ -117,10 +116,11 @@ def check_positive(**counts: int) -> None:
 def check_sampling(sampling: SamplingDefaults) -> None:
     """Raises ValueError if a number that the network is told is out of what it can be told, or there is no step."""
     check_positive(num_inference_steps=sampling.num_inference_steps)
-    for name, (least, most) in _RANGES.items():
+    told = {name: RANGES[name] for name in ("fps", "motion_bucket_id")} | {"noise_aug_strength": NOISE}
+    for name, accepted in told.items():
         value = getattr(sampling, name)
-        if not least <= value <= most:
-            raise ValueError(f"{name} is {value}: give a number from {least} to {most}.")
+        if not accepted.least <= value <= accepted.most:
+            raise ValueError(f"{name} is {value}: give {accepted}.")
 
 
 def _check_tensor(image: Tensor) -> Tensor:

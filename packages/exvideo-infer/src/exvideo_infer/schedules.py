@@ -110,8 +110,8 @@ class Stepped:
         place: tuple[int, int],
     ) -> None:
         self.latents = latents
-        number, self.of = place
-        self.is_last = number == self.of
+        number, self.num_timesteps = place
+        self.is_last = number == self.num_timesteps
         self._prediction, self._before = prediction, before
         self._sigma, self._scaled, self._known = sigma, scaled, known
 

@@ -2,11 +2,15 @@
 
 import argparse
 import ipaddress
+import logging
 import os
 import socket
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from exvideo_infer.jobs.limits import Limits
+from exvideo_infer.options import BAD_INPUT, INTERRUPTED
 
 TOKEN_VARIABLE = "EXVIDEO_TOKEN"
 
@@ -26,6 +30,19 @@ def add_serving_options(parser: argparse.ArgumentParser, port: int) -> None:
     }.items():
         default = getattr(Limits, name)
         add(f"--max-{name}", type=_count, default=default, help=f"{what}, at most (default: %(default)s)")
+
+
+def serve(program: str, run: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Runs a server until it is stopped: returns 130 after Ctrl-C, 2 after one sentence where it cannot start."""
+    logging.basicConfig(format=f"{program}: %(message)s")
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except ValueError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
 
 
 def limits_of(options: argparse.Namespace) -> Limits:

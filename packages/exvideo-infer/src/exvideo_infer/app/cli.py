@@ -6,17 +6,15 @@ EXVIDEO_TOKEN=... exvideo-app --host 0.0.0.0
 """
 
 import argparse
-import logging
 import os
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exvideo_infer.options import BAD_INPUT, INTERRUPTED, Parser, add_model_options, model_choice
-from exvideo_infer.serving import add_serving_options, bind, check_folder, check_token, limits_of, url_of
+from exvideo_infer.options import Parser, add_model_options, model_choice
+from exvideo_infer.serving import add_serving_options, bind, check_folder, check_token, limits_of, serve, url_of
 
 if TYPE_CHECKING:
     from exvideo_infer.jobs.maker import Maker
@@ -26,16 +24,7 @@ USER = "exvideo"  # who logs in, with the token as the password
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the page until it is stopped: returns 130 after Ctrl-C, 2 after one sentence where it cannot start."""
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(format="exvideo-app: %(message)s")
-    try:
-        _serve(options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except ValueError as error:
-        print(f"exvideo-app: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
+    return serve("exvideo-app", _serve, _parser().parse_args(arguments))
 
 
 def _serve(options: argparse.Namespace) -> None:

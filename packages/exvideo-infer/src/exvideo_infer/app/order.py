@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from exvideo_infer.jobs.job import Job
-from exvideo_infer.jobs.limits import RANGES
+from exvideo_infer.ranges import RANGES
 
 NUMBERS = ("seconds", "steps", "guidance_min", "guidance_max", "fps", "motion_bucket_id", "height", "width")
 RANDOM_SEEDS = 2**32  # short enough to be read out

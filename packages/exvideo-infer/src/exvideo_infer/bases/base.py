@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from exvideo_infer.bases.error import BaseModelError as BaseModelError
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.conditions import Conditions
+from exvideo_infer.memory import is_out_of_memory
 
 
 class Base(Protocol):
@@ -186,13 +186,9 @@ def loading(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = re.split(r"\. | \(|\n", str(error).strip())[0].rstrip(".")  # theirs run to paragraphs
-        if _is_of_memory(error):
+        if is_out_of_memory(error):
             raise MemoryError(f"The model {name} does not fit in memory ({reason}): give a smaller dtype.") from error
         raise BaseModelError(f"The model {name} cannot be loaded, {_kind_of(error, name)}: {reason}.") from error
-
-
-def _is_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _kind_of(error: Exception, name: str) -> str:

@@ -152,14 +152,13 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> SVDBase:
     Raises:
         BaseModelError: files are damaged, or there is a text encoder that does not fit the UNet.
     """
-    _check_text_parts(name)
     from diffusers import StableVideoDiffusionPipeline
 
     where = {key: kwargs[key] for key in WHERE if key in kwargs}
     with loading(name):
         # A dtype is always given: by default diffusers takes fp32 and transformers the file's own.
-        parts = StableVideoDiffusionPipeline.from_pretrained(name, dtype=torch_dtype, **kwargs).components
         text = load_text_parts(name, torch_dtype, where, kwargs.get("variant"))
+        parts = StableVideoDiffusionPipeline.from_pretrained(name, dtype=torch_dtype, **kwargs).components
     check_text_width(text.get("text_encoder"), parts["unet"], name)
     return SVDBase(**parts, **text, directory=Path(name) if Path(name).exists() else None)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from exvideo_infer.jobs.limits import RANGES
+from exvideo_infer.ranges import RANGES
 
 NAME_LENGTH = 20  # hexadecimal digits, 80 bits: no two of any clips that are ever made share them
 WAYS = ("windows", "free-noise")

@@ -6,27 +6,16 @@ EXVIDEO_TOKEN=... exvideo-serve --host 0.0.0.0
 """
 
 import argparse
-import logging
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from exvideo_infer.options import BAD_INPUT, INTERRUPTED, Parser, add_model_options, model_choice
-from exvideo_infer.serving import add_serving_options, bind, check_folder, check_token, limits_of, url_of
+from exvideo_infer.options import Parser, add_model_options, model_choice
+from exvideo_infer.serving import add_serving_options, bind, check_folder, check_token, limits_of, serve, url_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the server until it is stopped: returns 130 after Ctrl-C, 2 after one sentence where it cannot start."""
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(format="exvideo-serve: %(message)s")
-    try:
-        _serve(options)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except ValueError as error:
-        print(f"exvideo-serve: {error}", file=sys.stderr)
-        return BAD_INPUT
-    return 0
+    return serve("exvideo-serve", _serve, _parser().parse_args(arguments))
 
 
 def _serve(options: argparse.Namespace) -> None:
