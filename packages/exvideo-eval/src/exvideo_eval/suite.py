@@ -15,13 +15,13 @@ from exvideo_eval.features.tiny_world_judges import JudgeFeatures
 from exvideo_eval.folder import is_of_tiny_world
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
 from exvideo_eval.frechet import (
-    FeatureStatistics,
     Projection,
     affordable_dimension,
-    frechet_distance,
     frechet_interval,
+    require_filled,
 )
 from exvideo_eval.judgement import judge_metrics, of_real_clips
+from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
 from exvideo_eval.protocol import QualityProtocol
 from exvideo_eval.results import Curve, Data, Metric, Result
@@ -131,6 +131,7 @@ def _frechet_metrics(
     if dimension == 0:
         num_windows = min(real.num_windows, generated.num_windows)
         return [], [f"No Fréchet distance: too few windows ({num_windows}); it needs 4 or more of each set."]
+    require_filled(min(real.num_windows, generated.num_windows), dimension)
     project = Projection.fit(FeatureStatistics.of_parts(real.features), dimension)
     real_clips, clips = ([project(clip) for clip in clip_set.features] for clip_set in (real, generated))
     real_statistics = FeatureStatistics.of_parts(real_clips)
