@@ -2,70 +2,143 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from exvideo_eval.compare import compare_results, main
+from exvideo_eval.cli import main
+from exvideo_eval.compare import compare_results
 from exvideo_eval.results import Interval, Metric, Result
 
 
-def result(*metrics: Metric, frames: int = 25, name: str = "attention") -> Result:
-    return Result.measured_here(kind="kernel", name=name, protocol={"frames": frames}, metrics=metrics)
+def result(*metrics: Metric, name: str = "attention", kind: str = "kernel", **protocol: object) -> Result:
+    return Result.measured_here(kind=kind, name=name, protocol={"frames": 25} | protocol, metrics=metrics)
 
 
-def measured(value: float, better: str = "lower", interval: tuple[float, float] | None = None) -> Metric:
-    bounds = Interval(*interval, 0.95, "test") if interval else None
-    return Metric("time", value, "ms", better, interval=bounds)
+def on_another_cpu(one: Result) -> Result:
+    return replace(one, machine={**one.machine, "cpu": "abacus"})
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "verdict"),
-    [
-        (measured(1.0), measured(1.04), "same"),
-        (measured(1.0), measured(1.06), "worse"),
-        (measured(1.0), measured(0.9), "better"),
-        (measured(1.0, "higher"), measured(0.9, "higher"), "worse"),
-        (measured(1.0, "neutral"), measured(9.0, "neutral"), "neutral"),
-        (measured(0.0), measured(0.1), "worse"),
-        (measured(-1.0), measured(-2.0), "better"),
-        (measured(1.0, interval=(0.8, 1.2)), measured(1.5, interval=(1.1, 1.9)), "same"),
-        (measured(1.0, interval=(0.99, 1.01)), measured(1.03, interval=(1.02, 1.04)), "worse"),
-    ],
-)
-def test_verdicts(before: Metric, after: Metric, verdict: str) -> None:
-    (row,) = compare_results(result(before), result(after)).rows
-    assert row.verdict == verdict
+def measured(value: float, half_width: float | None = 0.01, **fields: str) -> Metric:
+    bounds = None if half_width is None else Interval(value - half_width, value + half_width, 0.95, "test")
+    given = {"name": "time", "unit": "ms", "better": "lower"} | fields
+    return Metric(given["name"], value, given["unit"], given["better"], interval=bounds)
 
 
-@pytest.mark.parametrize("option", [[], ["--fail-on-regression"]])
-def test_exit_status_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], option: list[str]) -> None:
-    result(measured(2.0)).save(tmp_path / "before.json")
-    result(measured(3.0)).save(tmp_path / "after.json")
-    assert main([str(tmp_path / "before.json"), str(tmp_path / "after.json"), *option]) == (1 if option else 0)
+def run(folder: Path, before: Result, after: Result, *options: str) -> int:
+    before.save(folder / "before.json")
+    after.save(folder / "after.json")
+    return main(["compare", str(folder / "before.json"), str(folder / "after.json"), *options])
+
+
+def test_worse_is_exit_status_1_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, result(measured(2.0)), result(measured(3.0))) == 1
     printed = capsys.readouterr().out
-    assert "| time | ms | 2 | 3 | 1.5 | worse |" in printed
-    assert "Worse or gone: kernel: attention: time." in printed
-    assert main([str(tmp_path / "after.json"), str(tmp_path / "before.json"), *option]) == 0
+    assert "| time | ms | 2 | 3 | 1.5 | +1 [+0.9859, +1.014] | worse |" in printed
+    assert "Worse: kernel: attention: time." in printed
+    assert run(tmp_path, result(measured(3.0)), result(measured(2.0))) == 0
+    assert "Better: kernel: attention: time." in capsys.readouterr().out
 
 
-def test_folders_are_matched_by_file_name_and_a_lost_result_is_a_regression(
+@pytest.mark.parametrize(("options", "status"), [((), 0), (("--strict",), 1)])
+def test_undecided_is_no_all_clear(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], status: int
+) -> None:
+    assert run(tmp_path, result(measured(11, 7)), result(measured(29, 19)), *options) == status
+    printed = capsys.readouterr().out
+    assert "Undecided: kernel: attention: time" in printed
+    assert "othing got worse" not in printed
+
+
+def test_a_sure_change_below_the_threshold_is_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, result(measured(1.0, 0.0005)), result(measured(1.0021, 0.0006)), "--strict") == 0
+    printed = capsys.readouterr().out
+    assert "| same |" in printed
+    assert "Nothing got worse." in printed
+
+
+def test_thresholds_can_be_given(tmp_path: Path) -> None:
+    pair = result(measured(1.0)), result(measured(1.2))
+    assert run(tmp_path, *pair) == 1
+    assert run(tmp_path, *pair, "--threshold", "0.3") == 0
+    assert run(tmp_path, *pair, "--absolute", "ms=0.5") == 0
+    assert run(tmp_path, *pair, "--absolute", "s=0.5") == 1
+
+
+def test_gone_fails_and_new_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = measured(1.0, name="old"), measured(1.0, name="new")
+    assert run(tmp_path, result(old), result(new)) == 1
+    printed = capsys.readouterr().out
+    assert "| old | ms | 1 | - | - | - | gone |" in printed
+    assert "| new | ms | - | 1 | - | - | new |" in printed
+    assert "Gone: kernel: attention: old." in printed
+    assert run(tmp_path, result(), result(new), "--strict") == 0
+
+
+def test_a_lost_neutral_number_does_not_fail(tmp_path: Path) -> None:
+    kept = measured(1.0, name="kept")
+    assert run(tmp_path, result(kept, measured(1.0, better="neutral")), result(kept), "--strict") == 0
+
+
+def test_a_changed_unit_or_direction_is_another_figure() -> None:
+    rows = compare_results(result(measured(1.0)), result(measured(1.0, unit="s"))).rows
+    assert [row.verdict for row in rows] == ["gone", "new"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "clips/s"])
+def test_times_of_another_cpu_are_not_comparable(tmp_path: Path, capsys: pytest.CaptureFixture[str], unit: str) -> None:
+    fields = {"unit": unit, "better": "lower"}
+    before, after = result(measured(1.0, **fields)), on_another_cpu(result(measured(3.0, **fields)))
+    assert run(tmp_path, before, after) == 2
+    error = capsys.readouterr().err
+    assert "-> abacus" in error
+    assert error.count("\n") == 1
+
+
+def test_on_another_cpu_what_is_no_time_is_still_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = measured(1.0), measured(1.0, unit="octaves", name="mismatch")
+    changed = measured(9.0), measured(9.0, unit="octaves", name="mismatch")
+    assert run(tmp_path, result(*figures), on_another_cpu(result(*changed))) == 1
+    printed = capsys.readouterr().out
+    assert "Worse: kernel: attention: mismatch." in printed
+    assert "Not comparable: kernel: attention: time (" in printed
+    assert run(tmp_path, result(*figures), on_another_cpu(result(*figures))) == 0
+    assert run(tmp_path, result(*figures), on_another_cpu(result(*figures)), "--strict") == 1
+
+
+def test_a_protocol_that_names_its_cpu_has_only_counts_to_compare_on_another() -> None:
+    def at(cpu: str, factor: int) -> Result:
+        ratio, count = measured(1.0 * factor, unit="x", name="ratio"), measured(7.0 * factor, None, unit="operators")
+        return result(ratio, count, cpu=cpu)
+
+    rows = compare_results(at("abacus", 1), at("slide rule", 2)).rows
+    assert [row.verdict for row in rows] == ["not comparable", "worse"]
+
+
+def test_folders_are_matched_by_file_name_and_a_lost_result_is_gone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result(measured(1.0)).save(tmp_path / "before" / "attention.json")
     result(measured(1.0), name="norm").save(tmp_path / "before" / "norm.json")
     result(measured(1.0)).save(tmp_path / "after" / "attention.json")
-    assert main([str(tmp_path / "before"), str(tmp_path / "after"), "--fail-on-regression"]) == 1
+    assert main(["compare", str(tmp_path / "before"), str(tmp_path / "after")]) == 1
     printed = capsys.readouterr().out
     assert "norm.json is in" in printed
-    assert "| time | ms | 1 | - | - | gone |" in printed
+    assert "| time | ms | 1 | - | - | - | gone |" in printed
 
 
-def test_a_lost_neutral_number_is_no_regression() -> None:
-    comparison = compare_results(result(measured(1.0, "neutral")), result())
-    assert [row.verdict for row in comparison.rows] == ["gone"]
-    assert comparison.regressed == ()
+def test_one_pair_that_cannot_be_compared_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, value, frames in (("before", 1.0, 25), ("after", 2.0, 128)):
+        result(measured(value)).save(tmp_path / folder / "attention.json")
+        result(measured(value), name="norm", frames=frames).save(tmp_path / folder / "norm.json")
+    assert main(["compare", str(tmp_path / "before"), str(tmp_path / "after")]) == 1
+    printed = capsys.readouterr().out
+    assert "Worse: kernel: attention: time." in printed
+    assert "Not comparable: kernel: norm: time (" in printed
+    assert "frames 25 -> 128" in printed
 
 
 def test_another_machine_is_remarked_on() -> None:
     before = result(measured(1.0))
-    comparison = compare_results(before, replace(before, machine={**before.machine, "cpu": "abacus"}))
+    comparison = compare_results(before, on_another_cpu(before))
     assert len(comparison.remarks) == 1
     assert "-> abacus" in comparison.remarks[0]
 
@@ -84,9 +157,10 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path: Path, caps
         ([paths["one"], str(tmp_path / "absent")], "absent does not exist"),
         ([paths["one"], str(tmp_path)], "are a folder and a file"),
         ([str(tmp_path / "empty")] * 2, "holds a .json file"),
-        ([paths["one"], paths["one"], "--threshold", "-1"], "--threshold is -1.0"),
+        ([paths["one"], paths["one"], "--threshold", "-1"], "The relative threshold is -1.0"),
+        ([paths["one"], paths["one"], "--absolute", "ms"], "--absolute is 'ms'"),
     ):
-        assert main(arguments) == 2
+        assert main(["compare", *arguments]) == 2
         error = capsys.readouterr().err
         assert sentence in error
         assert error.count("\n") == 1

@@ -1,19 +1,28 @@
-"""`exvideo-eval --real DIR --generated DIR`: judge generated clips against real ones, write a report."""
+"""`exvideo-eval --real DIR --generated DIR`: judge generated clips against real ones, write a report.
+
+`exvideo-eval compare` and `exvideo-eval ab` are programs of their own, each in its module.
+"""
 
 import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from exvideo_eval.features.choice import CHOICES
 from exvideo_eval.results import Metric
 
+COMMANDS = {"compare": "exvideo_eval.compare_command"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when a report was written, 2 (and one sentence on stderr) when it cannot be."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] and given[0] in COMMANDS:
+        status: int = import_module(COMMANDS[given[0]]).main(given[1:])
+        return status
+    options = _parser().parse_args(given)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("exvideo_eval").setLevel(logging.INFO)
     from exvideo_eval.plan import Settings
@@ -52,7 +61,11 @@ def _line(metric: Metric) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="exvideo-eval", description="Judge generated clips against real ones.")
+    parser = argparse.ArgumentParser(
+        prog="exvideo-eval",
+        description="Judge generated clips against real ones.",
+        epilog="Other commands, each with a --help of its own: exvideo-eval compare BEFORE AFTER.",
+    )
     parser.add_argument("--version", action="version", version=metadata.version("exvideo-eval"))
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="folder of real video files")
     parser.add_argument("--generated", type=Path, required=True, metavar="DIR", help="folder of generated video files")

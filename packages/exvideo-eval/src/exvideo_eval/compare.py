@@ -1,35 +1,47 @@
-"""Sets two results, or two folders of them, side by side: what changed, and whether that is better or worse.
+"""Sets two results, or two folders of them, side by side, with a verdict on every figure.
 
-    python -m exvideo_eval.compare BEFORE AFTER [--threshold 0.05] [--fail-on-regression]
+    exvideo-eval compare BEFORE AFTER [--threshold 0.05] [--absolute UNIT=AMOUNT] [--strict]
 
-Exit status: 0; 1 with --fail-on-regression if something got worse or is gone; 2 if the two cannot be compared.
+Exit status: 0; 1 if something got worse or is gone, with --strict also if something is undecided or not comparable;
+2 if nothing can be compared.
 """
 
-import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from exvideo_eval.results import Metric, Result
+from exvideo_eval.verdict import (
+    EXACT_UNITS,
+    Change,
+    Margin,
+    change_between,
+    verdict_of,
+)
+
+GONE, NEW = "gone", "new"
+TIME_UNITS = frozenset({"s", "ms", "us", "µs", "ns", "min", "h"})
 
 
 @dataclass(frozen=True)
 class Row:
-    """One metric before and after; `verdict` is better, worse, same, neutral, gone or new."""
+    """One figure before and after; `change` is None and `verdict` gone or new if only one side has it."""
 
     name: str
     unit: str
     better: str
     before: float | None
     after: float | None
+    change: Change | None
     verdict: str
 
     @property
     def ratio(self) -> float | None:
-        """After as a multiple of before; None where there is no such number."""
-        return self.after / self.before if self.before and self.after is not None else None
+        """After as a multiple of before; None where there is no such number, or where the sign changes."""
+        if not self.before or self.after is None or self.after / self.before < 0:
+            return None
+        return self.after / self.before
 
 
 @dataclass(frozen=True)
@@ -40,30 +52,33 @@ class Comparison:
     rows: tuple[Row, ...]
     remarks: tuple[str, ...]
 
-    @property
-    def regressed(self) -> tuple[Row, ...]:
-        """Rows that got worse or are gone, of metrics that have a better and a worse."""
-        return tuple(row for row in self.rows if row.verdict in ("worse", "gone") and row.better != "neutral")
+    def decided(self, verdict: str) -> tuple[Row, ...]:
+        """Rows with that verdict, of figures that have a better and a worse."""
+        return tuple(row for row in self.rows if row.verdict == verdict and row.better != "neutral")
 
 
-def compare_results(before: Result, after: Result, threshold: float = 0.05) -> Comparison:
-    """Metric by metric. Where both have intervals, these must not overlap for a verdict; elsewhere the value must
-    have changed by more than `threshold`, as a fraction of the value before.
+def compare_results(before: Result, after: Result, margin: Margin | None = None) -> Comparison:
+    """Figure by figure, by the rules of `exvideo_eval.verdict`.
+
+    Times are compared only between equal CPU models; so is whatever is not a count where the protocol names its `cpu`.
 
     Raises:
         ValueError: they are of different kind, name or protocol, so that their numbers mean different things.
     """
-    for what in ("kind", "name"):
-        values = (getattr(before, what), getattr(after, what))
-        if values[0] != values[1]:
-            raise ValueError(f"Results of different {what} {values} cannot be compared: give two of the same.")
-    if before.protocol_sha256 != after.protocol_sha256:
-        raise ValueError(
-            f"The protocols differ ({_differences(before.protocol, after.protocol)}), so the numbers mean different "
-            "things: measure both alike."
-        )
+    _require_alike(before, after)
+    margin = Margin() if margin is None else margin
+    cpus = before.machine.get("cpu"), after.machine.get("cpu")
+    named = before.protocol.get("cpu"), after.protocol.get("cpu")
+    moved = f"{named[0]} -> {named[1]}" if named[0] != named[1] else f"{cpus[0]} -> {cpus[1]}"
     old, new = ({_key(metric): metric for metric in result.metrics} for result in (before, after))
-    rows = tuple(_row(old.get(key), new.get(key), threshold) for key in dict.fromkeys([*old, *new]))
+    rows = []
+    for key in dict.fromkeys([*old, *new]):
+        one, two = old.get(key), new.get(key)
+        figure = one or two
+        assert figure is not None
+        by_cpu = figure.unit not in EXACT_UNITS if any(named) else _is_time(figure.unit)
+        other_cpu = by_cpu and (cpus[0] != cpus[1] or named[0] != named[1])
+        rows.append(_row(one, two, margin, f"measured on another CPU, {moved}" if other_cpu else ""))
     remarks = [
         f"{what} differs: {_differences(one, two)}"
         for what, one, two in (
@@ -72,96 +87,82 @@ def compare_results(before: Result, after: Result, threshold: float = 0.05) -> C
         )
         if one != two
     ]
-    return Comparison(f"{after.kind}: {after.name}", rows, tuple(remarks))
+    return Comparison(_title(after), tuple(rows), tuple(remarks))
 
 
-def compare_paths(before: Path, after: Path, threshold: float = 0.05) -> list[Comparison]:
+def compare_paths(before: Path, after: Path, margin: Margin | None = None) -> list[Comparison]:
     """Two result files, or two folders whose *.json files are matched by name (and are all results).
 
     Raises:
-        ValueError: one sentence naming the path that is missing, no result, or not comparable.
+        ValueError: one sentence naming the path that is missing or no result, or why two files are not comparable. In
+            folders, two such files give rows that are not comparable, and the others are compared.
     """
     for path in (before, after):
         if not path.exists():
             raise ValueError(f"{path} does not exist: give a result file or a folder of them.")
     if before.is_dir() != after.is_dir():
         raise ValueError(f"{before} and {after} are a folder and a file: give two files or two folders.")
+    margin = Margin() if margin is None else margin
     if not before.is_dir():
-        return [_compare_files(before, after, threshold)]
+        one, two = Result.load(before), Result.load(after)
+        try:
+            return [compare_results(one, two, margin)]
+        except ValueError as error:
+            raise ValueError(f"{before} and {after}: {error}") from error
     names = sorted({path.name for folder in (before, after) for path in folder.glob("*.json")})
     if not names:
         raise ValueError(f"Neither {before} nor {after} holds a .json file: give folders of results.")
-    return [_compare_files(before / name, after / name, threshold) for name in names]
+    return [_compare_in_folders(before / name, after / name, margin) for name in names]
 
 
-def as_table(comparison: Comparison) -> str:
-    """The comparison as a Markdown table under its title and remarks."""
-    head = ("metric", "unit", "before", "after", "ratio", "")
-    lines = [head, ("---",) * len(head)]
-    for row in comparison.rows:
-        numbers = ("-" if value is None else f"{value:.4g}" for value in (row.before, row.after, row.ratio))
-        lines.append((row.name, row.unit, *numbers, "" if row.verdict == "neutral" else row.verdict))
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return "\n\n".join([f"### {comparison.title}", *comparison.remarks, table])
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; see the module's text for its exit status."""
-    parser = argparse.ArgumentParser(prog="compare.py", description="Compare two results, or two folders of them.")
-    parser.add_argument("before", type=Path, help="result file, or folder of them")
-    parser.add_argument("after", type=Path, help="the same, measured later")
-    parser.add_argument("--threshold", type=float, default=0.05, help="change that counts; default: %(default)s")
-    parser.add_argument("--fail-on-regression", action="store_true", help="exit 1 if something is worse or gone")
-    options = parser.parse_args(arguments)
-    try:
-        if not options.threshold >= 0:
-            raise ValueError(f"--threshold is {options.threshold}: give a fraction of at least 0, such as 0.05.")
-        comparisons = compare_paths(options.before, options.after, options.threshold)
-    except ValueError as error:
-        print(f"compare.py: {error}", file=sys.stderr)
-        return 2
-    for comparison in comparisons:
-        print(as_table(comparison), end="\n\n")
-    regressed = [f"{comparison.title}: {row.name}" for comparison in comparisons for row in comparison.regressed]
-    print(f"Worse or gone: {'; '.join(regressed)}." if regressed else "Nothing got worse.")
-    return 1 if regressed and options.fail_on_regression else 0
-
-
-def _compare_files(before: Path, after: Path, threshold: float) -> Comparison:
-    """A file that only one folder has counts as all its metrics gone or new."""
+def _compare_in_folders(before: Path, after: Path, margin: Margin) -> Comparison:
+    """A file that only one folder has counts as all its figures gone or new."""
     if not (before.exists() and after.exists()):
         only = Result.load(before if before.exists() else after)
         pairs = ((metric, None) if before.exists() else (None, metric) for metric in only.metrics)
-        rows = tuple(_row(old, new, threshold) for old, new in pairs)
+        rows = tuple(_row(old, new, margin) for old, new in pairs)
         where = before.parent if before.exists() else after.parent
-        return Comparison(f"{only.kind}: {only.name}", rows, (f"{before.name} is in {where} only",))
+        return Comparison(_title(only), rows, (f"{before.name} is in {where} only",))
+    one, two = Result.load(before), Result.load(after)
     try:
-        return compare_results(Result.load(before), Result.load(after), threshold)
+        return compare_results(one, two, margin)
     except ValueError as error:
-        named = str(before) in str(error) or str(after) in str(error)
-        raise error if named else ValueError(f"{before} and {after}: {error}") from error
+        rows = tuple(_row(metric, metric, margin, str(error).rstrip(".")) for metric in two.metrics)
+        return Comparison(_title(two), rows, (str(error),))
 
 
-def _row(before: Metric | None, after: Metric | None, threshold: float) -> Row:
-    one = after or before
-    assert one is not None
-    verdict = "gone" if after is None else "new"
-    if before is not None and after is not None:
-        verdict = _verdict(before, after, threshold)
+def _require_alike(before: Result, after: Result) -> None:
+    for what in ("kind", "name"):
+        values = (getattr(before, what), getattr(after, what))
+        if values[0] != values[1]:
+            raise ValueError(f"Results of different {what} {values} cannot be compared: give two of the same.")
+    rules = [{key: value for key, value in result.protocol.items() if key != "cpu"} for result in (before, after)]
+    if rules[0] != rules[1]:
+        raise ValueError(
+            f"The protocols differ ({_differences(*rules)}), so the numbers mean different things: measure both alike."
+        )
+
+
+def _row(before: Metric | None, after: Metric | None, margin: Margin, obstacle: str = "") -> Row:
+    """`obstacle`: why the two cannot be compared, if so."""
+    figure = before or after
+    assert figure is not None
     old, new = (metric.value if metric is not None else None for metric in (before, after))
-    return Row(one.name, one.unit, one.better, old, new, verdict)
+    change, verdict = None, GONE if after is None else NEW
+    if before is not None and after is not None:
+        change = change_between(before, after)
+        if obstacle:
+            change = Change(change.difference, None, obstacle, comparable=False)
+        verdict = verdict_of(change, margin, before)
+    return Row(figure.name, figure.unit, figure.better, old, new, change, verdict)
 
 
-def _verdict(before: Metric, after: Metric, threshold: float) -> str:
-    if after.better == "neutral":
-        return "neutral"
-    if before.interval and after.interval:
-        changed = after.interval.low > before.interval.high or after.interval.high < before.interval.low
-    else:
-        changed = abs(after.value - before.value) > threshold * abs(before.value)
-    if not changed:
-        return "same"
-    return "better" if (after.value < before.value) == (after.better == "lower") else "worse"
+def _title(result: Result) -> str:
+    return f"{result.kind}: {result.name}"
+
+
+def _is_time(unit: str) -> bool:
+    return unit in TIME_UNITS or unit.partition("/")[2] in TIME_UNITS
 
 
 def _key(metric: Metric) -> tuple[Any, ...]:
@@ -172,7 +173,3 @@ def _key(metric: Metric) -> tuple[Any, ...]:
 def _differences(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
     keys = [key for key in dict.fromkeys([*one, *two]) if one.get(key) != two.get(key)]
     return ", ".join(f"{key} {one.get(key, 'absent')} -> {two.get(key, 'absent')}" for key in keys)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

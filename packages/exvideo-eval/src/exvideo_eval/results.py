@@ -2,7 +2,7 @@
 
 A result says what was measured (`metrics`, `curves`), on what (`data`), by what rules (`protocol` and its hash), where
 (`machine`, `software`), and what was left out (`skipped`). It is one JSON object, written and read by `Result.save` and
-`Result.load`; `exvideo_eval.compare` sets two of them side by side.
+`Result.load`; `exvideo-eval compare` sets two of them side by side.
 """
 
 import json
