@@ -149,3 +149,14 @@ def test_the_plan_follows_the_generated_files_unless_told(
 def test_settings_are_checked_before_anything_is_read(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_clips_that_differ_in_their_endings_are_paired_and_lie_anywhere(
+    tmp_path: Path, write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray]
+) -> None:
+    write_video(tmp_path / "real" / "street" / "c1.mp4", moving_clip(0))
+    write_video(tmp_path / "generated" / "street" / "c1.mkv", moving_clip(0))
+    write_video(tmp_path / "generated" / "c1.mp4", moving_clip(1))
+    result = evaluate(tmp_path / "real", tmp_path / "generated", settings=SETTINGS).generated
+    assert value(result, "PSNR to real") > 25
+    assert "Generated clips with a real file of the same name: 1 of 2." in result.notes

@@ -217,6 +217,17 @@ def test_text_of_a_video_s_name_is_no_video(tmp_path: Path) -> None:
         probe(tmp_path / "notes.mp4")
 
 
+def test_a_stream_without_times_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "bare.h264"), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for pixels in pictures():
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    with pytest.raises(VideoError, match=r"bare\.h264 says of no frame when it is shown: put it into a container"):
+        examine(tmp_path / "bare.h264")
+
+
 def damaged(path: Path, place: int, num_frames: int = 40) -> Path:
     """A file whose key frames are 10 apart, with zeros in the packet of one frame."""
     write(path, pictures(num_frames), options={"g": "10", "bf": "0"})

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from exvideo_eval.embedded.judges import Judges
 from exvideo_eval.features.extractor import FeatureExtractor
-from exvideo_eval.folder import list_files, nothing_usable
+from exvideo_eval.folder import clip_name, list_files, nothing_usable
 from exvideo_eval.frame_curves import clip_curves, curves_to_real
 from exvideo_eval.judgement import ClipJudgement, judge_clip
 from exvideo_eval.plan import ClipPlan
 from exvideo_eval.results import Skipped
 from exvideo_eval.sidecar import Sidecar, SidecarError, read_sidecar
-from exvideo_eval.video_reader import VideoInfo, VideoReadError, iter_clips, probe
+from exvideo_eval.video_reader import Decoding, VideoInfo, VideoReadError, iter_clips
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class ClipSet:
     """One folder's measurements. Arrays are ordered as `files`, and by time within a file.
 
     `features`: one (windows, dimension) array a clip. `curves`: (clips, frames) a name. `curves_to_real`: the same for
-    the clips that have a real file of the same name. `judgements`: one a clip, or none without judges.
+    the clips with a real file of their name, endings apart. `judgements`: one a clip, or none without judges.
     """
 
     role: str
@@ -86,16 +86,17 @@ def measure(role: str, folder: Path, instruments: Instruments, real: ClipSet | N
         ValueError: no such folder, nothing in it, or no file of it usable.
     """
     used: dict[str, _MeasuredFile] = {}
+    twins = {} if real is None else {Path(file).with_suffix("").as_posix(): real.folder / file for file in real.files}
     skipped: list[Skipped] = []
     for path in list_files(role, folder):
-        twin = real.folder / path.name if real is not None and path.name in real.files else None
+        twin, file = twins.get(clip_name(folder, path)), path.relative_to(folder).as_posix()
         sidecar = Sidecar()
         try:
             sidecar = read_sidecar(path) if instruments.judges is not None else sidecar
         except SidecarError as error:
             skipped.append(_skipped(error.path, error.reason))
         try:
-            used[path.name] = _measure_file(path, instruments, twin, sidecar, every_clip=real is None)
+            used[file] = _measure_file(path, instruments, twin, sidecar, every_clip=real is None)
         except VideoReadError as error:
             skipped.append(_skipped(path, error.reason))
     if not used:
@@ -122,9 +123,10 @@ def measure(role: str, folder: Path, instruments: Instruments, real: ClipSet | N
 def _measure_file(
     path: Path, instruments: Instruments, twin: Path | None, sidecar: Sidecar, every_clip: bool
 ) -> _MeasuredFile:
-    info, plan = probe(path), instruments.plan
+    plan = instruments.plan
+    decoding = Decoding(path, plan.size)
     features, curves, to_real, judgements = [], [], [], []
-    for number, clip in enumerate(iter_clips(path, plan.num_frames, plan.size)):
+    for number, clip in enumerate(iter_clips(decoding, plan.num_frames)):
         if number and not every_clip:
             continue  # read on to the end all the same: a file that is corrupt further on is not trusted
         features.append(window_features(clip, plan, instruments.extractor))
@@ -135,7 +137,9 @@ def _measure_file(
         if instruments.judges is not None:
             # A sidecar tells of the file's beginning: later on, what bounced left first may go right.
             judgements.append(judge_clip(instruments.judges, clip, Sidecar() if number else sidecar))
-    return _MeasuredFile(info, hashlib.sha256(path.read_bytes()).hexdigest(), features, curves, to_real, judgements)
+    with path.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    return _MeasuredFile(decoding.info, sha256, features, curves, to_real, judgements)
 
 
 def _skipped(path: Path, reason: str) -> Skipped:

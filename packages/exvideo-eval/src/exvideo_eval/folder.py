@@ -1,6 +1,7 @@
 """A folder of video files: what is in it, and the one sentence that says why it cannot be used."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from exvideo_eval.results import Skipped
@@ -9,19 +10,52 @@ from exvideo_eval.video_reader import VideoInfo, VideoReadError, probe
 
 
 def list_files(role: str, folder: Path) -> list[Path]:
-    """Files directly in the folder, by name, hidden ones and videos' sidecars apart.
+    """Files of a folder and its subfolders in the order of their paths, hidden ones and videos' sidecars apart.
 
     Raises:
-        ValueError: no such folder, or nothing in it.
+        ValueError: no such folder, nothing in it, or two videos of one name in it.
     """
     if not folder.is_dir():
         raise ValueError(f"The folder of {role} clips, {folder}, does not exist: give a folder of video files.")
-    shown = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    videos = {path.stem for path in shown if path.suffix not in SIDECAR_ENDINGS}
-    files = sorted(path for path in shown if not (path.suffix in SIDECAR_ENDINGS and path.stem in videos))
+    shown = [path for path in _all_files(folder) if not path.name.startswith(".")]
+    videos = {path.with_suffix("") for path in shown if path.suffix not in SIDECAR_ENDINGS}
+    files = sorted(path for path in shown if not (path.suffix in SIDECAR_ENDINGS and path.with_suffix("") in videos))
     if not files:
         raise ValueError(f"The folder of {role} clips, {folder}, is empty: put video files in it.")
+    _require_names(role, folder, files)
     return files
+
+
+def clip_name(folder: Path, path: Path) -> str:
+    """The name by which a file is paired with one of another folder: "street/c1" of `folder/street/c1.mp4`."""
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def _all_files(folder: Path) -> Iterator[Path]:
+    """Files of a folder and its subfolders. Links to folders are followed last, and no folder is entered twice."""
+    pending, entered = [folder], set()
+    while pending:
+        for place, folders, names in os.walk(pending.pop(0)):
+            here = os.path.realpath(place)
+            if here in entered:
+                folders.clear()
+                continue
+            entered.add(here)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            pending += [path for name in folders if (path := Path(place, name)).is_symlink()]
+            yield from (path for name in names if (path := Path(place, name)).is_file() or path.is_symlink())
+
+
+def _require_names(role: str, folder: Path, files: Sequence[Path]) -> None:
+    """Raises ValueError if two videos differ in their ending alone, as either could be the one of that name."""
+    first: dict[str, Path] = {}
+    for path in files:
+        known = first.setdefault(clip_name(folder, path), path)
+        if known is not path and _is_readable(known) and _is_readable(path):
+            raise ValueError(
+                f"Two {role} clips are called {clip_name(folder, path)!r}, {known} and {path}: clips are paired by "
+                "their name without its ending, so rename one or take it out."
+            )
 
 
 def probe_files(role: str, folder: Path) -> dict[str, VideoInfo]:
@@ -34,7 +68,7 @@ def probe_files(role: str, folder: Path) -> dict[str, VideoInfo]:
     skipped: list[Skipped] = []
     for path in list_files(role, folder):
         try:
-            infos[path.name] = probe(path)
+            infos[path.relative_to(folder).as_posix()] = probe(path)
         except VideoReadError as error:
             skipped.append(Skipped(str(path), error.reason))
     if not infos:

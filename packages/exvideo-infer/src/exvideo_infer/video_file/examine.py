@@ -84,6 +84,11 @@ def examine(path: str | Path) -> Examination:
                     (bad if frame.is_corrupt else good).add(frame.pts)
         if bad:
             bad = _built_on(bad | {pts for pts, _ in order} - good, order)
+        if first is not None and not good | bad:
+            raise VideoError(
+                f"{path} says of no frame when it is shown: put it into a container with times, by "
+                "`ffmpeg -i in.h264 -c copy out.mp4`."
+            )
         if first is None or not rate or not good:
             raise VideoError(f"{path} is damaged: none of its frames can be read, so leave it out.")
         screen = Screen(path, stream.sample_aspect_ratio, None)
