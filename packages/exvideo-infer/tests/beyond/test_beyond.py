@@ -1,4 +1,4 @@
-"""Clips beyond the length that a model was trained at: windows, FreeNoise, chains, keyframes."""
+"""Clips beyond the length that a model was trained at: windows, FreeNoise, chains."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exvideo_infer import Conditions, ExVideoPipeline, Windows, between_keyframes, chain
+from exvideo_infer import Conditions, ExVideoPipeline, Windows, chain
 from exvideo_infer.beyond.chaining import clips_of_chain
 from exvideo_infer.beyond.windows import WindowedFamily
 from PIL import Image
@@ -146,18 +146,6 @@ def test_a_chain_goes_on_from_the_last_frame(pipe: ExVideoPipeline, images: list
     assert np.array_equal(np.asarray(asked[0][0]), frames[-1])
     with pytest.raises(ValueError, match="the last frame is the image"):
         next(chain(pipe, 5, images[0], continues=frames))
-
-
-def test_between_keyframes_frames_are_mixed(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
-    arguments = {name: value for name, value in SMALL.items() if name != "output_type"}
-    frames = list(between_keyframes(pipe, 8, 3, image=images[0], **arguments, fps=9, generator=seeded()))
-    keys = pipe(images[0], **arguments, num_frames=4, fps=3, generator=seeded()).frames[0]
-    assert len(frames) == 8
-    assert all(np.array_equal(frames[3 * number], np.asarray(keys[number])) for number in range(3))
-    mixed = np.asarray(keys[1]) * (2 / 3) + np.asarray(keys[2]) / 3
-    assert np.abs(frames[4] - mixed).max() <= 0.5
-    with pytest.raises(ValueError, match=r"every=20 frames would be 0\.4 a second"):
-        next(between_keyframes(pipe, 8, 20, image=images[0], fps=8))
 
 
 def test_a_chain_of_words_goes_on_where_the_base_reads_none(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
