@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
-from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance, gaussian_distances
+from exvideo_eval.metrics.frechet import (
+    FeatureStatistics,
+    frechet_distance,
+    frechet_distance_of_features,
+    gaussian_distances,
+)
 
 
 def gaussian(mean: np.ndarray, covariance: np.ndarray) -> FeatureStatistics:
@@ -125,3 +130,35 @@ def test_features_that_are_no_numbers_are_named(value: float) -> None:
     for statistics in (FeatureStatistics.of, lambda given: FeatureStatistics.of_parts([given])):
         with pytest.raises(ValueError, match=r"features of 2 of 5 samples are not finite \(sample 2 is the first\)"):
             statistics(features)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_cross_products_of_few_samples_equal_the_whole_matrices(ddof: int) -> None:
+    random = np.random.default_rng(0)
+    x, y = random.standard_normal((12, 40)), random.standard_normal((9, 40)) + 0.5
+    whole = frechet_distance(FeatureStatistics.of(x), FeatureStatistics.of(y), ddof=ddof)
+    assert frechet_distance_of_features(x, y, ddof=ddof) == pytest.approx(whole, rel=1e-9)
+    assert frechet_distance_of_features(x, x[::-1], ddof=ddof) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_ridge_adds_nothing_between_sets_of_one_covariance() -> None:
+    x = np.random.default_rng(0).standard_normal((50, 6))
+    assert frechet_distance_of_features(x, x + 2, ridge=1e-3) == pytest.approx(24, rel=1e-9)
+    still = np.zeros((4, 6))  # between nothing and x, it adds to the roots as well
+    plain, ridged = (frechet_distance_of_features(x, still, ridge=ridge) for ridge in (0.0, 0.01))
+    roots = np.sqrt(np.linalg.eigvalsh(np.cov(x.T)) + 0.01)
+    assert ridged - plain == pytest.approx(12 * 0.01 - 2 * 0.1 * roots.sum(), rel=1e-9)
+
+
+def test_a_root_with_an_epsilon_leaves_small_variances_as_they_are() -> None:
+    """TensorFlow-GAN's root, by its definition on diagonal covariances."""
+    variances = np.array([4.0, 1e-3])
+    x = np.concatenate([np.diag(np.sqrt(variances)), -np.diag(np.sqrt(variances))])  # covariance: diag(2 v / 3)
+    s = 2 * variances / 3
+    eps = 1e-2
+
+    def root(value: float) -> float:
+        return value if value < eps else float(np.sqrt(value))
+
+    expected = sum(2 * value - 2 * root(root(value) * value * root(value)) for value in s)
+    assert frechet_distance_of_features(x, x, root_eps=eps) == pytest.approx(expected, rel=1e-9)
