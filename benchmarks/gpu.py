@@ -4,7 +4,7 @@
 
 Steps run in the order of what is most wanted, each in a process of its own with a limit of its own; one that does not
 fit in the time that is left is not started, and said. What comes of it: the results of the steps, gpu.json (whether
-each step passed, and its seconds, of schema exvideo.result/1), and report.md, one page.
+each step passed, and its seconds, of schema exvideo.result/2), and report.md, one page.
 """
 
 import argparse
@@ -37,7 +37,7 @@ class Step:
         name: in words.
         command: of a process; 0 says that it passed.
         seconds: its limit.
-        results: files of schema exvideo.result/1 that it writes, in the output folder.
+        results: files of schema exvideo.result/2 that it writes, in the output folder.
     """
 
     name: str

@@ -3,7 +3,7 @@
     python -m tiny_world.truth --real DIR --set base=DIR --set extended=DIR --output DIR
 
 `DIR` of --real is what `tiny_world.world` writes; a set has files of the same names. Every set, and the real files
-themselves as the tracker's own floor, gets a JSON file of the schema `exvideo.result/1`; `truth.md` is the table of
+themselves as the tracker's own floor, gets a JSON file of the schema `exvideo.result/2`; `truth.md` is the table of
 all, `truth.png` the curves by frame index.
 
     tracker         what frames alone show of a clip: its subjects' places, sizes, shapes and colours

@@ -58,7 +58,7 @@ def file_name(set_name: str) -> str:
 
 
 def as_result(measured: MeasuredSet, real: MeasuredSet, reference: str, compared: Sequence[Difference]) -> Result:
-    """One set as `exvideo.result/1`: figures, differences to the reference, curves and what they rest on."""
+    """One set as `exvideo.result/2`: figures, differences to the reference, curves and what they rest on."""
     metrics, without = [], []
     for figure in figures(measured):
         metric = figure.metric()

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from exvideo_eval.cli import main
 from exvideo_eval.compare import compare_results
-from exvideo_eval.results import Interval, Metric, Result
+from exvideo_eval.result_parts import Interval, Metric
+from exvideo_eval.results import Result
 
 
 def result(*metrics: Metric, name: str = "attention", kind: str = "kernel", **protocol: object) -> Result:

@@ -10,7 +10,7 @@ from exvideo_eval.embedded import judges as judges_module
 from exvideo_eval.embedded.judges import Judges
 from exvideo_eval.features.tiny_world_judges import JudgeFeatures
 from exvideo_eval.judgement import ClipJudgement, judge_clip, judge_metrics
-from exvideo_eval.results import Metric
+from exvideo_eval.result_parts import Metric
 from exvideo_eval.sidecar import Sidecar
 from exvideo_eval.video_reader import iter_clips
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from exvideo_eval.protocol import protocol_hash
-from exvideo_eval.results import Curve, Data, Interval, Metric, Result, Skipped
+from exvideo_eval.result_parts import ClipValues, Curve, Data, Interval, Media, Metric, Significance, Skipped
+from exvideo_eval.results import Result
 
 
 @pytest.fixture
@@ -17,8 +18,22 @@ def result() -> Result:
         metrics=(
             Metric("time", 0.101, "ms", "lower", n=50, interval=Interval(0.1, 0.11, 0.9, "quantiles")),
             Metric("share of floor", 0.86, "ratio", "higher"),
+            Metric(
+                "motion energy: ratio to real",
+                0.9,
+                "ratio",
+                "neutral",
+                quantity="motion energy",
+                statistic="ratio to real",
+                contrast="difference to baseline",
+                significance=Significance(0.01, "swap"),
+            ),
         ),
-        data=(Data("input", "random normal q, k, v", "memory", 3),),
+        data=(
+            Data("input", "random normal q, k, v", "memory", 3),
+            Data("real", "clips", "a", 2, Media(("h264",), ("yuv420p",), ("64x64",), (8.0,), "cover")),
+        ),
+        clip_values=(ClipValues("time", None, "value", ("a.mp4", "a.mp4#1"), ("a", "a"), (0.1, 0.102)),),
         curves=(Curve("time", "ms", "frames", (25, 64), (0.1, 0.25), "lower", "ours"),),
         notes=("clock not fixed",),
         skipped=(Skipped("a.mp4", "is truncated"),),
@@ -55,7 +70,7 @@ def edit(content: dict[str, Any], *path: Any, value: Any = None, drop: bool = Fa
     ("path", "change", "sentence"),
     [
         (("schema",), {"drop": True}, "it has no 'schema' field"),
-        (("schema",), {"value": "exvideo.result/2"}, r"schema is 'exvideo.result/2', and only 'exvideo.result/1'"),
+        (("schema",), {"value": "exvideo.result/3"}, r"schema is 'exvideo.result/3'"),
         (("created",), {"drop": True}, "result lacks the field 'created'"),
         (("extra",), {"value": 1}, "result has the unknown field 'extra'"),
         (("metrics", 0, "unit"), {"drop": True}, r"result\.metrics\[0\] lacks the field 'unit'"),
@@ -68,6 +83,10 @@ def edit(content: dict[str, Any], *path: Any, value: Any = None, drop: bool = Fa
         (("curves", 0, "y"), {"value": [1.0]}, "give as many"),
         (("curves", 0, "y", 0), {"value": "x"}, r"curves\[0\]\.y\[0\] is 'x', not a number"),
         (("metrics", 0, "n"), {"value": 1.5}, r"metrics\[0\]\.n is 1\.5, not a whole number"),
+        (("clip_values", 0, "kind"), {"value": "mean"}, "write value or pseudo-value"),
+        (("clip_values", 0, "values"), {"value": [0.1]}, r"\(2, 2, 1\) clips, clusters and values: give as many"),
+        (("metrics", 2, "significance", "p_value"), {"value": 1.5}, "p value is 1.5"),
+        (("data", 1, "media", "fps", 0), {"value": "8"}, r"data\[1\]\.media\.fps\[0\] is '8', not a number"),
         (("software", "python"), {"value": 3}, r"result\.software\.python is 3, not text"),
         (("machine",), {"value": []}, r"result\.machine is \[\], not an object"),
         (("notes", 0), {"value": 3}, r"notes\[0\] is 3, not text"),
@@ -85,6 +104,52 @@ def test_loading_refuses_what_is_not_the_schema(
     with pytest.raises(ValueError, match=sentence) as error:
         Result.load(file)
     assert str(file) in str(error.value)
+
+
+NEW_FIELDS = {
+    "metrics": ("quantity", "statistic", "of", "contrast", "significance"),
+    "data": ("media",),
+}
+
+
+def as_schema_1(result: Result, path: Path, *names: str) -> None:
+    """Writes a result as the version before did, its metrics under these names."""
+    result.save(path)
+    content = json.loads(path.read_text())
+    content["schema"] = "exvideo.result/1"
+    del content["clip_values"]
+    for part, fields in NEW_FIELDS.items():
+        for item in content[part]:
+            for field in fields:
+                del item[field]
+    for metric, name in zip(content["metrics"], names, strict=True):
+        metric["name"] = name
+    path.write_text(json.dumps(content))
+
+
+def test_results_of_the_schema_before_are_read_and_their_names_taken_apart(result: Result, tmp_path: Path) -> None:
+    names = ("motion energy, ratio to real", "judged shape right, real clips", "velocity error, less that of base")
+    as_schema_1(result, tmp_path / "a.json", *names)
+    found = Result.load(tmp_path / "a.json")
+    assert found.schema == "exvideo.result/2"
+    assert [metric.name for metric in found.metrics] == list(names)
+    assert [(metric.quantity, metric.statistic, metric.of, metric.contrast) for metric in found.metrics] == [
+        ("motion energy", "ratio to real", "", ""),
+        ("judged shape right", "value", "real", ""),
+        ("velocity error", "value", "", "difference to base"),
+    ]
+    assert [metric.value for metric in found.metrics] == [metric.value for metric in result.metrics]
+    assert found.clip_values == ()
+    assert all(data.media is None for data in found.data)
+
+
+def test_a_result_of_the_schema_before_that_is_damaged_is_refused(result: Result, tmp_path: Path) -> None:
+    as_schema_1(result, tmp_path / "a.json", "a", "b", "c")
+    content = json.loads((tmp_path / "a.json").read_text())
+    for damage in ({"metrics": [1]}, {"metrics": 3}, {"metrics": [{**content["metrics"][0], "significance": None}]}):
+        (tmp_path / "a.json").write_text(json.dumps({**content, **damage}))
+        with pytest.raises(ValueError, match=r"a\.json is not a result that this version reads: result\.metrics"):
+            Result.load(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize(("text", "sentence"), [("{", "it is not JSON"), ("[]", "it has no 'schema' field")])

@@ -1,7 +1,7 @@
 """A verdict needs an interval and a threshold; without either it stays open."""
 
 import pytest
-from exvideo_eval.results import Interval, Metric
+from exvideo_eval.result_parts import Interval, Metric
 from exvideo_eval.verdict import Change, Margin, change_between, verdict_of
 
 

@@ -57,7 +57,7 @@ def test_training_does_not_notice_samples(config_of: MakeConfig, runs: Any, tmp_
     assert (first["step"], last["step"]) == (2, 4)
     assert {"samples/psnr_to_real", "samples_base/psnr_to_real", "samples/peak_gib"} < first.keys()
     result = json.loads((folder / "step-00000004" / "scores.json").read_text())
-    assert result["schema"] == "exvideo.result/1"
+    assert result["schema"] == "exvideo.result/2"
 
 
 def test_the_base_is_sampled_once_and_a_step_is_not_sampled_again(

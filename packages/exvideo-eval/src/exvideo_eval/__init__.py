@@ -18,28 +18,34 @@ if TYPE_CHECKING:
     from exvideo_eval.features.transnetv2 import load_transnetv2 as load_transnetv2
     from exvideo_eval.plan import Settings as Settings
     from exvideo_eval.report import write_report as write_report
-    from exvideo_eval.results import Curve as Curve
-    from exvideo_eval.results import Data as Data
-    from exvideo_eval.results import Interval as Interval
-    from exvideo_eval.results import Metric as Metric
+    from exvideo_eval.result_parts import ClipValues as ClipValues
+    from exvideo_eval.result_parts import Curve as Curve
+    from exvideo_eval.result_parts import Data as Data
+    from exvideo_eval.result_parts import Interval as Interval
+    from exvideo_eval.result_parts import Media as Media
+    from exvideo_eval.result_parts import Metric as Metric
+    from exvideo_eval.result_parts import Significance as Significance
+    from exvideo_eval.result_parts import Skipped as Skipped
     from exvideo_eval.results import Result as Result
-    from exvideo_eval.results import Skipped as Skipped
     from exvideo_eval.suite import Evaluation as Evaluation
     from exvideo_eval.suite import evaluate as evaluate
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Curve": "results",
-    "Data": "results",
+    "ClipValues": "result_parts",
+    "Curve": "result_parts",
+    "Data": "result_parts",
     "Evaluation": "suite",
-    "Interval": "results",
+    "Interval": "result_parts",
     "Matcher": "embedded.networks",
-    "Metric": "results",
+    "Media": "result_parts",
+    "Metric": "result_parts",
     "Resampling": "bootstrap",
     "Result": "results",
     "Settings": "plan",
-    "Skipped": "results",
+    "Significance": "result_parts",
+    "Skipped": "result_parts",
     "VideoClassifier": "embedded.networks",
     "compare_results": "compare",
     "drawn_interval": "bootstrap",

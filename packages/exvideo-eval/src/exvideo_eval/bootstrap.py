@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.results import Interval
+from exvideo_eval.result_parts import Interval
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from exvideo_eval.features.choice import CHOICES
-from exvideo_eval.results import Metric
+from exvideo_eval.result_parts import Metric
 
 COMMANDS = {"compare": "exvideo_eval.compare_command"}
 

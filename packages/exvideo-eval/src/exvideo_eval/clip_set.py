@@ -18,7 +18,7 @@ from exvideo_eval.folder import clip_name, list_files, nothing_usable
 from exvideo_eval.frame_curves import clip_curves, curves_to_real
 from exvideo_eval.judgement import ClipJudgement, judge_clip
 from exvideo_eval.plan import ClipPlan
-from exvideo_eval.results import Skipped
+from exvideo_eval.result_parts import Skipped
 from exvideo_eval.sidecar import Sidecar, SidecarError, read_sidecar
 from exvideo_eval.video_reader import Decoding, VideoInfo, VideoReadError, iter_clips
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exvideo_eval.results import Metric, Result
+from exvideo_eval.result_parts import Metric
+from exvideo_eval.results import Result
 from exvideo_eval.verdict import (
     EXACT_UNITS,
     Change,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from exvideo_eval.bootstrap import Resampling, drawn_interval, drawn_statistics, normal_interval
 from exvideo_eval.frame_curves import FrameCurve
-from exvideo_eval.results import Metric
+from exvideo_eval.result_parts import Metric
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from exvideo_eval.bootstrap import normal_interval, resampled_clips
 from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance
-from exvideo_eval.results import Interval
+from exvideo_eval.result_parts import Interval
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from exvideo_eval.bootstrap import Resampling, drawn_statistics, normal_interval
 from exvideo_eval.embedded import JUDGES
-from exvideo_eval.results import Metric
+from exvideo_eval.result_parts import Metric
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exvideo_eval.bootstrap import Resampling
-from exvideo_eval.results import Metric
+from exvideo_eval.result_parts import Metric
 from exvideo_eval.share import share_metric
 
 Array = NDArray[np.float64]

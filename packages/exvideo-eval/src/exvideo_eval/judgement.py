@@ -11,7 +11,7 @@ from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.embedded.judges import Judges, words_of
 from exvideo_eval.inception_style_score import inception_style_metric
 from exvideo_eval.judged import judged_metric
-from exvideo_eval.results import Metric
+from exvideo_eval.result_parts import Metric
 from exvideo_eval.sidecar import Sidecar
 from exvideo_eval.text_match import MIN_CAPTIONS, retrieval_metric, score_metric
 

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from exvideo_eval.results import Curve, Result
+from exvideo_eval.result_parts import Curve
+from exvideo_eval.results import Result
 from exvideo_eval.suite import Evaluation
 
 # Told apart in print and by colour-blind eyes: by dash as well as by colour (Okabe and Ito's palette).

@@ -12,7 +12,8 @@ from exvideo_eval.embedded import JUDGES
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
 from exvideo_eval.judgement import REAL
 from exvideo_eval.plots import draw
-from exvideo_eval.results import Metric, Result
+from exvideo_eval.result_parts import Metric
+from exvideo_eval.results import Result
 from exvideo_eval.suite import Evaluation
 
 

@@ -1,12 +1,12 @@
-"""The one result file of the project, schema `exvideo.result/1`: quality reports and benchmarks alike.
+"""The one result file of the project, schema `exvideo.result/2`: quality reports and benchmarks alike.
 
-A result says what was measured (`metrics`, `curves`), on what (`data`), by what rules (`protocol` and its hash), where
-(`machine`, `software`), and what was left out (`skipped`). It is one JSON object, written and read by `Result.save` and
-`Result.load`; `exvideo-eval compare` sets two of them side by side.
+A result says what was measured (`metrics`, `curves`, `clip_values`), on what (`data`), by what rules (`protocol` and
+its hash), where (`machine`, `software`), and what was left out (`skipped`). It is one JSON object, written and read by
+`Result.save` and `Result.load`, which reads `exvideo.result/1` too; `exvideo-eval compare` sets two of them side by
+side.
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,97 +16,15 @@ from typing import Any
 
 from exvideo_eval.machine import describe_machine, software_versions
 from exvideo_eval.protocol import protocol_hash
-from exvideo_eval.strict_json import from_json
+from exvideo_eval.result_parts import ClipValues, Curve, Data, Metric, Skipped, require
+from exvideo_eval.schema_1 import SCHEMA_1, upgraded
+from exvideo_eval.strict_json import ReadsJson
 
-SCHEMA = "exvideo.result/1"
-DIRECTIONS = ("lower", "higher", "neutral")
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
-
-
-def _require_direction(name: str, better: str) -> None:
-    _require(better in DIRECTIONS, f"{name!r} has better={better!r}: write one of lower, higher, neutral.")
+SCHEMA = "exvideo.result/2"
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Bounds of a value, in the metric's unit, with their `level` in (0, 1) and the method that made them."""
-
-    low: float
-    high: float
-    level: float
-    method: str
-
-    def __post_init__(self) -> None:
-        bounds = (self.low, self.high)
-        ordered = all(map(math.isfinite, bounds)) and self.low <= self.high
-        _require(ordered, f"Interval {bounds} is not low <= high: give two finite bounds in that order.")
-        _require(0 < self.level < 1, f"Interval level {self.level} is not between 0 and 1: write 0.95 for 95%.")
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number. `n`: how many samples it rests on; `dimension`, `features`: of the feature space, if it has one."""
-
-    name: str
-    value: float
-    unit: str
-    better: str
-    n: int | None = None
-    dimension: int | None = None
-    features: str | None = None
-    interval: Interval | None = None
-
-    def __post_init__(self) -> None:
-        _require_direction(self.name, self.better)
-        _require(math.isfinite(self.value), f"Metric {self.name!r} is {self.value}: leave it out and say so in notes.")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """`y` (in `unit`) against `x`. Curves of one `name` are drawn together, told apart by `series`."""
-
-    name: str
-    unit: str
-    x_name: str
-    x: tuple[float, ...]
-    y: tuple[float, ...]
-    better: str = "neutral"
-    series: str = ""
-
-    def __post_init__(self) -> None:
-        _require_direction(self.name, self.better)
-        object.__setattr__(self, "x", tuple(float(value) for value in self.x))
-        object.__setattr__(self, "y", tuple(float(value) for value in self.y))
-        lengths = (len(self.x), len(self.y))
-        _require(lengths[0] == lengths[1] > 0, f"Curve {self.name!r} has {lengths} points of x and y: give as many.")
-        finite = all(map(math.isfinite, (*self.x, *self.y)))
-        _require(finite, f"Curve {self.name!r} holds a value that is not finite: leave that point out and say so.")
-
-
-@dataclass(frozen=True)
-class Data:
-    """Things measured: their role ("real", "generated", "input"), what they are, where they lie, how many."""
-
-    role: str
-    what: str
-    where: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that was given and not counted, and why."""
-
-    file: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Result:
+class Result(ReadsJson):
     """One measurement, whole.
 
     `kind` is "quality", "kernel", "training" or "generation" (a new kind is a new word); `name` tells results of a kind
@@ -123,19 +41,18 @@ class Result:
     protocol_sha256: str
     metrics: tuple[Metric, ...]
     curves: tuple[Curve, ...] = ()
+    clip_values: tuple[ClipValues, ...] = ()
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     schema: str = field(default=SCHEMA)
 
     def __post_init__(self) -> None:
-        _require(bool(self.kind and self.name), "A result needs a kind and a name, such as 'kernel' and 'layer norm'.")
+        require(bool(self.kind and self.name), "A result needs a kind and a name, such as 'kernel' and 'layer norm'.")
         found = protocol_hash(self.protocol)
-        _require(
-            found == self.protocol_sha256, f"protocol_sha256 is {self.protocol_sha256}, its protocol's is {found}."
-        )
+        require(found == self.protocol_sha256, f"protocol_sha256 is {self.protocol_sha256}, its protocol's is {found}.")
         keys = [(metric.name, metric.features) for metric in self.metrics]
         twice = sorted({name for name, features in keys if keys.count((name, features)) > 1})
-        _require(not twice, f"Metric names {twice} occur twice: each name (with its features) may occur once.")
+        require(not twice, f"Metric names {twice} occur twice: each name (with its features) may occur once.")
 
     @classmethod
     def measured_here(
@@ -147,6 +64,7 @@ class Result:
         metrics: tuple[Metric, ...],
         data: tuple[Data, ...] = (),
         curves: tuple[Curve, ...] = (),
+        clip_values: tuple[ClipValues, ...] = (),
         notes: tuple[str, ...] = (),
         skipped: tuple[Skipped, ...] = (),
     ) -> "Result":
@@ -162,6 +80,7 @@ class Result:
             protocol_sha256=protocol_hash(protocol),
             metrics=metrics,
             curves=curves,
+            clip_values=clip_values,
             notes=notes,
             skipped=skipped,
         )
@@ -202,10 +121,11 @@ class Result:
         except ValueError as error:
             raise ValueError(f"{path} is not a result file: it is not JSON ({error}).") from error
         try:
-            _require(isinstance(content, dict) and "schema" in content, "it has no 'schema' field.")
+            require(isinstance(content, dict) and "schema" in content, "it has no 'schema' field.")
             schema = content["schema"]
-            _require(schema == SCHEMA, f"its schema is {schema!r}, and only {SCHEMA!r} is known: update exvideo-eval.")
-            result: Result = from_json(cls, content, "result")
+            known = schema in (SCHEMA, SCHEMA_1)
+            require(known, f"its schema is {schema!r}, and {SCHEMA!r} is the newest known: update exvideo-eval.")
+            result = cls.from_json(content if schema == SCHEMA else upgraded(content, SCHEMA), "result")
         except ValueError as error:
             raise ValueError(f"{path} is not a result that this version reads: {error}") from error
         return result

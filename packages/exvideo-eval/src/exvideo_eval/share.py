@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.embedded import JUDGES
-from exvideo_eval.results import Interval, Metric
+from exvideo_eval.result_parts import Interval, Metric
 
 
 def share_metric(name: str, holds: NDArray[np.bool_], unit: str, resampling: Resampling) -> Metric:

@@ -1,39 +1,48 @@
 """Dataclasses from parsed JSON, strictly: every field present, none unknown, each of its annotated type."""
 
 from collections.abc import Mapping, Set
-from dataclasses import is_dataclass
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 _NOUNS = {str: "text", int: "a whole number", float: "a number", tuple: "a list", Mapping: "an object"}
 _JSON_TYPES: dict[Any, Any] = {float: int | float, tuple: list, Mapping: dict}
 
 
-def from_json(hint: Any, value: Any, place: str) -> Any:
-    """A parsed JSON value as an object of the type `hint`.
+class ReadsJson:
+    """A dataclass that reads itself from parsed JSON.
 
-    Args:
-        hint: a dataclass, str, int, float, Any, `X | None`, `tuple[X, ...]` or `Mapping[str, X]`.
-        place: of the value in its file, for errors.
-
-    Raises:
-        ValueError: one sentence that says at which place the value is wrong, and how.
+    Its fields are of such classes, str, int, float, Any, `X | None`, `tuple[X, ...]` or `Mapping[str, X]`.
     """
+
+    @classmethod
+    def from_json(cls, value: Any, place: str) -> Self:
+        """The object of a parsed JSON value.
+
+        Args:
+            place: of the value in its file, for errors.
+
+        Raises:
+            ValueError: one sentence that says at which place the value is wrong, and how.
+        """
+        hints = get_type_hints(cls)
+        _require_fields(hints.keys(), value, place)
+        return cls(**{name: _read(hints[name], value[name], f"{place}.{name}") for name in hints})
+
+
+def _read(hint: Any, value: Any, place: str) -> Any:
     kind, parts = get_origin(hint) or hint, get_args(hint)
     if kind is Any:
         return value
     if kind is UnionType:
-        return None if value is None else from_json(parts[0], value, place)
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        _require_fields(hints.keys(), value, place)
-        return hint(**{name: from_json(hints[name], value[name], f"{place}.{name}") for name in hints})
+        return None if value is None else _read(parts[0], value, place)
+    if isinstance(kind, type) and issubclass(kind, ReadsJson):
+        return kind.from_json(value, place)
     if not isinstance(value, _JSON_TYPES.get(kind, kind)) or isinstance(value, bool):
         raise ValueError(f"{place} is {value!r}, not {_NOUNS[kind]}.")
     if kind is tuple:
-        return tuple(from_json(parts[0], item, f"{place}[{index}]") for index, item in enumerate(value))
+        return tuple(_read(parts[0], item, f"{place}[{index}]") for index, item in enumerate(value))
     if kind is Mapping:
-        return {key: from_json(parts[1], item, f"{place}.{key}") for key, item in value.items()}
+        return {key: _read(parts[1], item, f"{place}.{key}") for key, item in value.items()}
     return kind(value)
 
 

@@ -24,7 +24,8 @@ from exvideo_eval.judgement import judge_metrics, of_real_clips
 from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
 from exvideo_eval.protocol import QualityProtocol
-from exvideo_eval.results import Curve, Data, Metric, Result
+from exvideo_eval.result_parts import Curve, Data, Metric
+from exvideo_eval.results import Result
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from exvideo_eval.results import Interval, Metric
+from exvideo_eval.result_parts import Interval, Metric
 
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "same", "undecided"
 NOT_COMPARABLE, NEUTRAL = "not comparable", "neutral"
