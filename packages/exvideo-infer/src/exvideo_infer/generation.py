@@ -18,6 +18,7 @@ from exvideo_infer.placement import execution_device
 from exvideo_infer.request import check_image
 from exvideo_infer.sampler import denoise
 from exvideo_infer.schedules import Stepped
+from exvideo_infer.second_pass import SecondPass
 
 # (pipeline, step, timestep, tensors) -> tensors that take the place of those given, or None
 StepCallback = Callable[[Any, int, Tensor, dict[str, Tensor]], Mapping[str, Tensor] | None]
@@ -43,6 +44,7 @@ class Generation:
         clips_a_prompt: that follow each other.
         batch_size: clips that are sampled at a time.
         windows: complete; None asks the network for whole clips.
+        second: a clip to begin from; None begins from noise.
     """
 
     pipe: Any
@@ -61,6 +63,7 @@ class Generation:
     callback: StepCallback | None
     callback_tensors: Sequence[str]
     windows: Windows | None = None
+    second: SecondPass | None = None
 
     def latents(self, given: Tensor | None, told: Event) -> tuple[Tensor, bool]:
         """Latents of all clips, or of those up to an interruption, and True if there was one.
@@ -76,12 +79,16 @@ class Generation:
         noise = randn(self.shape, self.generator, device, dtype) if given is None else given.to(device, dtype)
         if self.windows is not None:
             noise = self.windows.noise_of(noise, self.generator)
+        clean = None
+        if self.second is not None and self.second.strength < 1:
+            clean = self.second.latents(self.pipe, self.shape, self.size).to(device, dtype)
         made, interrupted = list[Tensor](), False
         for start in range(0, len(noise), self.batch_size):
             part = slice(start, start + self.batch_size)
             without = None if unconditional is None else unconditional.rows(part)
             try:
-                made.append(self._denoise(noise[part], conditions.rows(part), without, part, told))
+                begun = None if clean is None else clean[part]
+                made.append(self._denoise(noise[part], begun, conditions.rows(part), without, part, told))
             except _InterruptedError as end:
                 made.append(end.original)
                 interrupted = True
@@ -129,7 +136,13 @@ class Generation:
         return conditions, replace(conditions.without(), tokens=words.repeat_interleave(self.clips_a_prompt, dim=0))
 
     def _denoise(
-        self, noise: Tensor, conditions: Conditions, unconditional: Conditions | None, part: slice, told: Event
+        self,
+        noise: Tensor,
+        clean: Tensor | None,
+        conditions: Conditions,
+        unconditional: Conditions | None,
+        part: slice,
+        told: Event,
     ) -> Tensor:
         pipe, steps, family = self.pipe, self.sampling.num_inference_steps, family_of(self.pipe.network)
         order = int(getattr(pipe.scheduler, "order", 1))  # evaluations a step, but the last
@@ -157,6 +170,8 @@ class Generation:
                 sigmas=self.sigmas,
                 generator=self.generator[part] if isinstance(self.generator, list) else self.generator,
                 on_prediction=on_prediction,
+                clean=clean,
+                strength=1.0 if self.second is None else self.second.strength,
             )
 
     def _call_back(self, step: int, timestep: Tensor, stepped: Stepped) -> Tensor:

@@ -49,6 +49,8 @@ from exvideo_infer.request import (
     check_size,
 )
 from exvideo_infer.sampler import guidance_per_frame
+from exvideo_infer.schedules import Schedule
+from exvideo_infer.second_pass import Video, second_pass
 from exvideo_infer.text_to_image import own_text_to_image
 
 STOCK_SIZE = (576, 1024)  # height and width that Stable Video Diffusion was trained at
@@ -321,6 +323,8 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         guidance_batched: bool = True,
         decode_overlap: int = 0,
         windows: Windows | None = None,
+        video: Video | None = None,
+        strength: float | None = None,
     ) -> Any:
         """Generates one clip, or `num_videos_per_prompt`, a prompt or an image.
 
@@ -361,6 +365,12 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             decode_overlap: frames that each chunk of the decoder shares with the one before, blended, less than
                 `decode_chunk_size`; the stock pipeline has none.
             windows: how a clip is made that is longer than the model: by windows of its own length.
+            video: a clip to begin from, that noise is put on (`exvideo_infer.second_pass`): PIL images; uint8 arrays
+                (height, width, 3); a tensor (frames, 3, height, width), uint8 or in [0, 1]; or latents (clips, frames,
+                channels, height, width) of another call. Frames are resized as `image` is. Its length is that of what
+                is made, and where no image is given its first frame is taken.
+            strength: of that noise, up to 1, which leaves nothing of the clip; default 0.5. `num_inference_steps` are
+                made at any strength.
 
         Returns:
             `ExVideoOutput`, whose `frames` is a list of lists of PIL images by default. A call that was interrupted
@@ -382,6 +392,17 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         check_choices("output_type", [output_type], OUTPUT_TYPES)
         check_choices("callback_on_step_end_tensor_inputs", callback_on_step_end_tensor_inputs, CALLBACK_TENSORS)
         check_sampling(sampling)
+        second = second_pass(video, strength)
+        if second is not None:
+            num_frames = second.num_frames(num_frames)
+            height, width = second.size(height, width, self.vae_scale_factor)
+            image = second.first_frames(image, _number_of(prompt))
+            if sigmas is not None and second.strength < 1:
+                raise ValueError(
+                    "sigmas were given beside a video, whose noise strength decides: leave one of them out."
+                )
+            steps = sampling.num_inference_steps
+            Schedule(self.scheduler, steps, torch.device("cpu"), sigmas, strength=second.strength)  # to be refused now
         num_frames = self.default_num_frames if num_frames is None else num_frames
         clips_a_prompt = 1 if num_videos_per_prompt is None else num_videos_per_prompt
         size = self._size(height, width)
@@ -421,6 +442,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             callback_on_step_end,
             callback_on_step_end_tensor_inputs,
             windows,
+            second,
         )
         self._guidance_scale = guidance_scale  # to be read; what a call goes by is its own
         with self._calls.one() as told:
@@ -450,7 +472,10 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             decode_overlap = min(OVERLAP, (decode_chunk_size - 1) // 2)
         check_overlap(decode_overlap, decode_chunk_size)
         given = signature(ExVideoPipeline.__call__).bind(self, *args, **kwargs).arguments
-        prompts, images = self.check_conditions(given.get("prompt"), given.get("image"))
+        image, second = given.get("image"), second_pass(given.get("video"), given.get("strength"))
+        if second is not None:
+            image = second.first_frames(image, _number_of(given.get("prompt")))
+        prompts, images = self.check_conditions(given.get("prompt"), image)
         clips = len(prompts or [] if images is None else images) * (given.get("num_videos_per_prompt") or 1)
         if clips != 1:
             raise ValueError(f"{clips} clips were asked for, and one can be streamed: give one prompt or image.")
@@ -499,3 +524,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         if len(given) != number:
             raise ValueError(f"{len(given)} negative prompts were given for {number} clips: give one for all, or each.")
         return given
+
+
+def _number_of(prompt: Prompt | None) -> int:
+    return 1 if prompt is None or isinstance(prompt, str) else len(prompt)

@@ -57,3 +57,4 @@ RANGES: Mapping[str, Range] = {
 }
 
 NOISE = Range(0, 100)  # on a first frame; no option has it
+STRENGTH = Range(0.001, 1)  # of the noise that a second pass begins with

@@ -59,6 +59,8 @@ def denoise(
     sigmas: list[float] | None = None,
     generator: Generators = None,
     on_prediction: OnPrediction | None = None,
+    clean: Tensor | None = None,
+    strength: float = 1.0,
 ) -> Tensor:
     """Samples latents.
 
@@ -77,13 +79,15 @@ def denoise(
         sigmas: noise levels in place of the scheduler's own.
         generator: of what ancestral schedulers draw at each step.
         on_prediction: called as `on_step`, with the clean latents that were predicted as well.
+        clean: latents of a clip to begin from, of the noise's shape; at strength 1 nothing is left of them.
+        strength: of the noise that is put on them, as `exvideo_infer.schedules.Schedule` explains.
 
     Returns:
         Latents, of the shape and dtype of `noise`, in the network's scale (the VAE's times its scaling factor).
 
     Raises:
         NotFiniteError: latents are not finite after a step.
-        ValueError: the scheduler takes no `sigmas`.
+        ValueError: the scheduler takes no `sigmas`, or cannot begin at that strength.
     """
     family = family or family_of(network)
     guided = bool((guidance_scale != 1).any())
@@ -93,8 +97,8 @@ def denoise(
         halves = [Conditions.cat(halves)]
     copies = 2 if guided and guidance_batched else 1
 
-    schedule = Schedule(scheduler, num_inference_steps, noise.device, sigmas, generator)
-    latents = schedule.noisiest(noise)
+    schedule = Schedule(scheduler, num_inference_steps, noise.device, sigmas, generator, strength)
+    latents = schedule.noisiest(noise, clean if strength < 1 else None)
     for step, timestep in enumerate(schedule.timesteps):
         model_input = schedule.model_input(torch.cat([latents] * copies) if copies > 1 else latents, timestep)
         model_input = model_input.to(dtype or noise.dtype)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from exvideo_infer.generators import Generators
 
+CANNOT_BEGIN = ("PNDMScheduler",)  # its first steps are of another kind, wherever it begins
+
 
 class Schedule:
     """The steps of one call. The scheduler that is given stays as it is, so that threads may share it.
@@ -19,9 +21,13 @@ class Schedule:
         device: of the latents.
         sigmas: noise levels in place of the scheduler's own, falling.
         generator: of what the steps draw, if they draw.
+        strength: below 1 only the last part of the noise levels is gone through, in as many steps: for a clip that is
+            noised. As `denoising_strength` in the ExVideo authors' DiffSynth-Studio (`ContinuousODEScheduler`): the
+            first level stands at 1 - strength of the ramp from the highest to the lowest. Here it is rounded to what
+            divides a finer ramp evenly, (num_inference_steps - 1) over a whole number.
 
     Raises:
-        ValueError: the scheduler takes no `sigmas`.
+        ValueError: the scheduler takes no `sigmas`, or cannot begin from a clip at that strength.
     """
 
     def __init__(
@@ -31,8 +37,10 @@ class Schedule:
         device: torch.device,
         sigmas: list[float] | None = None,
         generator: Generators = None,
+        strength: float = 1.0,
     ) -> None:
         self._scheduler = copy.deepcopy(scheduler)
+        self._first = 0  # of the scheduler's timesteps
         if sigmas is None:
             self._scheduler.set_timesteps(num_inference_steps, device=device)
         elif "sigmas" in signature(self._scheduler.set_timesteps).parameters:
@@ -42,6 +50,8 @@ class Schedule:
                 f"sigmas were given, and a {type(scheduler).__name__} takes none: leave them out, or give another "
                 "scheduler, such as EulerDiscreteScheduler."
             )
+        if strength < 1:
+            self._begin_at(strength, num_inference_steps, device)
         draws = "generator" in signature(self._scheduler.step).parameters
         self._arguments = {"generator": generator} if draws else {}
         self._made = 0
@@ -49,12 +59,15 @@ class Schedule:
     @property
     def timesteps(self) -> Tensor:
         """Those of the evaluations, (evaluations,)."""
-        timesteps: Tensor = self._scheduler.timesteps
+        timesteps: Tensor = self._scheduler.timesteps[self._first :]
         return timesteps
 
-    def noisiest(self, noise: Tensor) -> Tensor:
-        """The latents to begin with, of standard normal noise."""
-        return noise * self._scheduler.init_noise_sigma
+    def noisiest(self, noise: Tensor, clean: Tensor | None = None) -> Tensor:
+        """The latents to begin with, of standard normal noise; or of clean ones, noised to the first level."""
+        if clean is None:
+            return noise * self._scheduler.init_noise_sigma
+        noisy: Tensor = self._scheduler.add_noise(clean, noise, self.timesteps[:1].expand(len(clean)))
+        return noisy
 
     def model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """Latents as the network is given them."""
@@ -71,11 +84,37 @@ class Schedule:
         place = (self._made, len(self.timesteps))
         return Stepped(made.prev_sample, prediction, latents, sigma, scaled, known, place)
 
+    def _begin_at(self, strength: float, num_inference_steps: int, device: torch.device) -> None:
+        kind, config = type(self._scheduler).__name__, self._scheduler.config
+        if kind in CANNOT_BEGIN or not hasattr(self._scheduler, "add_noise"):
+            raise ValueError(
+                f"A {kind} cannot begin from a clip: give strength=1, which begins from noise, or another scheduler, "
+                "such as EulerDiscreteScheduler."
+            )
+        if num_inference_steps < 2:
+            raise ValueError(
+                f"num_inference_steps is {num_inference_steps}, at strength {strength:g}: give at least 2."
+            )
+        whole = 1 + round((num_inference_steps - 1) / strength)
+        most = config.get("original_inference_steps") or config.num_train_timesteps
+        if whole > most:
+            least = (num_inference_steps - 1) / (most - 1)
+            raise ValueError(
+                f"strength is {strength:g}, and in {num_inference_steps} steps of a {kind} the least is {least:.3g}: "
+                "give more, or fewer steps."
+            )
+        evaluations = len(self._scheduler.timesteps)
+        self._scheduler.set_timesteps(whole, device=device)
+        self._first = len(self._scheduler.timesteps) - evaluations
+        if hasattr(self._scheduler, "set_begin_index"):
+            self._scheduler.set_begin_index(self._first)
+
     def _sigma(self, timestep: Tensor) -> Tensor | None:
         """The noise level before a step, the noise's deviation where the signal's is 1; None where it is not told."""
         scheduler = self._scheduler
         if getattr(scheduler, "sigmas", None) is not None:
             index = getattr(scheduler, "step_index", None)
+            index = getattr(scheduler, "begin_index", None) if index is None else index
             if index is None:
                 index = int((scheduler.timesteps == timestep.to(scheduler.timesteps.device)).nonzero()[0])
             sigma: Tensor = scheduler.sigmas[index]
