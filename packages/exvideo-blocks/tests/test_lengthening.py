@@ -13,12 +13,12 @@ from exvideo_blocks import (
     extend,
     extension_of,
     lengthen,
-    lengthening,
     load_extension,
     restore,
     save_extension,
 )
 from exvideo_blocks.families import svd
+from exvideo_blocks.layers import FrameTable
 from exvideo_blocks.positions import reflected_positions
 from torch import Tensor
 
@@ -168,7 +168,7 @@ def test_one_that_fails_after_mounting_leaves_the_shorter_one_too(
     extension = trained(unet)
     before = run(unet, 12)
     with monkeypatch.context() as patch:
-        patch.setattr(lengthening, "_lengthened", fail)
+        patch.setattr(FrameTable, "start_from", fail)
         with pytest.raises(MemoryError):
             lengthen(unet, 24)
     assert extension_of(unet) is extension

@@ -1,7 +1,14 @@
 import itertools
 
 import pytest
-from exvideo_blocks.positions import POSITIONS, continued_positions, interpolated_positions, reflected_positions
+from exvideo_blocks.frequencies import FREQUENCIES
+from exvideo_blocks.positions import (
+    POSITIONS,
+    continued_positions,
+    interpolated_positions,
+    position_ids,
+    reflected_positions,
+)
 
 
 def test_published_positions_for_svd() -> None:
@@ -39,3 +46,10 @@ def test_interpolated_positions_are_even_from_the_first_to_the_last_known(base: 
 @pytest.mark.parametrize("name", POSITIONS)
 def test_every_kind_gives_a_position_a_frame(name: str) -> None:
     assert len(POSITIONS[name](8, 40)) == 40
+
+
+@pytest.mark.parametrize("name", FREQUENCIES)
+def test_a_table_of_rows_has_no_frequencies_to_change(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' changes the frequencies .* Stable Video .* one of reflected, cont"):
+        position_ids(name, 8, 40, "Stable Video Diffusion")
+    assert position_ids("reflected", 8, 40, "it") == reflected_positions(8, 40)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from exvideo_blocks.levels import LEVELS
-from exvideo_blocks.positions import POSITIONS
+from exvideo_blocks.positions import STARTS
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,10 @@ class ExtensionConfig:
     Args:
         num_frames: length of the longest clip, in frames; more than the base model's own.
         level: which parameters train, one of `exvideo_blocks.levels.LEVELS`; "full" is the published method.
-        positions: what the frame table starts from, one of `exvideo_blocks.positions.POSITIONS`; "reflected" is the
-            published one. It matters to a new extension alone: a file holds the table as it was trained.
+        positions: what the frame table starts from, one of `exvideo_blocks.positions.STARTS`; "reflected" is the
+            published one. "riflex", "ntk" and "yarn" are for families with rotary positions alone. A file of a family
+            with frame tables holds them as they were trained; one with rotary positions holds what was learned on top
+            of this start, which it names.
         lora_rank: rank of the low-rank updates; it matters to the level "lora" alone.
         base_frames: frames that the base was trained at; None takes what its family knows. Give it where the model's
             own config does not say, as AnimateDiff's does not, and the model is not of the usual length.
@@ -36,8 +38,8 @@ class ExtensionConfig:
             _check_whole("base_frames", self.base_frames, 2, " frames")
         if self.level not in LEVELS:
             raise ValueError(f"level={self.level!r} is unknown: choose one of {', '.join(LEVELS)}.")
-        if self.positions not in POSITIONS:
-            raise ValueError(f"positions={self.positions!r} is unknown: choose one of {', '.join(POSITIONS)}.")
+        if self.positions not in STARTS:
+            raise ValueError(f"positions={self.positions!r} is unknown: choose one of {', '.join(STARTS)}.")
 
 
 def _check_whole(name: str, value: object, least: int, unit: str) -> None:

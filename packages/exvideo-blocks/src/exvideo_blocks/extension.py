@@ -11,7 +11,7 @@ from exvideo_blocks.families import FAMILIES, network_of
 from exvideo_blocks.families.family import Family
 from exvideo_blocks.guards import guard
 from exvideo_blocks.kernels.choose import check_backend
-from exvideo_blocks.layers import FrameTable
+from exvideo_blocks.layers import PositionTable
 from exvideo_blocks.lora import LowRankLinear
 from exvideo_blocks.sites import Sites
 from exvideo_blocks.twins import adapters_on, adds_to_weights
@@ -145,11 +145,11 @@ class Extension:
         return {name: parameter for name, parameter in parameters.items() if name not in dead}
 
     def matrices(self) -> set[str]:
-        """Names of the adapted parameters that are matrices or kernels: no norm, bias or frame table."""
+        """Names of the adapted parameters that are matrices or kernels: no norm, bias or table of positions."""
         return {
             name
             for name, parameter in self.named_parameters().items()
-            if parameter.ndim > 1 and not isinstance(self._owners[name][0], FrameTable)
+            if parameter.ndim > 1 and not isinstance(self._owners[name][0], PositionTable)
         }
 
     def dead_names(self, context_tokens: int | None = None) -> list[str]:

@@ -8,8 +8,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from exvideo_blocks.positions import POSITIONS
 
-class FrameTable(nn.Module):
+
+class PositionTable(nn.Module):
+    """Trainable positions, a row of numbers for each temporal row of a clip.
+
+    Attributes:
+        weight: (rows, numbers).
+    """
+
+    weight: nn.Parameter
+
+    def check_rows(self, num_rows: int) -> None:
+        """Raises ValueError if a clip has more rows than the table."""
+        if num_rows > self.weight.shape[0]:
+            raise ValueError(
+                f"num_frames={num_rows} is beyond the {self.weight.shape[0]} frames of this extension: "
+                f"ask for at most {self.weight.shape[0]}, or train a longer extension."
+            )
+
+    def start_from(self, shorter: "PositionTable", positions: str) -> None:
+        """Takes the rows that a shorter table has learned; the rule of `positions` is applied to them."""
+        raise NotImplementedError
+
+
+class FrameTable(PositionTable):
     """Trainable positions: one row of `channels` numbers a frame, replacing a fixed sinusoidal embedding.
 
     Args:
@@ -26,12 +50,29 @@ class FrameTable(nn.Module):
         Raises:
             ValueError: more frames than the table has rows.
         """
-        if num_frames > self.weight.shape[0]:
-            raise ValueError(
-                f"num_frames={num_frames} is beyond the {self.weight.shape[0]} frames of this extension: "
-                f"ask for at most {self.weight.shape[0]}, or train a longer extension."
-            )
+        self.check_rows(num_frames)
         return self.weight[:num_frames]
+
+    def start_from(self, shorter: PositionTable, positions: str) -> None:
+        """The trained rows at the positions; beyond the last one, this table's own start."""
+        rows, beyond = shorter.weight.detach(), self.weight.detach()
+        ids = POSITIONS[positions](len(rows), len(beyond))
+        position = torch.tensor(ids, dtype=torch.float32, device=rows.device)
+        between = interpolated_rows(rows, position)
+        self.weight.data = torch.where((position <= len(rows) - 1)[:, None], between, beyond.to(rows.dtype))
+
+
+def interpolated_rows(rows: Tensor, position: Tensor) -> Tensor:
+    """The rows of a table at any positions, (positions, channels); beyond the last one, that one.
+
+    Args:
+        rows: (known, channels).
+        position: (positions,), from 0, in rows.
+    """
+    last = len(rows) - 1
+    low = position.floor().clamp(max=last).long()
+    high = (low + 1).clamp(max=last)
+    return torch.lerp(rows[low], rows[high], (position - low).clamp(max=1).to(rows.dtype)[:, None])
 
 
 class IdentityConv3d(nn.Conv3d):

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import Extension, extension_of
-from exvideo_blocks.layers import FrameTable
+from exvideo_blocks.layers import PositionTable
 from exvideo_blocks.mount import extend, remount, restore
-from exvideo_blocks.positions import POSITIONS
 
 
 def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) -> Extension:
@@ -18,13 +17,14 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
 
     The rule that gave the frame tables their first rows is applied to the trained rows: "reflected" keeps them and
     runs back and forth over them, "interpolated" spreads them evenly, with weighted means in between. "continued" keeps
-    them and starts the rows beyond from the base's own positions. With "reflected" and "continued", the longer model
-    computes what the shorter one computes for clips of up to the shorter one's length.
+    them and starts the rows beyond from the base's own positions. The rules of rotary frequencies ("riflex", "ntk",
+    "yarn") are those of the new length, and what was learned on top of the old ones stays on top. With "reflected" and
+    "continued", the longer model computes what the shorter one computes for clips of up to the shorter one's length.
 
     Args:
         model: an extended model.
         num_frames: the new length, more than the present one.
-        positions: one of `exvideo_blocks.positions.POSITIONS`; None takes the extension's own.
+        positions: one of `exvideo_blocks.positions.STARTS`; None takes the extension's own.
 
     Returns:
         The new extension of the same level, in the place of the old one, and enabled. The old one's parameters are not
@@ -50,12 +50,7 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
             "a longer one would not have: save the extension, restore the model, fuse them into it, and load it again."
         )
     was_enabled, trained = shorter.is_enabled, shorter.named_parameters()
-    tables = {
-        f"{site_name}.{name}.weight"
-        for site_name, site in shorter.sites().items()
-        for name, module in site.named_modules()
-        if isinstance(module, FrameTable)
-    }
+    tables = _tables(shorter)
     shorter.enable()  # it goes to where the model is now
     restore(model)
     try:
@@ -74,30 +69,27 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
 
 
 def _extend_from(
-    model: nn.Module, config: ExtensionConfig, trained: Mapping[str, nn.Parameter], tables: set[str]
+    model: nn.Module,
+    config: ExtensionConfig,
+    trained: Mapping[str, nn.Parameter],
+    tables: Mapping[str, PositionTable],
 ) -> Extension:
     longer = extend(model, config)
+    longer_tables = _tables(longer)
     with torch.no_grad():
         for name, parameter in longer.named_parameters().items():
-            value = trained[name].detach()
-            if name in tables:
-                ids = POSITIONS[config.positions](len(value), len(parameter))
-                value = _lengthened(value, parameter.detach(), ids)
-            parameter.data = value
+            if name in longer_tables:
+                longer_tables[name].start_from(tables[name], config.positions)
+            else:
+                parameter.data = trained[name].detach()
     return longer
 
 
-def _lengthened(rows: Tensor, beyond: Tensor, ids: list[float]) -> Tensor:
-    """The rows of a table at any positions.
-
-    Args:
-        rows: (known, channels).
-        beyond: (len(ids), channels), what stands where a position is beyond the known ones.
-        ids: position of each new row.
-    """
-    last = len(rows) - 1
-    position = torch.tensor(ids, dtype=torch.float32, device=rows.device)
-    low = position.floor().clamp(max=last).long()
-    high = (low + 1).clamp(max=last)
-    between = torch.lerp(rows[low], rows[high], (position - low).clamp(max=1).to(rows.dtype)[:, None])
-    return torch.where((position <= last)[:, None], between, beyond.to(rows.dtype))
+def _tables(extension: Extension) -> dict[str, PositionTable]:
+    """The extension's tables of positions, by the name of their parameter."""
+    return {
+        f"{site_name}.{name}.weight": module
+        for site_name, site in extension.sites().items()
+        for name, module in site.named_modules()
+        if isinstance(module, PositionTable)
+    }

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from exvideo_blocks.frequencies import FREQUENCIES
+
 
 def reflected_positions(base_frames: int, num_frames: int) -> list[float]:
     """Position ids for `num_frames` frames of a model that knows `base_frames`: reflected at the ends, not wrapped.
@@ -59,3 +61,26 @@ POSITIONS: dict[str, Callable[[int, int], list[float]]] = {
     "continued": continued_positions,
     "interpolated": interpolated_positions,
 }
+
+# Every rule that ExtensionConfig takes. Those that change frequencies are for families with rotary positions.
+STARTS = (*POSITIONS, *FREQUENCIES)
+
+
+def position_ids(positions: str, known_rows: int, num_rows: int, who: str) -> list[float]:
+    """num_rows position ids of a model that knows `known_rows`, for one whose positions are a table of rows.
+
+    Args:
+        positions: one of `STARTS`.
+        known_rows: rows of the base model.
+        num_rows: rows wanted.
+        who: the model in words, for the error.
+
+    Raises:
+        ValueError: the positions change the frequencies of a rotary embedding; or there is nothing to reflect.
+    """
+    if positions in FREQUENCIES:
+        raise ValueError(
+            f"positions={positions!r} changes the frequencies of rotary positions, which {who} does not have: choose "
+            f"one of {', '.join(POSITIONS)}."
+        )
+    return POSITIONS[positions](known_rows, num_rows)

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal
 
-from exvideo_blocks import LEVELS, POSITIONS, ExtensionConfig
+from exvideo_blocks import LEVELS, ExtensionConfig
+from exvideo_blocks.positions import STARTS
 from pydantic import Field, ValidationInfo, field_validator
 
 from exvideo_train.config.keys import Mark, NonNegative, Positive, PositiveInt, Section
@@ -20,7 +21,7 @@ class ExtensionSection(Section):
     @field_validator("level", "positions")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
-        known = LEVELS if info.field_name == "level" else POSITIONS
+        known = LEVELS if info.field_name == "level" else STARTS
         if value not in known:
             raise ValueError(f"choose one of {', '.join(known)}")
         return value

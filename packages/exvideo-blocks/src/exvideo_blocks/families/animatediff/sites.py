@@ -11,7 +11,7 @@ from exvideo_blocks.families.family import check_class, check_unfused, plain_arc
 from exvideo_blocks.layers import BorrowedLinear, FrameTable, FrozenLinear, IdentityConv3d
 from exvideo_blocks.levels import LEVELS, Level
 from exvideo_blocks.lora import add_updates
-from exvideo_blocks.positions import POSITIONS
+from exvideo_blocks.positions import position_ids
 from exvideo_blocks.twins import twin_of, twin_with_own
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
 
     check_class(site, AnimateDiffTransformer3D)
     level = LEVELS[config.level]
-    ids = POSITIONS[config.positions](known_frames, config.num_frames)
+    ids = position_ids(config.positions, known_frames, config.num_frames, "AnimateDiff")
     extended = twin_of(site, ExtendedAnimateDiffTransformer3D)
     # diffusers sets this on every module that has it, and the base's motion modules do not.
     extended.gradient_checkpointing = getattr(site, "gradient_checkpointing", False)

@@ -10,7 +10,7 @@ from exvideo_blocks.families.family import check_class, check_processor, check_u
 from exvideo_blocks.layers import BorrowedLinear, FrameTable, FrozenLinear, IdentityConv3d
 from exvideo_blocks.levels import LEVELS, Level
 from exvideo_blocks.lora import add_updates
-from exvideo_blocks.positions import POSITIONS
+from exvideo_blocks.positions import position_ids
 from exvideo_blocks.twins import twin_of, twin_with_own
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def extended_site(site: Any, config: "ExtensionConfig", known_frames: int) -> nn
     )
 
     weight = site.proj_in.weight
-    ids = POSITIONS[config.positions](known_frames, config.num_frames)
+    ids = position_ids(config.positions, known_frames, config.num_frames, "Stable Video Diffusion")
     positions = torch.tensor(ids, dtype=torch.float32, device=weight.device)
     extended.frame_table = FrameTable(site.time_proj(positions).to(weight.dtype))
     extended.identity_convs = None
