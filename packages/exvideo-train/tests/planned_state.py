@@ -1,6 +1,7 @@
 """A process of a run: prints "equal" where its engine holds the bytes that were predicted, else the differences."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -11,4 +12,5 @@ from test_plan import difference_of_state
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--config")
-print(difference_of_state(load_config(parser.parse_args().config)) or "equal", flush=True)
+found = difference_of_state(load_config(parser.parse_args().config)) or "equal"
+os.write(1, f"{found}\n".encode())  # one write a line, as several processes share the pipe

@@ -20,21 +20,21 @@ def open_base(config: TrainConfig, *, draw_weights: bool = True) -> Base:
 
     Args:
         config: the run.
-        draw_weights: False leaves the weights of a new base undrawn, for a look at its shapes.
+        draw_weights: False leaves the weights of a new base on the meta device, for a look at its shapes.
 
     Raises:
         BaseModelError: it cannot be loaded.
         UserError: it has another shape than `model` says, or none of that shape can be made.
     """
     if config.base is None:
-        return _new_base(config)
+        return _new_base(config, draw_weights)
     options: dict[str, Any] = {} if config.base_variant is None else {"variant": config.base_variant}
     base: Base = load_base(config.base, **options)
     _check_shape(config, base)
     return base
 
 
-def _new_base(config: TrainConfig, draw_weights: bool = True) -> Any:
+def _new_base(config: TrainConfig, draw_weights: bool) -> Any:
     assert config.model is not None
     model, frames = config.model, config.extension.base_frames
     if frames is None:
@@ -117,7 +117,7 @@ def write_new_base(config: TrainConfig, checkpoint: Path, extension: Path) -> No
         checkpoint: folder of the run's last one.
         extension: the run's file, which has the temporal sites.
     """
-    base = _new_base(config)
+    base = _new_base(config, draw_weights=True)
     apart, _ = read_safetensors(extension)
     weights = base.network.state_dict()
     for part in sorted(checkpoint.glob("part-*.safetensors")):

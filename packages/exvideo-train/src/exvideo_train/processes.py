@@ -219,8 +219,10 @@ class Watch:
         self._done = threading.Event()
         self._failure: dict[str, Any] | None = None
         self._mine = False
+        self._thread: threading.Thread | None = None
         if count > 1:
-            threading.Thread(target=self._run, args=[_store.clone()], daemon=True, name="watch").start()
+            self._thread = threading.Thread(target=self._run, args=[_store.clone()], daemon=True, name="watch")
+            self._thread.start()
 
     def announce(self, message: str, status: int) -> None:
         """Tells all processes that this one fails.
@@ -248,6 +250,8 @@ class Watch:
     def close(self) -> None:
         """Ends the watch: from here on, processes end when they like."""
         self._done.set()
+        if self._thread is not None:  # a thread that is within the store's C++ as Python exits aborts the process
+            self._thread.join(2 * LOOK_SECONDS)
 
     def _error(self, failure: Mapping[str, Any]) -> OtherProcessError:
         return OtherProcessError(f"Rank {failure['rank']} has failed: {failure['message']}", failure["status"])

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def peak_of_a_pass(
             operators and layouts differ, and each answer comes ten times as fast.
     """
     mode = FakeTensorMode() if device == "cpu" else None
-    stand_in: StandIn = mode.from_tensor if mode is not None else lambda tensor: tensor.to("meta")
+    stand_in: StandIn = partial(_of_cpu, mode) if mode is not None else lambda tensor: tensor.to("meta")
     fake = _fake_copy(network, trained, stand_in, dtype)
     given = Batch(**{name: _fake(value, stand_in) for name, value in vars(batch).items()})
     live = LiveBytes()
@@ -48,6 +49,14 @@ def stretched(batch: Batch, num_frames: int, size: int) -> Batch:
     latents = batch.latents.expand(size, num_frames, *batch.latents.shape[2:])
     conditions: Conditions = type(batch.conditions).cat([batch.conditions] * size)
     return Batch(latents, latents, batch.level.expand(size), conditions)
+
+
+def _of_cpu(mode: FakeTensorMode, tensor: Tensor) -> Tensor:
+    """The fake tensor of one that is on a CPU, or would be there if the meta device did not stand for it."""
+    if not tensor.is_meta:
+        return mode.from_tensor(tensor)
+    with mode:
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
 
 
 def _fake_copy(network: nn.Module, trained: set[str], stand_in: StandIn, dtype: torch.dtype) -> nn.Module:

@@ -132,7 +132,8 @@ def _checkpoints(config: TrainConfig) -> int:
 
 
 def _cache_bytes(model: PlannedModel, config: TrainConfig, footage: list[Footage]) -> int:
-    return sum(cache_bytes(model.base, part.clips, config.noise_augmentation.variants) for part in footage)
+    clips = [clip for part in footage for clip in part.clips]
+    return cache_bytes(model.base, clips, config.noise_augmentation.variants)
 
 
 def _done_so_far(output: Path) -> tuple[int, float | None]:
