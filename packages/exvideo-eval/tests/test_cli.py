@@ -33,6 +33,7 @@ def test_the_command_writes_a_report_of_two_generated_sets_and_names_what_it_ski
     for expected in ("| baseline | generated |", "bad.mp4", "Fréchet distance, random 3D network, seed 0 features"):
         assert expected in text
     assert "FVD" not in text
+    assert (clip_folders / "report-cache").is_dir()
 
 
 def test_a_second_report_leaves_nothing_of_the_first(clip_folders: Path) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exvideo_eval.embedded.judges import load_judges as load_judges
     from exvideo_eval.embedded.networks import Matcher as Matcher
     from exvideo_eval.embedded.networks import VideoClassifier as VideoClassifier
+    from exvideo_eval.execution import Execution as Execution
     from exvideo_eval.features.transnetv2 import load_transnetv2 as load_transnetv2
     from exvideo_eval.plan import Settings as Settings
     from exvideo_eval.report import write_report as write_report
@@ -37,6 +38,7 @@ _HOMES = {
     "Curve": "result_parts",
     "Data": "result_parts",
     "Evaluation": "suite",
+    "Execution": "execution",
     "Interval": "result_parts",
     "Matcher": "embedded.networks",
     "Media": "result_parts",

@@ -1,5 +1,6 @@
 """`exvideo-eval --real DIR --generated DIR`: judge generated clips against real ones, write a report.
 
+`torchrun --nproc-per-node 4 -m exvideo_eval --real DIR --generated DIR` does so by four processes.
 `exvideo-eval compare` and `exvideo-eval ab` are programs of their own, each in its module.
 """
 
@@ -9,9 +10,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from exvideo_eval.features.choice import CHOICES
 from exvideo_eval.result_parts import Metric
+
+if TYPE_CHECKING:
+    from exvideo_eval.suite import Evaluation
 
 COMMANDS = {"compare": "exvideo_eval.compare_command"}
 
@@ -25,32 +30,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("exvideo_eval").setLevel(logging.INFO)
-    from exvideo_eval.plan import Settings
-    from exvideo_eval.report import write_report
-    from exvideo_eval.suite import evaluate
-
     try:
-        settings = Settings(
-            features=options.features,
-            num_frames=options.frames,
-            size=options.size,
-            window=options.window,
-            window_stride=options.window_stride,
-            dimension=options.dimension,
-            resamples=options.resamples,
-            seed=options.seed,
-        )
-        evaluation = evaluate(options.real, options.generated, options.baseline, settings)
-        files = write_report(options.output, evaluation)
+        return _run(options)
     except ValueError as error:
         print(f"exvideo-eval: {error}", file=sys.stderr)
         return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    from exvideo_eval.execution import Execution, available_workers
+    from exvideo_eval.plan import Settings
+    from exvideo_eval.processes import Processes
+    from exvideo_eval.report import write_report
+    from exvideo_eval.suite import evaluate, take_part
+
+    settings = Settings(
+        features=options.features,
+        num_frames=options.frames,
+        size=options.size,
+        window=options.window,
+        window_stride=options.window_stride,
+        dimension=options.dimension,
+        resamples=options.resamples,
+        seed=options.seed,
+    )
+    processes = Processes.started()
+    execution = Execution(
+        cache=options.cache or options.output.with_name(f"{options.output.name}-cache"),
+        device=options.device,
+        batch_size=options.batch_size,
+        workers=options.workers or available_workers(),
+        processes=processes,
+        progress=processes.is_main,
+    )
+    folders = (options.real, options.generated, options.baseline)
+    if not processes.is_main:
+        take_part(*folders, settings, execution)
+        processes.leave()
+        return 0
+    evaluation = evaluate(*folders, settings, execution=execution)
+    processes.leave()
+    _tell(evaluation, write_report(options.output, evaluation))
+    return 0
+
+
+def _tell(evaluation: "Evaluation", files: Sequence[Path]) -> None:
     for name, result in (("baseline", evaluation.baseline), ("generated", evaluation.generated)):
         for metric in result.metrics if result is not None else ():
             if metric.better != "neutral":
                 print(f"{name}: {_line(metric)}")
     print(f"Report: {', '.join(map(str, files))}")
-    return 0
 
 
 def _line(metric: Metric) -> str:
@@ -83,6 +112,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dimension", type=int, metavar="N", help="of the Fréchet distance; default: as windows allow")
     parser.add_argument("--resamples", type=int, default=200, metavar="N", help="bootstrap draws; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap draws; default: %(default)s")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="what was measured of files, for later runs; default: OUTPUT-cache"
+    )
+    parser.add_argument("--device", default="cpu", help="of the feature network: cpu, cuda, cuda:N; default: cpu")
+    parser.add_argument(
+        "--batch-size", type=int, default=8, metavar="N", help="windows the network takes at a time; default: 8"
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="files read at a time; default: one a processor")
     return parser
 
 

@@ -1,41 +1,25 @@
-"""A folder of video files, measured: features of windows and curves of clips, and what had to be left out."""
+"""Folders of video files, measured: features of windows and curves of clips, and what had to be left out."""
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from exvideo_eval.embedded.judges import Judges
-from exvideo_eval.features.extractor import FeatureExtractor
+from exvideo_eval.execution import Execution
+from exvideo_eval.file_cache import FileCache, StoredFeatures
 from exvideo_eval.folder import clip_name, list_files, nothing_usable
-from exvideo_eval.frame_curves import clip_curves, curves_to_real
-from exvideo_eval.judgement import ClipJudgement, judge_clip
-from exvideo_eval.plan import ClipPlan
+from exvideo_eval.judgement import ClipJudgement
+from exvideo_eval.measured_file import Array, FirstClip, Instruments, MeasuredFile, measure_file
 from exvideo_eval.result_parts import Skipped
 from exvideo_eval.sidecar import Sidecar, SidecarError, read_sidecar
-from exvideo_eval.video_reader import Decoding, VideoInfo, VideoReadError, iter_clips
+from exvideo_eval.video_reader import VideoInfo, VideoReadError, digest
 
 logger = logging.getLogger(__name__)
 
-Array = NDArray[np.float64]
-
-_BATCH_SIZE = 8
-
-
-@dataclass(frozen=True)
-class Instruments:
-    """Instruments that all sets share: the cut of the clips, the feature network, and judges if the clips have any."""
-
-    plan: ClipPlan
-    extractor: FeatureExtractor
-    judges: Judges | None = None
+REAL = "real"
 
 
 @dataclass(frozen=True)
@@ -51,7 +35,7 @@ class ClipSet:
     files: tuple[str, ...]
     infos: tuple[VideoInfo, ...]
     sha256: str
-    features: tuple[Array, ...]
+    features: StoredFeatures
     curves: Mapping[str, Array]
     curves_to_real: Mapping[str, Array]
     judgements: tuple[ClipJudgement, ...]
@@ -63,96 +47,183 @@ class ClipSet:
 
     @property
     def num_windows(self) -> int:
-        return sum(map(len, self.features))
+        return len(self.features) * self.features.num_windows
 
 
 @dataclass(frozen=True)
-class _MeasuredFile:
-    info: VideoInfo
+class _Source:
+    """A file of the set `role`, and its name there."""
+
+    role: str
+    path: Path
+    file: str
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A file that was measured: the SHA-256 of its bytes, and where its measurements lie."""
+
     sha256: str
-    features: list[Array]
-    curves: list[Mapping[str, Array]]
-    curves_to_real: list[Mapping[str, Array]]
-    judgements: list[ClipJudgement]
+    path: Path
 
 
-def measure(role: str, folder: Path, instruments: Instruments, real: ClipSet | None = None) -> ClipSet:
-    """Read and measure every file of a folder, streaming; a file that cannot be used whole is skipped and reported.
+_Outcome = _Stored | Skipped
 
-    Real files (`real` is None) are cut into as many consecutive clips as they hold; of generated files, only the first
-    num_frames count, since the frame index means the distance from the conditioning image.
+
+def measure(
+    folders: Mapping[str, Path], instruments: Instruments, cache: FileCache, execution: Execution
+) -> dict[str, ClipSet]:
+    """Read and measure every file of some folders; a file that cannot be used whole is skipped and reported.
+
+    Real files are cut into as many consecutive clips as they hold; of the other sets' files, only the first num_frames
+    count, since the frame index means the distance from the conditioning image. Files of one name are measured
+    together, so that each is decoded once.
+
+    Args:
+        folders: by role, "real" among them.
 
     Raises:
-        ValueError: no such folder, nothing in it, or no file of it usable.
+        ValueError: no such folder, nothing in it, no file of it usable, or a cache that cannot be written.
     """
-    used: dict[str, _MeasuredFile] = {}
-    twins = {} if real is None else {Path(file).with_suffix("").as_posix(): real.folder / file for file in real.files}
+    if execution.processes.size > 1:
+        measure_share(folders, instruments, cache, execution)
+    outcomes: dict[_Source, _Outcome] = {}
+    for found in execution.each("measured", _measurer(instruments, cache), _grouped(folders)):
+        outcomes |= found
+    return {role: _clip_set(role, folder, outcomes, instruments, cache) for role, folder in folders.items()}
+
+
+def measure_share(
+    folders: Mapping[str, Path], instruments: Instruments, cache: FileCache, execution: Execution
+) -> None:
+    """Measure this process's share of the files into the cache, and wait for the other processes; raises as `measure`.
+
+    A file that cannot be used is told by the process that reads them all.
+    """
+    execution.each("measured", _measurer(instruments, cache), execution.processes.share(_grouped(folders)))
+    execution.processes.wait()
+
+
+def _measurer(instruments: Instruments, cache: FileCache) -> Callable[[Sequence[_Source]], dict[_Source, _Outcome]]:
+    return lambda group: _measure_group(group, instruments, cache)
+
+
+def _grouped(folders: Mapping[str, Path]) -> list[list[_Source]]:
+    """Files of one name together, real ones first."""
+    groups: dict[str, list[_Source]] = {}
+    for role in sorted(folders, key=lambda role: role != REAL):
+        for path in list_files(role, folders[role]):
+            source = _Source(role, path, path.relative_to(folders[role]).as_posix())
+            groups.setdefault(clip_name(folders[role], path), []).append(source)
+    return [groups[name] for name in sorted(groups)]
+
+
+def _measure_group(group: Sequence[_Source], instruments: Instruments, cache: FileCache) -> dict[_Source, _Outcome]:
+    outcomes: dict[_Source, _Outcome] = {}
+    twin: tuple[FirstClip, str] | None = None
+    for source in group:
+        try:
+            content = digest(source.path)
+            if source.role == REAL:
+                first = FirstClip(source.path, instruments.plan)
+                outcomes[source] = _measure_real(source.path, content, first, instruments, cache)
+                twin = first, content
+            else:
+                outcomes[source] = _measure_other(source.path, content, twin, instruments, cache)
+        except VideoReadError as error:
+            outcomes[source] = Skipped(str(source.path), error.reason)
+    return outcomes
+
+
+def _measure_real(path: Path, content: str, first: FirstClip, instruments: Instruments, cache: FileCache) -> _Stored:
+    stored = cache.path(content, every_clip=True)
+    if cache.load(stored) is None:
+        cache.save(stored, measure_file(path, instruments, every_clip=True, on_first=first.keep))
+    return _Stored(content, stored)
+
+
+def _measure_other(
+    path: Path, content: str, twin: tuple[FirstClip, str] | None, instruments: Instruments, cache: FileCache
+) -> _Stored:
+    stored = cache.path(content, "" if twin is None else twin[1])
+    if cache.load(stored) is None:
+        cache.save(stored, measure_file(path, instruments, None if twin is None else twin[0]))
+    return _Stored(content, stored)
+
+
+def _clip_set(
+    role: str, folder: Path, outcomes: Mapping[_Source, _Outcome], instruments: Instruments, cache: FileCache
+) -> ClipSet:
+    sources = sorted((source for source in outcomes if source.role == role), key=lambda source: source.path)
     skipped: list[Skipped] = []
-    for path in list_files(role, folder):
-        twin, file = twins.get(clip_name(folder, path)), path.relative_to(folder).as_posix()
+    used: dict[str, tuple[_Stored, MeasuredFile]] = {}
+    judgements: list[ClipJudgement] = []
+    for source in sources:
+        outcome = outcomes[source]
         sidecar = Sidecar()
         try:
-            sidecar = read_sidecar(path) if instruments.judges is not None else sidecar
+            sidecar = read_sidecar(source.path) if instruments.judges is not None else sidecar
         except SidecarError as error:
-            skipped.append(_skipped(error.path, error.reason))
-        try:
-            used[file] = _measure_file(path, instruments, twin, sidecar, every_clip=real is None)
-        except VideoReadError as error:
-            skipped.append(_skipped(path, error.reason))
+            skipped.append(_skipped(Skipped(str(error.path), error.reason)))
+        if isinstance(outcome, Skipped):
+            skipped.append(_skipped(outcome))
+            continue
+        measured = cache.load(outcome.path)
+        if measured is None:
+            raise ValueError(f"{outcome.path} was there and is gone: start again, and leave the cache as it is.")
+        judgements += _judgements(measured, sidecar)
+        used[source.file] = outcome, measured.without_features()
     if not used:
         raise nothing_usable(role, folder, skipped)
-    measured = list(used.values())
-    names = "".join(f"{name} {file.sha256}\n" for name, file in used.items())
+    return _assembled(role, folder, used, judgements, skipped)
+
+
+def _assembled(
+    role: str,
+    folder: Path,
+    used: Mapping[str, tuple[_Stored, MeasuredFile]],
+    judgements: Sequence[ClipJudgement],
+    skipped: Sequence[Skipped],
+) -> ClipSet:
+    files = [measured for _, measured in used.values()]
+    names = "".join(f"{name} {stored.sha256}\n" for name, (stored, _) in used.items())
+    places = [(stored.path, number) for stored, measured in used.values() for number in range(measured.num_clips)]
     clip_set = ClipSet(
         role=role,
         folder=folder,
         files=tuple(used),
-        infos=tuple(file.info for file in measured),
+        infos=tuple(measured.info for measured in files),
         sha256=hashlib.sha256(names.encode()).hexdigest(),
-        features=tuple(features for file in measured for features in file.features),
-        curves=_stacked([curves for file in measured for curves in file.curves]),
-        curves_to_real=_stacked([curves for file in measured for curves in file.curves_to_real]),
-        judgements=tuple(judgement for file in measured for judgement in file.judgements),
+        features=StoredFeatures(places, files[0].num_windows),
+        curves=_joined([measured.curves for measured in files]),
+        curves_to_real=_joined([measured.curves_to_real for measured in files if measured.curves_to_real]),
+        judgements=tuple(judgements),
         skipped=tuple(skipped),
     )
-    counts = (clip_set.num_clips, instruments.plan.num_frames, len(used), clip_set.num_windows)
+    num_frames = len(next(iter(files[0].curves.values()))[0])
+    counts = (clip_set.num_clips, num_frames, len(used), clip_set.num_windows)
     logger.info("%s: %d clips of %d frames (files: %d, windows: %d)", role, *counts)
     return clip_set
 
 
-def _measure_file(
-    path: Path, instruments: Instruments, twin: Path | None, sidecar: Sidecar, every_clip: bool
-) -> _MeasuredFile:
-    plan = instruments.plan
-    decoding = Decoding(path, plan.size)
-    features, curves, to_real, judgements = [], [], [], []
-    for number, clip in enumerate(iter_clips(decoding, plan.num_frames)):
-        if number and not every_clip:
-            continue  # read on to the end all the same: a file that is corrupt further on is not trusted
-        features.append(window_features(clip, plan, instruments.extractor))
-        curves.append(clip_curves(clip))
-        if twin is not None:
-            (real_clip,) = islice(iter_clips(twin, plan.num_frames, plan.size), 1)
-            to_real.append(curves_to_real(clip, real_clip))
-        if instruments.judges is not None:
-            # A sidecar tells of the file's beginning: later on, what bounced left first may go right.
-            judgements.append(judge_clip(instruments.judges, clip, Sidecar() if number else sidecar))
-    with path.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    return _MeasuredFile(decoding.info, sha256, features, curves, to_real, judgements)
+def _judgements(measured: MeasuredFile, sidecar: Sidecar) -> list[ClipJudgement]:
+    """A sidecar tells of the file's beginning: later on, what bounced left first may go right."""
+    if measured.embeddings is None:
+        return []
+    return [
+        ClipJudgement(
+            {name: values[number] for name, values in measured.probabilities.items()},
+            embedding,
+            Sidecar() if number else sidecar,
+        )
+        for number, embedding in enumerate(measured.embeddings)
+    ]
 
 
-def _skipped(path: Path, reason: str) -> Skipped:
-    logger.warning("skipped %s: %s", path, reason)
-    return Skipped(str(path), reason)
+def _skipped(item: Skipped) -> Skipped:
+    logger.warning("skipped %s: %s", item.file, item.reason)
+    return item
 
 
-def window_features(clip: Tensor, plan: ClipPlan, extractor: FeatureExtractor) -> Array:
-    """Features (windows, dimension) of a uint8 clip (frames, 3, height, width), window after window."""
-    windows = clip.unfold(0, plan.window, plan.window_stride).permute(0, 4, 1, 2, 3)
-    features = torch.cat([extractor(batch) for batch in windows.split(_BATCH_SIZE)])
-    return features.double().cpu().numpy()
-
-
-def _stacked(curves: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    return {name: np.stack([item[name] for item in curves]) for name in (curves[0] if curves else ())}
+def _joined(curves: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    return {name: np.concatenate([item[name] for item in curves]) for name in (curves[0] if curves else ())}

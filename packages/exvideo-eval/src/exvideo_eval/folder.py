@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exvideo_eval.results import Skipped
 from exvideo_eval.sidecar import SIDECAR_ENDINGS, SidecarError, read_sidecar
-from exvideo_eval.video_reader import VideoInfo, VideoReadError, probe
+from exvideo_eval.video_reader import VideoReadError, probe
 
 
 def list_files(role: str, folder: Path) -> list[Path]:
@@ -56,24 +56,6 @@ def _require_names(role: str, folder: Path, files: Sequence[Path]) -> None:
                 f"Two {role} clips are called {clip_name(folder, path)!r}, {known} and {path}: clips are paired by "
                 "their name without its ending, so rename one or take it out."
             )
-
-
-def probe_files(role: str, folder: Path) -> dict[str, VideoInfo]:
-    """Length and size of each readable file by name; unreadable ones are reported when they are measured.
-
-    Raises:
-        ValueError: no such folder, nothing in it, or nothing readable in it.
-    """
-    infos: dict[str, VideoInfo] = {}
-    skipped: list[Skipped] = []
-    for path in list_files(role, folder):
-        try:
-            infos[path.relative_to(folder).as_posix()] = probe(path)
-        except VideoReadError as error:
-            skipped.append(Skipped(str(path), error.reason))
-    if not infos:
-        raise nothing_usable(role, folder, skipped)
-    return infos
 
 
 def is_of_tiny_world(folder: Path) -> bool:

@@ -4,7 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from exvideo_eval.folder import probe_files
+from exvideo_eval.execution import Execution
+from exvideo_eval.survey import survey
 from exvideo_eval.video_reader import VideoInfo
 
 
@@ -57,13 +58,16 @@ class ClipPlan:
     window_stride: int
 
 
-def plan_clips(settings: Settings, generated: Path) -> ClipPlan:
+def plan_clips(settings: Settings, generated: Path, execution: Execution | None = None) -> ClipPlan:
     """The cut of the clips, from the settings and, where these leave it open, from the generated files.
+
+    Those are decoded for it, to count their frames.
 
     Raises:
         ValueError: no readable generated file, generated files of several sizes, or a window longer than the clips.
     """
-    infos = list(probe_files("generated", generated).values())
+    known = settings.num_frames is not None and settings.size is not None
+    infos = [] if known else list(survey("generated", generated, execution or Execution()).values())
     num_frames = settings.num_frames or _commonest_length(infos)
     window = settings.window or min(16, num_frames)
     if num_frames < 2 or window > num_frames:

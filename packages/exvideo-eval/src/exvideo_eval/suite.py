@@ -1,17 +1,20 @@
 """The whole evaluation: real clips against generated ones, and, beside them, against a baseline."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from exvideo_eval.bootstrap import Resampling
-from exvideo_eval.clip_set import Array, ClipSet, Instruments, measure
+from exvideo_eval.clip_set import ClipSet, measure, measure_share
 from exvideo_eval.drift import drift_metric, mean_metric, mismatch_metric, ratio_metric
 from exvideo_eval.embedded.judges import judges_present, load_judges
+from exvideo_eval.execution import Execution
 from exvideo_eval.features.choice import load_extractor
 from exvideo_eval.features.extractor import FeatureExtractor
 from exvideo_eval.features.tiny_world_judges import JudgeFeatures
+from exvideo_eval.file_cache import opened_cache
 from exvideo_eval.folder import is_of_tiny_world
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
 from exvideo_eval.frechet import (
@@ -21,6 +24,7 @@ from exvideo_eval.frechet import (
     require_filled,
 )
 from exvideo_eval.judgement import judge_metrics, of_real_clips
+from exvideo_eval.measured_file import Array, Instruments
 from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
 from exvideo_eval.protocol import QualityProtocol
@@ -42,39 +46,64 @@ def evaluate(
     baseline: str | Path | None = None,
     settings: Settings | None = None,
     extractor: FeatureExtractor | None = None,
+    execution: Execution | None = None,
 ) -> Evaluation:
     """Judge a folder of generated clips, and optionally a second one, against a folder of real clips.
 
     Args:
         extractor: a feature network of one's own; by default the one that settings.features names.
+        execution: cache, device, threads and processes; by default one thread, and nothing is kept.
 
     Raises:
         ValueError: one sentence: a folder that is missing, empty or without a usable file; settings that the clips do
             not allow; a feature network that is not installed.
     """
-    settings = settings or Settings()
-    real, generated = Path(real), Path(generated)
-    plan = plan_clips(settings, generated)
-    instruments = _instruments(plan, settings, extractor, tiny_world=is_of_tiny_world(real))
-    extractor = instruments.extractor
-    real_set = measure("real", real, instruments)
-    sets = [measure("generated", generated, instruments, real_set)]
-    if baseline is not None:
-        sets.append(measure("baseline", Path(baseline), instruments, real_set))
-    num_windows = min(clip_set.num_windows for clip_set in sets)
-    dimension = settings.dimension or affordable_dimension(real_set.num_windows, num_windows, extractor.dimension)
-    results = [_result(real_set, clip_set, instruments, dimension, settings) for clip_set in sets]
-    return Evaluation(results[0], results[1] if baseline is not None else None)
+    settings, execution = settings or Settings(), execution or Execution()
+    folders = _folders(real, generated, baseline)
+    instruments = _instruments(folders, settings, extractor, execution)
+    with opened_cache(instruments, execution) as cache:
+        return _judged(measure(folders, instruments, cache, execution), instruments, settings)
+
+
+def take_part(
+    real: str | Path,
+    generated: str | Path,
+    baseline: str | Path | None,
+    settings: Settings,
+    execution: Execution,
+) -> None:
+    """Measure this process's share of the files, for the main process, which calls `evaluate` with the same."""
+    folders = _folders(real, generated, baseline)
+    instruments = _instruments(folders, settings, None, execution)
+    with opened_cache(instruments, execution) as cache:
+        measure_share(folders, instruments, cache, execution)
+
+
+def _folders(real: str | Path, generated: str | Path, baseline: str | Path | None) -> dict[str, Path]:
+    folders = {"real": Path(real), "generated": Path(generated)}
+    return folders if baseline is None else {**folders, "baseline": Path(baseline)}
+
+
+def _judged(sets: Mapping[str, ClipSet], instruments: Instruments, settings: Settings) -> Evaluation:
+    real, others = sets["real"], [clip_set for role, clip_set in sets.items() if role != "real"]
+    num_windows = min(clip_set.num_windows for clip_set in others)
+    full = instruments.extractor.dimension
+    dimension = settings.dimension or affordable_dimension(real.num_windows, num_windows, full)
+    results = {clip_set.role: _result(real, clip_set, instruments, dimension, settings) for clip_set in others}
+    return Evaluation(results["generated"], results.get("baseline"))
 
 
 def _instruments(
-    plan: ClipPlan, settings: Settings, extractor: FeatureExtractor | None, tiny_world: bool
+    folders: Mapping[str, Path], settings: Settings, extractor: FeatureExtractor | None, execution: Execution
 ) -> Instruments:
     """The judges judge clips of the tiny world, and whatever clips their features are asked for."""
-    extractor = extractor or load_extractor(settings.features, tiny_world)
+    plan = plan_clips(settings, folders["generated"], execution)
+    tiny_world = is_of_tiny_world(folders["real"])
+    extractor = extractor or load_extractor(settings.features, tiny_world, execution.device)
     if isinstance(extractor, JudgeFeatures):
-        return Instruments(plan, extractor, extractor.judges)
-    return Instruments(plan, extractor, load_judges() if tiny_world and judges_present() else None)
+        return Instruments(plan, extractor, extractor.judges, execution.batch_size)
+    judges = load_judges(device=execution.device) if tiny_world and judges_present() else None
+    return Instruments(plan, extractor, judges, execution.batch_size)
 
 
 def _result(real: ClipSet, generated: ClipSet, instruments: Instruments, dimension: int, settings: Settings) -> Result:

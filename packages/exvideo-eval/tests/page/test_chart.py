@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 from exvideo_eval.page.chart import chart
-from exvideo_eval.results import Curve
+from exvideo_eval.result_parts import Curve
 
 
 def curve(values: list[float], first: int = 0, better: str = "neutral") -> Curve:

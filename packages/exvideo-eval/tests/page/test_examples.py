@@ -26,7 +26,8 @@ def test_the_best_the_median_and_the_worst_are_shown() -> None:
         ("12", "median (13 of 25)"),
         ("24", "worst (25 of 25)"),
     ]
-    assert [example.reason for example in choose(ranking, 4)] == ["best (1 of 25)", "9 of 25", "17 of 25", "worst (25 of 25)"]
+    four = ["best (1 of 25)", "9 of 25", "17 of 25", "worst (25 of 25)"]
+    assert [example.reason for example in choose(ranking, 4)] == four
     assert len(choose(ranking, 99)) == 25
     assert [example.name for example in choose(ranking, 1)] == ["00"]
     assert [example.reason for example in choose(rank("error", {"a": 1.0}, "lower"), 3)] == ["best and worst (1 of 1)"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from exvideo_eval.page import Example, PageContent, Row, write_page
-from exvideo_eval.results import Curve
+from exvideo_eval.result_parts import Curve
 from exvideo_eval.video_reader import VideoReadError
 
 FRAMES = 24

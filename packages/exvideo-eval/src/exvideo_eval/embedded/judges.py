@@ -28,7 +28,7 @@ PADDING, UNKNOWN = "<pad>", "<unk>"  # words 0 and 1
 
 @dataclass(frozen=True)
 class Judges:
-    """Both networks, on the CPU and in single precision, with what their numbers mean.
+    """Both networks, in single precision on one device, with what their numbers mean. Answers are on the CPU.
 
     Every method takes clips as uint8 RGB (batch, frames, 3, height, width) of any length and size; frames are resized
     to 64x64 whole. Raises ValueError for other clips.
@@ -48,23 +48,24 @@ class Judges:
     def classify(self, clips: Tensor) -> dict[str, Tensor]:
         """Probabilities (batch, classes), double precision, by property."""
         with torch.inference_mode():
-            log_odds = self.classifier(_pixels(clips))
-            return {name: odds.double().softmax(dim=-1) for name, odds in log_odds.items()}
+            log_odds = self.classifier(self._pixels(clips))
+            return {name: odds.double().softmax(dim=-1).cpu() for name, odds in log_odds.items()}
 
     def features(self, clips: Tensor) -> Tensor:
         """(batch, 128), double precision: what the classifier reads its answers from."""
         with torch.inference_mode():
-            return self.classifier.features(_pixels(clips)).double()
+            return self.classifier.features(self._pixels(clips)).double().cpu()
 
     def embed_clips(self, clips: Tensor) -> Tensor:
         """(batch, 128) of length 1, double precision; near the embeddings of captions that describe the clips."""
         with torch.inference_mode():
-            return F.normalize(self.matcher.embed_clips(_pixels(clips)).double(), dim=-1)
+            return F.normalize(self.matcher.embed_clips(self._pixels(clips)).double(), dim=-1).cpu()
 
     def embed_captions(self, captions: Sequence[str]) -> Tensor:
         """(captions, 128) of length 1, double precision."""
+        numbers = self.word_numbers(captions).to(self._device)
         with torch.inference_mode():
-            return F.normalize(self.matcher.embed_captions(self.word_numbers(captions)).double(), dim=-1)
+            return F.normalize(self.matcher.embed_captions(numbers).double(), dim=-1).cpu()
 
     def similarity(self, clips: Tensor, captions: Sequence[str]) -> Tensor:
         """Cosine (batch,) in [-1, 1] of each clip with the caption at its place.
@@ -85,6 +86,13 @@ class Judges:
             numbers[row, : len(found)] = torch.tensor(found)
         return numbers
 
+    @property
+    def _device(self) -> torch.device:
+        return next(self.classifier.parameters()).device
+
+    def _pixels(self, clips: Tensor) -> Tensor:
+        return _pixels(clips.to(self._device))
+
 
 def words_of(caption: str) -> list[str]:
     """The words of a caption as the matcher learned them: lower case, letters a to z only."""
@@ -96,8 +104,8 @@ def judges_present(folder: Path | None = None) -> bool:
     return all(((folder or FOLDER) / name).is_file() for name in (DESCRIPTION, CLASSIFIER, MATCHER))
 
 
-def load_judges(folder: str | Path | None = None) -> Judges:
-    """The judges in a folder, by default those that came with the package.
+def load_judges(folder: str | Path | None = None, device: str = "cpu") -> Judges:
+    """The judges in a folder, by default those that came with the package, on a device.
 
     Raises:
         ValueError: one sentence naming the file: missing, of another format, damaged, or not of the same training.
@@ -117,7 +125,7 @@ def load_judges(folder: str | Path | None = None) -> Judges:
         classifier, matcher = VideoClassifier(properties), Matcher(len(words))
     _fill(classifier, folder / CLASSIFIER, raw[CLASSIFIER])
     _fill(matcher, folder / MATCHER, raw[MATCHER])
-    return Judges(properties, words, sha256, classifier, matcher)
+    return Judges(properties, words, sha256, classifier.to(device), matcher.to(device))
 
 
 def _pixels(clips: Tensor) -> Tensor:

@@ -12,11 +12,12 @@ logger = logging.getLogger(__name__)
 CHOICES = ("auto", "judges", "transnetv2", "random3d")
 
 
-def load_extractor(choice: str, tiny_world: bool = False) -> "FeatureExtractor":
+def load_extractor(choice: str, tiny_world: bool = False, device: str = "cpu") -> "FeatureExtractor":
     """The extractor of that name; "auto" chooses one and logs which, and why.
 
     Args:
         tiny_world: whether the real clips are of the tiny world, for which "auto" takes that world's judges.
+        device: that the network runs on.
 
     Raises:
         ValueError: an unknown name, or one that is asked for and not installed.
@@ -30,14 +31,14 @@ def load_extractor(choice: str, tiny_world: bool = False) -> "FeatureExtractor":
         from exvideo_eval.embedded.judges import load_judges
         from exvideo_eval.features.tiny_world_judges import JudgeFeatures
 
-        return JudgeFeatures(load_judges())
+        return JudgeFeatures(load_judges(device=device))
     if choice == "transnetv2":
         from exvideo_eval.features.transnetv2 import TransNetV2Features
 
-        return TransNetV2Features()
+        return TransNetV2Features(device)
     from exvideo_eval.features.random3d import Random3DFeatures
 
-    return Random3DFeatures()
+    return Random3DFeatures(device=device)
 
 
 def _automatic_choice(tiny_world: bool) -> tuple[str, str]:

@@ -24,18 +24,17 @@ class Random3DFeatures:
     dimension = 2 * sum(_CHANNELS[1:])
     input_description = f"RGB, whole frame to {_SIZE}x{_SIZE} (bilinear, antialiased), mean and deviation of 4 layers"
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, device: str = "cpu") -> None:
         self.name = f"random 3D network, seed {seed}"
-        self._kernels = _random_kernels(seed)
+        self._kernels = [kernel.to(device) for kernel in _random_kernels(seed)]
         self.weights_sha256 = weights_digest({str(index): kernel for index, kernel in enumerate(self._kernels)})
 
     def __call__(self, clips: Tensor) -> Tensor:
         """uint8 RGB clips (batch, frames, 3, height, width) to float64 features (batch, 352), all >= 0."""
         batch, frames = clips.shape[:2]
         with torch.inference_mode():
-            pixels = interpolate(
-                clips.flatten(0, 1).float(), size=(_SIZE, _SIZE), mode="bilinear", antialias=True, align_corners=False
-            )
+            images = clips.flatten(0, 1).to(self._kernels[0].device).float()
+            pixels = interpolate(images, size=(_SIZE, _SIZE), mode="bilinear", antialias=True, align_corners=False)
             x = (pixels / 127.5 - 1).unflatten(0, (batch, frames)).transpose(1, 2)
             features = []
             for kernel in self._kernels:

@@ -5,6 +5,7 @@ It is a spatio-temporal convolutional network with real training behind it that 
 """
 
 import importlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +30,26 @@ class TransNetV2Features:
     dimension = 1024
     input_description = f"RGB, whole frame to {_HEIGHT}x{_WIDTH} (bilinear, antialiased), features averaged over frames"
 
-    def __init__(self) -> None:
-        self._network = load_transnetv2()
+    def __init__(self, device: str = "cpu") -> None:
+        self._network = load_transnetv2().to(device)
+        self._device = device
         self.weights_sha256 = weights_digest(self._network.state_dict())
+        self._seen = threading.local()  # clips are measured in several threads
+        last_layer: nn.Module = self._network.get_submodule("cls_layer1")
+        last_layer.register_forward_pre_hook(lambda _, given: setattr(self._seen, "features", given[0]))
 
     def __call__(self, clips: Tensor) -> Tensor:
         """uint8 RGB clips (batch, frames, 3, height, width) to float64 features (batch, 1024), all >= 0."""
         batch, frames = clips.shape[:2]
         pixels = interpolate(
-            clips.flatten(0, 1).float(), size=(_HEIGHT, _WIDTH), mode="bilinear", antialias=True, align_corners=False
-        )
+            clips.flatten(0, 1).to(self._device).float(),
+            size=(_HEIGHT, _WIDTH), mode="bilinear", antialias=True, align_corners=False,
+        )  # fmt: skip
         inputs = pixels.round().clamp(0, 255).byte().unflatten(0, (batch, frames)).permute(0, 1, 3, 4, 2).contiguous()
-        seen: list[Tensor] = []
-        last_layer: nn.Module = self._network.get_submodule("cls_layer1")
-        hook = last_layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-        try:
-            with torch.inference_mode():
-                self._network(inputs)
-        finally:
-            hook.remove()
-        return seen[0].double().mean(dim=1)
+        with torch.inference_mode():
+            self._network(inputs)
+        features: Tensor = self._seen.features.double().mean(dim=1)
+        return features
 
 
 def load_transnetv2() -> nn.Module:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from exvideo_eval.results import Curve
+from exvideo_eval.result_parts import Curve
 
 WIDTH, HEIGHT = 340, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 26, 34

@@ -1,6 +1,6 @@
 """The report's Markdown as HTML, so that page and report say the same: the few forms that the report uses.
 
-Headings, tables, lists, paragraphs; `code` and **strong** within them. Pictures are left out, as the page draws its own.
+Headings, tables, lists, paragraphs; `code` and **strong** within them. Pictures are left out: the page draws its own.
 """
 
 import re

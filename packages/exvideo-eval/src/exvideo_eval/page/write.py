@@ -1,6 +1,5 @@
 """Writes the page: one HTML file that holds all it needs, opens from disk and asks no network for anything."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,8 +13,9 @@ from exvideo_eval.page.chart import STYLES, chart
 from exvideo_eval.page.examples import Example
 from exvideo_eval.page.markdown import as_html
 from exvideo_eval.page.row_video import as_data_uri, side_by_side
-from exvideo_eval.results import Curve
+from exvideo_eval.result_parts import Curve
 from exvideo_eval.video_reader import VideoReadError, iter_clips
+from exvideo_eval.whole_file import replacing
 
 MAX_VIDEO_BYTES = 12_000_000  # of all clips of a page together, before they are written as text, which adds a third
 _SMALL = 128  # pixels of clips that are shown larger than they are: enlarged as squares, not as a blur
@@ -80,9 +80,8 @@ def write_page(path: Path, content: PageContent) -> None:
         charts="\n".join(chart(name, curves) for name, curves in content.curves.items()),
         report=as_html(content.report),
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _part(name: str) -> str:

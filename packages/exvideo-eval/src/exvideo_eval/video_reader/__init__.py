@@ -3,6 +3,7 @@
 from exvideo_eval.video_reader.clips import iter_clips as iter_clips
 from exvideo_eval.video_reader.decoding import Decoding as Decoding
 from exvideo_eval.video_reader.decoding import probe as probe
+from exvideo_eval.video_reader.digest import digest as digest
 from exvideo_eval.video_reader.kinds import Frame as Frame
 from exvideo_eval.video_reader.kinds import VideoInfo as VideoInfo
 from exvideo_eval.video_reader.kinds import VideoReadError as VideoReadError

@@ -1,0 +1,45 @@
+"""Two processes that share the files find what one finds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from exvideo_eval.results import Result
+
+pytestmark = pytest.mark.long
+
+
+def judge(folder: Path, output: Path, *launcher: str, features: str) -> subprocess.CompletedProcess[str]:
+    folders = [f"--{name}={folder / name}" for name in ("real", "generated")]
+    command = [*launcher, "-m", "exvideo_eval", *folders, f"--baseline={folder / 'frozen'}", f"--output={output}"]
+    options = [f"--features={features}", "--window=4", "--resamples=20"]
+    return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("features", ["random3d", "transnetv2"])
+def test_one_process_and_two_agree(clip_folders: Path, features: str) -> None:
+    (clip_folders / "generated" / "bad.mp4").write_bytes(b"no video")
+    results = []
+    for launcher in ((sys.executable,), ("torchrun", "--standalone", "--nproc-per-node=2")):
+        output = clip_folders / f"by_{len(launcher)}" / "report"
+        launcher = (sys.executable, "-m", "torch.distributed.run", *launcher[1:]) if len(launcher) > 1 else launcher
+        done = judge(clip_folders, output, *launcher, features=features)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("bad.mp4: is corrupt") == 1
+        assert done.stdout.count("Report: ") == 1
+        results.append([Result.load(output / f"{name}.json") for name in ("report", "baseline")])
+    for one, two in zip(*results, strict=True):
+        assert one.protocol == two.protocol
+        assert one.skipped == two.skipped
+        values = [{metric.name: metric.value for metric in result.metrics} for result in (one, two)]
+        assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-12)
+
+
+def test_one_error_ends_all(clip_folders: Path) -> None:
+    for path in (clip_folders / "real").iterdir():
+        path.write_bytes(b"no video")
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    done = judge(clip_folders, clip_folders / "report", *torchrun, features="random3d")
+    assert done.returncode != 0
+    assert done.stderr.count("exvideo-eval: None of the 4 files of real clips") == 1
