@@ -18,7 +18,7 @@ from exvideo_eval.result_parts import Metric
 if TYPE_CHECKING:
     from exvideo_eval.suite import Evaluation
 
-COMMANDS = {"compare": "exvideo_eval.compare_command"}
+COMMANDS = {"ab": "exvideo_eval.ab.command", "compare": "exvideo_eval.compare_command"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="exvideo-eval",
         description="Judge generated clips against real ones.",
-        epilog="Other commands, each with a --help of its own: exvideo-eval compare BEFORE AFTER.",
+        epilog="Other commands, each with a --help of its own: exvideo-eval compare, exvideo-eval ab.",
     )
     parser.add_argument("--version", action="version", version=metadata.version("exvideo-eval"))
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="folder of real video files")

@@ -26,7 +26,7 @@ _DISTRIBUTIONS = (
 def describe_machine() -> dict[str, Any]:
     """`cpu`, `cores` (usable by this process), `memory_gib`, `gpu` (name, memory, CUDA version; or None), `os`."""
     return {
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": _usable_cores(),
         "memory_gib": _memory_gib(),
         "gpu": _gpu(),
@@ -45,7 +45,7 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():
