@@ -12,7 +12,8 @@ from exvideo_eval.ab.judging import Judgement
 from exvideo_eval.ab.ratios import LEVEL, median_interval
 from exvideo_eval.ab.sides import BASE, CONTROL, HEAD, SIDES, Found
 from exvideo_eval.ab.summary import Run
-from exvideo_eval.results import Interval, Metric, Result
+from exvideo_eval.result_parts import Interval, Metric
+from exvideo_eval.results import Result
 
 METHOD = "order statistics over rounds"
 

@@ -44,7 +44,7 @@ class Bench:
         self.counts.append({"name": self._new(name), "unit": unit, "value": value, "better": better})
 
     def count(self, call: Callable[[], Any], name: str = "") -> Any:
-        """What the call returns; it is made once, and counted as by `counting`."""
+        """Makes the call once, counted as by `counting`, and returns what it does."""
         with self.counting(name):
             return call()
 

@@ -101,7 +101,7 @@ class _Seen:
         return storage._cdata in self._alive
 
     def add(self, storage: Any, dead: Any = None) -> bool:
-        """Whether it is new; `dead` is called without arguments once it is freed."""
+        """True if it is new; `dead` is called without arguments once it is freed."""
         key = storage._cdata
         if key in self._alive:
             return False

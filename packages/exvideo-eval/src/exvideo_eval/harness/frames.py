@@ -54,8 +54,8 @@ class _StandIn:
         object.__setattr__(self, "_real", real)
         object.__setattr__(self, "_counter", counter)
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc] # as unittest.mock does it: object's can be set, this one cannot
+    @property  # type: ignore[misc] # object's can be set, this one cannot
+    def __class__(self) -> type:
         kind: type = type(object.__getattribute__(self, "_real"))
         return kind
 
