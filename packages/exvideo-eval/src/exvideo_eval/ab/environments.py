@@ -17,7 +17,7 @@ HARNESS = "exvideo_ab_harness"  # the room's name in a process under test, which
 
 @dataclass(frozen=True)
 class Environment:
-    """The way a version's processes are started: its interpreter, its folder, their environment variables and threads."""
+    """The way a version's processes are started: interpreter, folder, environment variables, threads."""
 
     version: Version
     python: str
