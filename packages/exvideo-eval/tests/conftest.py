@@ -2,9 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import MagicMock
 
 import av
 import numpy as np
@@ -128,3 +134,38 @@ def tiny_world_folders(clip_folders: Path, write_sidecar: Callable[..., Path]) -
         for video in (clip_folders / folder).glob("*.mp4"):
             write_sidecar(video)
     return clip_folders
+
+
+class _Hollow(MetaPathFinder, Loader):
+    """Any module of torchvision, with nothing in it."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "torchvision" else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return MagicMock(__path__=[], __spec__=spec, __name__=spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def peer() -> Iterator[Callable[[str], ModuleType]]:
+    """peer(module): a module of another project, without the torchvision that it wants and that we need nothing of."""
+    if find_spec("transformers") is not None:
+        from transformers.utils import is_torchvision_available
+
+        is_torchvision_available()  # it remembers its first answer for good: let that be the true one
+    hollow = _Hollow()
+    sys.meta_path.append(hollow)  # behind the real one, where it is installed
+
+    def load(name: str) -> ModuleType:
+        if find_spec(name.partition(".")[0]) is None:
+            pytest.skip(f"{name.partition('.')[0]} is not installed")
+        return import_module(name)
+
+    yield load
+    sys.meta_path.remove(hollow)
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        if isinstance(sys.modules[name], MagicMock):
+            del sys.modules[name]

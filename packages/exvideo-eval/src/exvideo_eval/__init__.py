@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from exvideo_eval.embedded.networks import Matcher as Matcher
     from exvideo_eval.embedded.networks import VideoClassifier as VideoClassifier
     from exvideo_eval.execution import Execution as Execution
+    from exvideo_eval.features.published.pinned import PinnedFile as PinnedFile
     from exvideo_eval.features.transnetv2 import load_transnetv2 as load_transnetv2
     from exvideo_eval.plan import Settings as Settings
+    from exvideo_eval.protocols.measuring import MeasureSettings as MeasureSettings
     from exvideo_eval.report import write_report as write_report
     from exvideo_eval.result_parts import ClipValues as ClipValues
     from exvideo_eval.result_parts import Curve as Curve
@@ -42,7 +44,9 @@ _HOMES = {
     "Interval": "result_parts",
     "Matcher": "embedded.networks",
     "Media": "result_parts",
+    "MeasureSettings": "protocols.measuring",
     "Metric": "result_parts",
+    "PinnedFile": "features.published.pinned",
     "Resampling": "bootstrap",
     "Result": "results",
     "Settings": "plan",

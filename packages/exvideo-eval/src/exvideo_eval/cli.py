@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exvideo_eval.features.choice import CHOICES
+from exvideo_eval.measure_options import add_measure_options, measure_settings
 from exvideo_eval.result_parts import Metric
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ def _run(options: argparse.Namespace) -> int:
         processes=processes,
         progress=processes.is_main,
     )
-    folders = (options.real, options.generated, options.baseline)
+    folders, measures = (options.real, options.generated, options.baseline), measure_settings(options)
     if not processes.is_main:
-        take_part(*folders, settings, execution)
+        take_part(*folders, settings, execution, measures)
         processes.leave()
         return 0
-    evaluation = evaluate(*folders, settings, execution=execution)
+    evaluation = evaluate(*folders, settings, execution=execution, measures=measures)
     processes.leave()
     _tell(evaluation, write_report(options.output, evaluation))
     return 0
@@ -111,15 +112,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window-stride", type=int, metavar="N", help="frames between windows; default: half a window")
     parser.add_argument("--dimension", type=int, metavar="N", help="of the Fréchet distance; default: as windows allow")
     parser.add_argument("--resamples", type=int, default=200, metavar="N", help="bootstrap draws; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap draws; default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws; default: %(default)s")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="what was measured of files, for later runs; default: OUTPUT-cache"
     )
-    parser.add_argument("--device", default="cpu", help="of the feature network: cpu, cuda, cuda:N; default: cpu")
+    parser.add_argument("--device", default="cpu", help="of the networks: cpu, cuda, cuda:N; default: cpu")
     parser.add_argument(
-        "--batch-size", type=int, default=8, metavar="N", help="windows the network takes at a time; default: 8"
+        "--batch-size",
+        type=int,
+        default=8,
+        metavar="N",
+        help="samples a network takes at a time; default: 8",
     )
     parser.add_argument("--workers", type=int, metavar="N", help="files read at a time; default: one a processor")
+    add_measure_options(parser)
     return parser
 
 

@@ -12,6 +12,7 @@ from exvideo_eval.embedded import JUDGES
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
 from exvideo_eval.judgement import REAL
 from exvideo_eval.plots import draw
+from exvideo_eval.protocols.into_result import published_rows
 from exvideo_eval.result_parts import Metric
 from exvideo_eval.results import Result
 from exvideo_eval.suite import Evaluation
@@ -52,6 +53,7 @@ def as_markdown(evaluation: Evaluation) -> str:
         _table(["", "better", *(name for name, _ in columns)], _distance_rows(columns)),
         "A Fréchet distance is comparable only at the same features, dimension and number of clips. The one between "
         "halves of the real clips is what the choice of clips alone makes: one well above it is a real difference.",
+        *_published_section(columns),
         *_judge_section(columns),
         "## Frame by frame",
         _table(["", "what", "real", *(name for name, _ in columns)], _curve_rows(columns)),
@@ -88,6 +90,17 @@ def _distance_rows(columns: list[tuple[str, Result]]) -> list[list[str]]:
         cells = [_cell(result.metric(metric.name)) for _, result in columns]
         rows.append([metric.name + where, metric.better, *cells])
     return rows or [["none: see the notes", "", *("" for _ in columns)]]
+
+
+def _published_section(columns: list[tuple[str, Result]]) -> list[str]:
+    rows = published_rows(columns)
+    if not rows:
+        return []
+    return [
+        "## Published measures",
+        _table(["", "better", *(name for name, _ in columns)], rows),
+        "Each by its protocol, which is below with its hash. Values of different protocols do not compare.",
+    ]
 
 
 def _judge_section(columns: list[tuple[str, Result]]) -> list[str]:

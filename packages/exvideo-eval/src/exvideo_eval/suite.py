@@ -28,6 +28,8 @@ from exvideo_eval.measured_file import Array, Instruments
 from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
 from exvideo_eval.protocol import QualityProtocol
+from exvideo_eval.protocols.into_result import with_measures
+from exvideo_eval.protocols.measuring import MeasureSettings, Meter
 from exvideo_eval.result_parts import Curve, Data, Metric
 from exvideo_eval.results import Result
 
@@ -47,22 +49,26 @@ def evaluate(
     settings: Settings | None = None,
     extractor: FeatureExtractor | None = None,
     execution: Execution | None = None,
+    measures: MeasureSettings | None = None,
 ) -> Evaluation:
     """Judge a folder of generated clips, and optionally a second one, against a folder of real clips.
 
     Args:
         extractor: a feature network of one's own; by default the one that settings.features names.
         execution: cache, device, threads and processes; by default one thread, and nothing is kept.
+        measures: published measures to add, with their networks.
 
     Raises:
         ValueError: one sentence: a folder that is missing, empty or without a usable file; settings that the clips do
-            not allow; a feature network that is not installed.
+            not allow; a feature network that is not installed or not given; fewer clips than a published measure takes.
     """
     settings, execution = settings or Settings(), execution or Execution()
     folders = _folders(real, generated, baseline)
+    meter = None if measures is None else Meter(measures, execution)
     instruments = _instruments(folders, settings, extractor, execution)
     with opened_cache(instruments, execution) as cache:
-        return _judged(measure(folders, instruments, cache, execution), instruments, settings)
+        evaluation = _judged(measure(folders, instruments, cache, execution), instruments, settings)
+    return evaluation if meter is None else _with_published(evaluation, meter, folders, settings)
 
 
 def take_part(
@@ -71,12 +77,31 @@ def take_part(
     baseline: str | Path | None,
     settings: Settings,
     execution: Execution,
+    measures: MeasureSettings | None = None,
 ) -> None:
     """Measure this process's share of the files, for the main process, which calls `evaluate` with the same."""
     folders = _folders(real, generated, baseline)
+    meter = None if measures is None else Meter(measures, execution)
     instruments = _instruments(folders, settings, None, execution)
     with opened_cache(instruments, execution) as cache:
         measure_share(folders, instruments, cache, execution)
+    if meter is not None:
+        meter.extract(folders)
+
+
+def _with_published(
+    evaluation: Evaluation, meter: Meter, folders: Mapping[str, Path], settings: Settings
+) -> Evaluation:
+    meter.extract(folders)
+    resampling = Resampling(settings.resamples, settings.level, settings.seed)
+
+    def added(result: Result, role: str) -> Result:
+        return with_measures(result, meter.measure(role, folders["real"], folders[role], resampling))
+
+    baseline = evaluation.baseline
+    return Evaluation(
+        added(evaluation.generated, "generated"), None if baseline is None else added(baseline, "baseline")
+    )
 
 
 def _folders(real: str | Path, generated: str | Path, baseline: str | Path | None) -> dict[str, Path]:

@@ -1,7 +1,7 @@
 """Every number beside that of a peer's own code, on the same features in double precision."""
 
 import importlib.util
-from importlib import import_module
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,9 @@ from exvideo_eval.metrics.kernel_distance import polynomial_mmd
 from exvideo_eval.metrics.kernel_inception_distance import kernel_inception_distance
 from exvideo_eval.metrics.monge_inception_distance import monge_inception_distance
 
+Peer = Callable[[str], Any]
+
 CLOSE = {"rel": 1e-6, "abs": 1e-6}
-
-
-pytestmark = pytest.mark.usefixtures("no_torchvision")
-needs_fidelity = pytest.mark.skipif(importlib.util.find_spec("torch_fidelity") is None, reason="no torch-fidelity here")
 
 
 def features(seed: int, n: int, dimension: int, shift: float = 0.0) -> np.ndarray:
@@ -27,50 +25,46 @@ def features(seed: int, n: int, dimension: int, shift: float = 0.0) -> np.ndarra
     return random.standard_normal((n, dimension)) @ mixing + shift
 
 
-@needs_fidelity
 @pytest.mark.parametrize(("n", "m", "dimension"), [(300, 250, 24), (40, 50, 24), (20, 30, 64)])
-def test_frechet_distance(n: int, m: int, dimension: int) -> None:
+def test_frechet_distance(peer: Peer, n: int, m: int, dimension: int) -> None:
     x, y = features(0, n, dimension), features(1, m, dimension, 0.3)
     ours = frechet_distance_of_features(x, y)
-    peer = import_module("torch_fidelity.metric_fid")
-    statistics = [peer.fid_features_to_statistics(torch.from_numpy(z)) for z in (x, y)]
-    theirs = peer.fid_statistics_to_metric(*statistics, False)["frechet_inception_distance"]
+    fidelity = peer("torch_fidelity.metric_fid")
+    statistics = [fidelity.fid_features_to_statistics(torch.from_numpy(z)) for z in (x, y)]
+    theirs = fidelity.fid_statistics_to_metric(*statistics, False)["frechet_inception_distance"]
     # A peer's roots of eigenvalues of a singular product are only good to 1e-8 in each empty direction.
     assert ours == pytest.approx(theirs, **CLOSE if n > dimension else {"abs": 1e-5})
-    from torchmetrics.image.fid import _compute_fid
-
+    distance = peer("torchmetrics.image.fid")._compute_fid
     moments = [moment for z in (x, y) for moment in (torch.tensor(z.mean(axis=0)), torch.from_numpy(np.cov(z.T)))]
-    assert ours == pytest.approx(float(_compute_fid(*moments)), **CLOSE if n > dimension else {"abs": 1e-5})
+    assert ours == pytest.approx(float(distance(*moments)), **CLOSE if n > dimension else {"abs": 1e-5})
 
 
-@needs_fidelity
-def test_kernel_inception_distance() -> None:
+def test_kernel_inception_distance(peer: Peer) -> None:
     x, y = features(0, 60, 16), features(1, 60, 16, 0.3)
     ours, deviation = kernel_inception_distance(x, y, subsets=3, subset_size=60)
     assert deviation == pytest.approx(0, abs=1e-12)
     whole = {"kid_subsets": 1, "kid_subset_size": 60, "verbose": False}
-    peer = import_module("torch_fidelity.metric_kid")
-    theirs = peer.kid_features_to_metric(torch.from_numpy(x), torch.from_numpy(y), **whole)
+    sets = (torch.from_numpy(x), torch.from_numpy(y))
+    theirs = peer("torch_fidelity.metric_kid").kid_features_to_metric(*sets, **whole)
     assert ours == pytest.approx(theirs["kernel_inception_distance_mean"], **CLOSE)
-    from torchmetrics.image.kid import poly_mmd
-
-    assert ours == pytest.approx(float(poly_mmd(torch.from_numpy(x), torch.from_numpy(y))), **CLOSE)
+    assert ours == pytest.approx(float(peer("torchmetrics.image.kid").poly_mmd(*sets)), **CLOSE)
 
 
-@needs_fidelity
 @pytest.mark.parametrize("scale", [1.0, 30.0])
-def test_inception_score(scale: float) -> None:
+def test_inception_score(peer: Peer, scale: float) -> None:
     logits = torch.from_numpy(scale * features(0, 203, 12))
     ours = inception_score(logits.softmax(dim=1).numpy(), splits=10)
-    theirs = import_module("torch_fidelity.metric_isc").isc_features_to_metric(logits, splits=10, shuffle=False)
+    theirs = peer("torch_fidelity.metric_isc").isc_features_to_metric(logits, splits=10, shuffle=False)
     assert ours == pytest.approx((theirs["inception_score_mean"], theirs["inception_score_std"]), **CLOSE)
 
 
-def test_inception_score_of_torchmetrics() -> None:
-    from torchmetrics.image.inception import InceptionScore
-
+def test_inception_score_of_torchmetrics(peer: Peer) -> None:
     logits = torch.from_numpy(features(0, 200, 12))
-    metric = InceptionScore(feature=torch.nn.Identity(), splits=1).set_dtype(torch.float64)
+    metric = (
+        peer("torchmetrics.image.inception")
+        .InceptionScore(feature=torch.nn.Identity(), splits=1)
+        .set_dtype(torch.float64)
+    )
     metric.features.append(logits)
     mean, _ = metric.compute()
     assert inception_score(logits.softmax(dim=1).numpy(), splits=1)[0] == pytest.approx(float(mean), **CLOSE)

@@ -1,0 +1,1 @@
+"""Protocols of the literature: frozen, hashed, and followed to the pixel."""

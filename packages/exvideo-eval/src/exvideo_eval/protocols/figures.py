@@ -1,0 +1,181 @@
+"""Figures of a protocol, under the name that its network and its number of samples allow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exvideo_eval.bootstrap import Resampling, drawn_interval
+from exvideo_eval.features.published.loading import LoadedNetwork
+from exvideo_eval.metrics.clip_similarity import frame_consistency
+from exvideo_eval.protocols.captions import caption_cosines
+from exvideo_eval.protocols.definition import Protocol
+from exvideo_eval.protocols.extraction import SetFeatures
+from exvideo_eval.protocols.frames import GENERATED, REAL
+from exvideo_eval.protocols.samples import is_short, noun, samples_of
+from exvideo_eval.protocols.statistics import (
+    CaptionSimilarity,
+    ClassVariety,
+    Distance,
+    Figure,
+    FrameConsistency,
+    FrechetByFrame,
+)
+from exvideo_eval.result_parts import VALUE, ClipValues, Curve, Interval, Metric, Skipped
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Metrics and curves of one set, the protocols' record for the result, notes, and the files left out."""
+
+    metrics: tuple[Metric, ...]
+    curves: tuple[Curve, ...]
+    clip_values: tuple[ClipValues, ...]
+    record: Mapping[str, Any]
+    notes: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """A protocol by its name, the network that it goes by here, and what was allowed."""
+
+    name: str
+    protocol: Protocol
+    network: LoadedNetwork
+    seed: int
+    allow_fewer: bool
+
+    def samples(self, found: SetFeatures) -> Array:
+        return samples_of(self.protocol, found, seed=self.seed, allow_fewer=self.allow_fewer)
+
+
+def distance_figure(
+    context: Context, kind: Distance | FrechetByFrame, real: SetFeatures, found: SetFeatures
+) -> Measured:
+    """A distance of two sets; by frame index, a curve and its mean."""
+    x, y = context.samples(real), context.samples(found)
+    counts = {REAL: len(x), GENERATED: len(y)}
+    skipped = (*real.skipped, *found.skipped)
+    if not isinstance(kind, FrechetByFrame):
+        return _measured(context, kind(x, y, context.seed), counts, {REAL: real.sha256}, skipped)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"{context.protocol.name} needs as many frames of both sets, and clips have {x.shape[1]} (real) and "
+            f"{y.shape[1]}: cut them to one length."
+        )
+    values = [kind(x[:, index], y[:, index], context.seed).value for index in range(x.shape[1])]
+    name = metric_name(context, counts)
+    curve = Curve(name, kind.unit, "frame index", tuple(range(len(values))), tuple(values), kind.better, GENERATED)
+    mean = Figure(float(np.mean(values)))
+    return _measured(context, mean, counts, {REAL: real.sha256}, skipped, statistic="mean", curves=(curve,))
+
+
+def set_figure(context: Context, kind: ClassVariety, found: SetFeatures) -> Measured:
+    """A score of one set alone."""
+    samples = context.samples(found)
+    return _measured(context, kind(samples), {GENERATED: len(samples)}, {}, found.skipped)
+
+
+def clip_figure(
+    context: Context, kind: CaptionSimilarity | FrameConsistency, found: SetFeatures, resampling: Resampling
+) -> Measured:
+    """A mean over clips, with its interval, and the clips' own values."""
+    context.samples(found)  # for its complaint about a set without usable clips
+    notes: tuple[str, ...] = ()
+    if isinstance(kind, FrameConsistency):
+        values = np.array([frame_consistency(frames) for frames in found.features])
+    else:
+        cosines, notes = caption_cosines(context.protocol, context.network, found)
+        values = kind.factor * cosines
+
+    def mean(of_clips: Array) -> float:
+        value = float(of_clips.mean())
+        return max(0.0, value) if isinstance(kind, CaptionSimilarity) and kind.clamped else value
+
+    name = metric_name(context, {GENERATED: len(values)})
+    sources = tuple(file.rpartition(".")[0] or file for file in found.files)
+    clips = ClipValues(name, context.network.name, VALUE, found.files, sources, tuple(map(float, values)))
+    return _measured(
+        context,
+        Figure(mean(values)),
+        {GENERATED: len(values)},
+        {},
+        found.skipped,
+        statistic="mean",
+        clip_values=(clips,),
+        interval=drawn_interval(mean, (values,), resampling),
+        notes=notes,
+    )
+
+
+def metric_name(context: Context, counts: Mapping[str, int]) -> str:
+    """The metric's own name for the protocol's own network; for any other, what was done and that network's name.
+
+    Where there are fewer samples than the protocol takes, their numbers stand in the name.
+    """
+    protocol, network = context.protocol, context.network
+    name = protocol.name
+    if not network.is_own:
+        name = protocol.statistic.surrogate.format(network=network.name)
+        name += f", {protocol.dialect} preprocessing" if protocol.dialect else ""
+    if any(is_short(protocol, role, count) for role, count in counts.items()):
+        numbers = " and ".join(dict.fromkeys(str(count) for count in counts.values()))
+        name += f", of {numbers} {noun(protocol)}"
+    return name
+
+
+def _measured(
+    context: Context,
+    figure: Figure,
+    counts: Mapping[str, int],
+    files: Mapping[str, str],
+    skipped: tuple[Skipped, ...],
+    *,
+    statistic: str = "value",
+    curves: tuple[Curve, ...] = (),
+    clip_values: tuple[ClipValues, ...] = (),
+    interval: Interval | None = None,
+    notes: tuple[str, ...] = (),
+) -> Measured:
+    protocol, network, name = context.protocol, context.network, metric_name(context, counts)
+    kind, count = protocol.statistic, list(counts.values())[-1]
+    metric = Metric(
+        name,
+        figure.value,
+        kind.unit,
+        kind.better,
+        n=count,
+        features=network.name,
+        interval=interval,
+        quantity=name,
+        statistic=statistic,
+    )
+    record = {
+        "metric": name,
+        "protocol": protocol.to_dict(),
+        "protocol_sha256": protocol.sha256,
+        "network": {"name": network.name, "sha256": network.sha256, "is_own": network.is_own},
+        "samples": dict(counts),
+        "files_sha256": dict(files),
+        "seed": context.seed,
+    }
+    return Measured((metric,), curves, clip_values, record, (*_notes(context, figure, counts, name), *notes), skipped)
+
+
+def _notes(context: Context, figure: Figure, counts: Mapping[str, int], name: str) -> list[str]:
+    protocol, network = context.protocol, context.network
+    numbers = ", ".join(f"{count} {role}" for role, count in counts.items())
+    spread = "" if figure.spread is None else f", deviation between subsets or splits {figure.spread:.4g}"
+    notes = [f"{name}: {numbers} {noun(protocol)}{spread}; {network.name}, {network.identity}."]
+    short = [f"{protocol.samples.of(role)} {role}" for role, count in counts.items() if is_short(protocol, role, count)]
+    if short:
+        notes.append(
+            f"{name}: the protocol is defined for {' and '.join(short)} {noun(protocol)}, or more where it says so: "
+            "with fewer, as here, it compares with no published value."
+        )
+    return notes

@@ -1,0 +1,47 @@
+"""Published measures as part of a result, and as a section of its report."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from exvideo_eval.protocol import protocol_hash
+from exvideo_eval.protocols.figures import Measured
+from exvideo_eval.result_parts import Metric
+from exvideo_eval.results import Result
+
+MEASURES = "measures"  # the key of the protocols in a result's protocol
+
+
+def with_measures(result: Result, measured: Measured) -> Result:
+    """The result with published measures of the same set, their protocols hashed into its own."""
+    protocol = {**result.protocol, MEASURES: dict(measured.record)}
+    return replace(
+        result,
+        protocol=protocol,
+        protocol_sha256=protocol_hash(protocol),
+        metrics=(*result.metrics, *measured.metrics),
+        curves=(*result.curves, *measured.curves),
+        clip_values=(*result.clip_values, *measured.clip_values),
+        notes=(*result.notes, *measured.notes),
+        skipped=tuple(dict.fromkeys((*result.skipped, *measured.skipped))),
+    )
+
+
+def published_rows(columns: Sequence[tuple[str, Result]]) -> list[list[str]]:
+    """Rows of a table: name and network, better, then a cell for each result; none where none was measured."""
+    rows = []
+    for key, record in columns[-1][1].protocol.get(MEASURES, {}).items():
+        metrics = [_metric(result, key) for _, result in columns]
+        last = metrics[-1]
+        name = record["metric"] if record["network"]["is_own"] is False else f"{record['metric']}, {last.features}"
+        rows.append([f"{name} ({last.unit})", last.better, *(_cell(metric) for metric in metrics)])
+    return rows
+
+
+def _metric(result: Result, key: str) -> Metric:
+    name = result.protocol[MEASURES][key]["metric"]
+    return next(metric for metric in result.metrics if metric.name == name)
+
+
+def _cell(metric: Metric) -> str:
+    interval = "" if metric.interval is None else f" [{metric.interval.low:.4g}, {metric.interval.high:.4g}]"
+    return f"{metric.value:.4g}{interval} (n {metric.n})"

@@ -1,0 +1,77 @@
+"""The samples that a protocol is defined for, out of those that a set has; never one twice."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exvideo_eval.protocols.definition import DRAWN, FRAME, Protocol
+from exvideo_eval.protocols.extraction import SetFeatures
+from exvideo_eval.protocols.statistics import FrechetByFrame
+
+Array = NDArray[np.float64]
+
+
+def samples_of(protocol: Protocol, found: SetFeatures, *, seed: int, allow_fewer: bool) -> Array:
+    """Samples (n, dimension) of a set: as many as the protocol is defined for, or all.
+
+    Of a measure by frame index they are (clips, frames, dimension).
+
+    Args:
+        allow_fewer: take what there is where that is too little; the caller must say so beside the number.
+
+    Raises:
+        ValueError: there are too few, or clips are not of equal length where the protocol stacks them.
+    """
+    _require_equal_lengths(protocol, found)
+    if not found.features:
+        rows = np.zeros((0, 0))
+    else:
+        rows = (np.stack if _by_clip(protocol) else np.concatenate)(found.features)
+    rule, required = protocol.samples, protocol.samples.of(found.role)
+    if len(rows) == 0 or (required is not None and len(rows) < required and not allow_fewer):
+        raise ValueError(_too_few(protocol, found, len(rows), required))
+    if len(rows) % rule.multiple_of and not rule.exactly and not allow_fewer:
+        raise ValueError(
+            f"{protocol.name} is defined for multiples of {rule.multiple_of} {noun(protocol)}, and {found.folder} has "
+            f"{len(rows)} that can be used: take some out, or give --allow-fewer to measure these all the same."
+        )
+    if required is None or not rule.exactly or len(rows) <= required:
+        return rows
+    if rule.chosen == DRAWN:
+        drawn = np.random.Generator(np.random.PCG64(seed)).permutation(len(rows))[:required]
+        return rows[np.sort(drawn)]
+    return rows[:required]
+
+
+def is_short(protocol: Protocol, role: str, count: int) -> bool:
+    """A set of `count` samples is not what the protocol is defined for."""
+    required = protocol.samples.of(role)
+    return (required is not None and count < required) or count % protocol.samples.multiple_of != 0
+
+
+def _too_few(protocol: Protocol, found: SetFeatures, count: int, required: int | None) -> str:
+    total = len(found.files) + len(found.skipped)
+    lost = "; ".join(f"{item.file} {item.reason}" for item in found.skipped[:3])
+    lost += f"; and {len(found.skipped) - 3} more" if len(found.skipped) > 3 else ""
+    lost = f", {len(found.skipped)} cannot ({lost})" if found.skipped else ""
+    return (
+        f"{protocol.name} takes {required or 1} {found.role} {noun(protocol)}, and {found.folder} has {count}: of its "
+        f"{total} files {len(found.files)} can be used{lost}. Give more, or --allow-fewer to measure what there is "
+        "under a name that says so."
+    )
+
+
+def _require_equal_lengths(protocol: Protocol, found: SetFeatures) -> None:
+    if protocol.features.frames.equal and len(set(found.num_frames)) > 1:
+        raise ValueError(
+            f"{protocol.name} takes clips of one length whole, and those in {found.folder} have "
+            f"{min(found.num_frames)} to {max(found.num_frames)} frames: cut them to one length."
+        )
+
+
+def noun(protocol: Protocol) -> str:
+    """Word for the samples of a protocol: "clips" or "frames"."""
+    return "clips" if _by_clip(protocol) or protocol.features.sample != FRAME else "frames"
+
+
+def _by_clip(protocol: Protocol) -> bool:
+    return isinstance(protocol.statistic, FrechetByFrame)
