@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from exvideo_blocks import ExtensionConfig, extend, save_extension
-from exvideo_infer import ExVideoPipeline, embedded, probe, read_clip
+from exvideo_infer import ExVideoPipeline, embedded, probe, read_clip, write_video
 from exvideo_infer.cli import main
 from PIL import Image
 
@@ -292,17 +292,68 @@ def test_bad_lists_are_refused_before_anything_is_made(
     assert "is a file: give a folder" in refuse(arguments(good), capsys)
 
 
-def test_a_clip_longer_than_the_model_is_made_by_windows(
+@pytest.mark.parametrize(
+    ("way", "cost"),
+    [
+        (("--beyond", "windows"), "It takes 8 evaluations of the network, each of up to 8 frames"),
+        (("--beyond", "free-noise", "--window-length", 6, "--window-overlap", 1), "It takes 8 evaluations"),
+        (("--beyond", "chain", "--window-length", 7), "It takes 8 evaluations of the network, each of up to 7 frames"),
+        (("--beyond", "keyframes", "--keyframe-every", 3, "--interpolator", "linear"), "It takes 2 evaluations"),
+        (("--continue", "film.mkv"), "It takes 6 evaluations of the network, each of up to 8 frames"),
+        (("--video", "film.mkv", "--strength", 0.4), "It takes 2 evaluations of the network, each of up to 20 frames"),
+    ],
+)
+def test_clips_beyond_the_model_cost_what_is_said_and_are_made_again(
+    tiny_base_dir: Path,
+    first_frame: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    way: tuple[object, ...],
+    cost: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (20, 24, 32, 3), dtype=np.uint8)
+    write_video("film.mkv", iter(noise), 9)
+    out, again = tmp_path / "out.mkv", tmp_path / "again.mkv"
+    arguments = command(tiny_base_dir, first_frame, out, "--num-frames", 20, *way)
+    if way[0] == "--continue":
+        arguments = [part for part in arguments if part not in ("--image", str(first_frame))]
+    assert main(arguments) == 0
+    assert cost in capsys.readouterr().err
+    assert len(read_clip(out)) == 20
+    assert main(["--again", str(out), "-o", str(again)]) == 0
+    assert again.read_bytes() == out.read_bytes()
+    if way[0] == "--beyond":
+        assert main(["--again", str(out), "--beyond", "chain", "-o", str(again)]) == 0  # without settings of another
+    else:
+        capsys.readouterr()
+        write_video("film.mkv", iter(noise // 2), 9)
+        complaint = f"film.mkv is not the clip that {out} was made from: give that one by {way[0]}"
+        assert complaint in refuse(["--again", str(out), "-o", str(again)], capsys)
+
+
+def test_rows_of_a_list_have_their_ways(tiny_base_dir: Path, first_frame: Path, tmp_path: Path) -> None:
+    write_video(tmp_path / "film.mkv", iter(np.zeros((5, 24, 32, 3), dtype=np.uint8)), 9)
+    rows: list[dict[str, Any]] = [
+        {"image": "first.png", "num_frames": 9, "beyond": "keyframes", "interpolator": "linear"},
+        {"continues": "film.mkv", "num_frames": 3},
+        {"video": "film.mkv", "strength": 0.5},
+    ]
+    model = ["--base", tiny_base_dir, "--height", 16, "--width", 24, "--steps", 2, "--device", "cpu"]
+    out = tmp_path / "clips"
+    assert main([str(part) for part in ("--prompts", write_list(tmp_path, *rows), "-o", out, *model)]) == 0
+    assert sorted(probe(path).num_frames for path in out.glob("*.mp4")) == [3, 5, 9]
+
+
+def test_clips_that_cannot_be_begun_from_are_named(
     tiny_base_dir: Path, first_frame: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It costs what it says, and the file says how to make it again."""
-    frames = {}
-    for way in ("windows", "free-noise"):
-        out = tmp_path / f"{way}.mkv"
-        assert main(command(tiny_base_dir, first_frame, out, "--num-frames", 20, "--beyond", way)) == 0
-        assert "evaluations_a_step 4" in capsys.readouterr().err
-        frames[way] = read_clip(out)
-        again = tmp_path / f"again-{way}.mkv"
-        assert main(["--again", str(out), "-o", str(again)]) == 0
-        assert torch.equal(read_clip(again), frames[way])
-    assert not torch.equal(frames["windows"], frames["free-noise"])
+    out = ["--base", str(tiny_base_dir), "-o", str(tmp_path / "out.mp4")]
+    assert "no.mp4" in refuse(["--video", str(tmp_path / "no.mp4"), *out], capsys)
+    assert "no.mp4" in refuse(["--continue", str(tmp_path / "no.mp4"), "--num-frames", "3", *out], capsys)
+    assert "there is no video" in refuse(["--strength", "0.5", "--image", str(first_frame), *out], capsys)
+    assert "--continue stands beside --prompts" in refuse(
+        ["--continue", "a.mp4", "--prompts", str(write_list(tmp_path, {"prompt": "a"})), *out], capsys
+    )
+    assert "line 1: " in refuse(["--prompts", str(write_list(tmp_path, {"video": "no.mp4"})), *out], capsys)

@@ -3,6 +3,9 @@ r"""exvideo-generate: clips from words, from their first frames, or from both.
 exvideo-generate --prompt "a red circle bounces" -o out.mp4
 exvideo-generate --prompts list.jsonl -o clips/
 exvideo-generate --again out.mp4 -o same.mkv
+exvideo-generate --prompt "a red circle bounces" --beyond windows --num-frames 80 -o out.mp4
+exvideo-generate --continue out.mp4 --num-frames 40 -o more.mp4
+exvideo-generate --video out.mp4 --strength 0.5 -o again.mp4
 exvideo-generate --base animatediff_folder --extension extension.safetensors --prompt "a boat" -o out.mp4
 exvideo-generate --prompt "the circle moves left" --image first.png -o out.mp4
 exvideo-generate --base stabilityai/stable-video-diffusion-img2vid-xt --extension extension.safetensors \
@@ -18,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exvideo_infer.jobs.job import FILES, SETTINGS
 from exvideo_infer.options import (
     BAD_INPUT,
     INTERRUPTED,
@@ -71,15 +75,18 @@ def _run(options: argparse.Namespace, given: Collection[str]) -> int:
     from exvideo_infer.contact_sheet import ContactSheet
     from exvideo_infer.jobs.job import Job
     from exvideo_infer.pictures import read_image
+    from exvideo_infer.video_file import probe
 
     record = None if options.again is None else _recall(options, given)
-    if options.prompt is None and options.image is None:
+    if all(getattr(options, name) is None for name in ("prompt", *FILES)):
         raise ValueError('Neither --prompt nor --image is given: say what to show, --prompt "a red circle bounces".')
     _encoding(options)
     sheet_path = _sheet_path(options)
-    job = Job(prompt=options.prompt, image=options.image, **_numbers(options))
+    job = Job(prompt=options.prompt, **{name: getattr(options, name) for name in FILES}, **_numbers(options))
     if job.image is not None:
         read_image(job.image)
+    for path in filter(None, (job.continues, job.video)):
+        probe(path)
     from exvideo_infer.bases.base import silence_loading
 
     silence_loading()  # before what gives notices as it is imported
@@ -91,7 +98,7 @@ def _run(options: argparse.Namespace, given: Collection[str]) -> int:
     clip = maker.resolve(job)
     for note in () if record is None else check_again(record, options.again, clip, maker, given):
         _say(note)
-    _say(f"{clip}, from {'the prompt' if job.image is None else job.image}, {_place(maker)}.")
+    _say(f"{clip}, from {job.image or job.continues or job.video or 'the prompt'}, {_place(maker)}. {clip.cost}")
     watch, sheet = Watch(), ContactSheet(clip.settings["num_frames"], clip.settings["fps"])
     info = _write(options, maker)(options.output, clip, sheet.watch(maker.frames(clip, watch)))
     print(_wrote(options.output, info, clip, f", in {time.perf_counter() - start:.1f} s", watch, maker))
@@ -108,7 +115,8 @@ def _recall(options: argparse.Namespace, given: Collection[str]) -> dict[str, An
 
     record = read_metadata(options.again)
     for name, value in options_of(record, options.again, _encoding(options)).items():
-        if name not in given and not (name == "num_frames" and "seconds" in given):
+        of_another = (name == "num_frames" and "seconds" in given) or (name in SETTINGS and "beyond" in given)
+        if name not in given and not of_another:
             setattr(options, name, value)
     return record
 
@@ -141,8 +149,9 @@ def _make_list(options: argparse.Namespace) -> None:
     from exvideo_infer.jobs.run import SUFFIX, clip_path, make_all
     from exvideo_infer.video_file.formats import choose_encoding
 
-    for name in ("prompt", "image"):
+    for name in ("prompt", *FILES):
         if getattr(options, name) is not None:
+            name = "continue" if name == "continues" else name
             raise ValueError(f"--{name} stands beside --prompts: write it into a row of the list.")
     for name in ("again", "sheet"):
         if getattr(options, name) is not None:
@@ -168,7 +177,8 @@ def _make_list(options: argparse.Namespace) -> None:
         if clips.setdefault(name, clip) is not clip:
             _say(f"Line {line} asks for clip {name}, as a line before it does: it is made once.")
     folder.mkdir(parents=True, exist_ok=True)
-    _say(f"{len(clips)} clips to {folder}, {_place(maker)}.")
+    asked = sum(clip.evaluations or 0 for clip in clips.values())
+    _say(f"{len(clips)} clips to {folder}, {_place(maker)}. They take {asked} evaluations of the network in all.")
 
     def tell(name: str, clip: "Clip", info: "VideoInfo", watch: "Watch") -> None:
         print(_wrote(clip_path(folder, name), info, clip, "", watch, maker), flush=True)
@@ -178,7 +188,7 @@ def _make_list(options: argparse.Namespace) -> None:
 
 
 def _numbers(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in (*RANGES, "beyond")}
+    return {name: getattr(options, name) for name in (*RANGES, "beyond", "interpolator")}
 
 
 def _place(maker: "Maker") -> str:
@@ -212,6 +222,14 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("--prompt", metavar="TEXT", help="what to show; without --image, the first frame is made from it, too")
     add("--image", type=Path, help="first frame; resized to cover the clip's size, cropped at its centre")
+    add(
+        "--continue",
+        dest="continues",
+        type=Path,
+        metavar="CLIP",
+        help="go on with a clip from its last frame, at its rate; what is written are the frames after it",
+    )
+    add("--video", type=Path, metavar="CLIP", help="a clip to begin from: noise is put on it, and taken off again")
     add(
         "--prompts",
         type=Path,

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from exvideo_infer.jobs.job import WAYS
 from exvideo_infer.jobs.model import ModelChoice
-from exvideo_infer.ranges import RANGES
+from exvideo_infer.ranges import INTERPOLATORS, RANGES
 
 # Exit codes.
 BAD_INPUT = 2  # argparse's own
@@ -92,9 +92,19 @@ def add_clip_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--beyond",
         choices=WAYS,
-        help="make a clip longer than the model's by sliding windows of the model's length, half of each shared; "
-        "free-noise: over noise that repeats in another order",
+        help="make a clip longer than the model's. windows: at each step, windows of the model's length, half of each "
+        "shared; free-noise: over noise that repeats in another order; chain: clip after clip, each from the last "
+        "frame of the one before; keyframes: every second frame, and those between interpolated",
     )
+    add("--window-length", help="frames of a window, or of each clip of a chain (default: the model's)")
+    add("--window-overlap", help="frames that two windows share (default: half)")
+    add("--keyframe-every", help="frames from one keyframe to the next (default: 2)")
+    parser.add_argument(
+        "--interpolator",
+        choices=INTERPOLATORS,
+        help="of frames between keyframes; auto: RIFE where exvideo-infer[rife] is installed, else linear mixtures",
+    )
+    add("--strength", help="of the noise on --video: 1 leaves nothing of it (default: 0.5)")
     add("--num-frames", help="default: the extension's, else the base's")
     add("--seconds", help="length in seconds, in place of --num-frames: rounded to frames at the clip's rate")
     add("--steps", help="denoising steps (default: the base's, else 25)")

@@ -1,4 +1,4 @@
-"""Ranges of the numbers that a clip is asked for with: one table for all that ask."""
+"""Ranges of the numbers that a clip is asked for with, and choices of words: one table for all that ask."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,12 @@ RANGES: Mapping[str, Range] = {
     "guidance_min": Range(1),
     "guidance_max": Range(1),
     "motion_bucket_id": Range(0, 255),
+    "window_length": Range(2, whole=True),
+    "window_overlap": Range(0, whole=True),
+    "keyframe_every": Range(1, whole=True),
+    "strength": Range(0.001, 1),  # of the noise that a second pass begins with
 }
 
 NOISE = Range(0, 100)  # on a first frame; no option has it
-STRENGTH = Range(0.001, 1)  # of the noise that a second pass begins with
+
+INTERPOLATORS = ("auto", "rife", "linear")  # of the frames between keyframes

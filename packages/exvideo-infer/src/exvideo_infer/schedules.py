@@ -125,6 +125,11 @@ class Schedule:
         return ((1 - alpha) / alpha).sqrt()
 
 
+def evaluations(scheduler: Any, num_inference_steps: int, strength: float = 1.0) -> int:
+    """The evaluations of a call: second-order schedulers take two a step. Raises ValueError as `Schedule`."""
+    return len(Schedule(scheduler, num_inference_steps, torch.device("cpu"), strength=strength).timesteps)
+
+
 class Stepped:
     """A step that was made.
 

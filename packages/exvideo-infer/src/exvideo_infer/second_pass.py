@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from exvideo_infer.encoders import encode_clip, for_vae
-from exvideo_infer.ranges import STRENGTH
+from exvideo_infer.ranges import RANGES
 from exvideo_infer.request import check_image
 
 DEFAULT_STRENGTH = 0.5  # the authors'
@@ -106,8 +106,8 @@ def second_pass(video: Video | None, strength: float | None) -> SecondPass | Non
             raise ValueError(f"strength is {strength}, and there is no video to put noise on: give video, too.")
         return None
     strength = DEFAULT_STRENGTH if strength is None else strength
-    if strength not in STRENGTH:
-        raise ValueError(f"strength is {strength!r}: give {STRENGTH}; at 0 the clip would be as it is.")
+    if strength not in RANGES["strength"]:
+        raise ValueError(f"strength is {strength!r}: give {RANGES['strength']}; at 0 the clip would be as it is.")
     if isinstance(video, Tensor) and video.ndim == 5:
         if not (video.is_floating_point() and video.numel() and video.isfinite().all()):
             raise ValueError(f"video is {video.dtype} of {tuple(video.shape)}: give finite latents, or frames.")

@@ -159,3 +159,18 @@ def test_without_a_token_the_server_answers_to_this_machine_s_names_alone(make_c
     assert client.get(VIDEOS, headers={"Host": "localhost:8000"}).status_code == 200
     assert client.get(VIDEOS, headers={"Host": "[::1]:8000"}).status_code == 200
     assert client.get(VIDEOS, headers={"Host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["continues", "video"])
+def test_a_request_cannot_name_a_file_of_the_server(
+    make_client: Callable[..., Client], tmp_path: Path, name: str
+) -> None:
+    answer = make_client().post(VIDEOS, json={"prompt": "a", name: str(tmp_path / "private.mp4")})
+    assert answer.status_code == 422
+    assert f"{name} names a file, which a request cannot" in message(answer)
+
+
+def test_a_request_has_its_way(make_client: Callable[..., Client]) -> None:
+    assert make_client().post(VIDEOS, json={"prompt": "a", "beyond": "chain", "window_length": 4}).status_code == 202
+    refused = make_client().post(VIDEOS, json={"prompt": "a", "window_length": 4})
+    assert "window_length is 4, a setting of beyond windows or free-noise or chain" in message(refused)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-INTERPOLATORS = ("auto", "rife", "linear")
+from exvideo_infer.ranges import INTERPOLATORS
+
 # (before, after, places) -> frames between, as `Rife.__call__` explains them
 Interpolate = Callable[[Tensor, Tensor, Tensor], Tensor]
 

@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from exvideo_infer.jobs.job import JOB_KEYS, Job, check_text
+from exvideo_infer.jobs.job import FILES, JOB_KEYS, Job, check_text
 from exvideo_infer.pictures import read_image
+from exvideo_infer.video_file import probe
 
 
 def read_jobs(path: Path, defaults: Mapping[str, Any]) -> dict[int, Job]:
     """The jobs of a list, by line number; blank lines are none.
 
     Args:
-        path: UTF-8; each line an object with `prompt` or `image` and any other of `JOB_KEYS`. Images are named from
-            the folder of the list.
+        path: UTF-8; each line an object with `prompt` or `image` and any other of `JOB_KEYS`. Images and
+            clips are named from the folder of the list.
         defaults: values of rows that do not give them.
 
     Raises:
@@ -41,11 +42,11 @@ def job_of(values: Any, folder: Path, defaults: Mapping[str, Any]) -> Job:
 
     Args:
         values: by `JOB_KEYS`; null is the same as nothing.
-        folder: that a relative `image` is in.
+        folder: that a relative `image`, `continues` or `video` is in.
         defaults: values in place of those that are not given. One length that is given takes the place of both.
 
     Raises:
-        ValueError: it is no object, has an unknown key or a wrong value, or its image cannot be read.
+        ValueError: it is no object, has an unknown key or a wrong value, or its image or clip cannot be read.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{str(values)[:60]!r} is no object: give one of {', '.join(JOB_KEYS)}.")
@@ -55,11 +56,18 @@ def job_of(values: Any, folder: Path, defaults: Mapping[str, Any]) -> Job:
     given = {key: value for key, value in values.items() if value is not None}
     if given.keys() & {"num_frames", "seconds"}:
         defaults = {key: value for key, value in defaults.items() if key not in ("num_frames", "seconds")}
-    if "image" in given:
-        check_text("image", given["image"])
-        given["image"] = folder / given["image"]
-        read_image(given["image"])
+    for name in given.keys() & set(FILES):
+        check_text(name, given[name])
+        given[name] = folder / given[name]
+        _check_file(name, given[name])
     return Job(**{**defaults, **given})
+
+
+def _check_file(name: str, path: Path) -> None:
+    if name == "image":
+        read_image(path)
+    else:
+        probe(path)
 
 
 def _job(line: str, folder: Path, defaults: Mapping[str, Any]) -> Job:

@@ -5,24 +5,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
-from exvideo_infer.beyond import Windows
-from exvideo_infer.decode import stream_frames
+from exvideo_infer.beyond import between_keyframes, chain
+from exvideo_infer.decode import OVERLAP, STREAMED, stream_frames
 from exvideo_infer.first_frame import cover, picture_hash
-from exvideo_infer.jobs.job import Clip, Job
+from exvideo_infer.jobs.given_clip import hash_of_frames, last_frame, rate_of
+from exvideo_infer.jobs.job import Clip, Job, steps_of
 from exvideo_infer.jobs.model import ModelChoice, model_hash
+from exvideo_infer.jobs.ways import Way, way_of
 from exvideo_infer.pictures import read_image
 from exvideo_infer.pipeline import ExVideoPipeline
-
-if TYPE_CHECKING:
-    import numpy as np
+from exvideo_infer.schedules import evaluations
+from exvideo_infer.second_pass import DEFAULT_STRENGTH
+from exvideo_infer.video_file import read_clip
 
 # Settings that are arguments of the pipeline by the same names.
 ARGUMENTS = (
@@ -119,22 +123,17 @@ class PipelineMaker:
             num_inference_steps=job.steps,
             min_guidance_scale=job.guidance_min,
             max_guidance_scale=job.guidance_max,
-            fps=job.fps,
+            fps=_rate(job),
             motion_bucket_id=job.motion_bucket_id,
         )
+        files, num_frames = self._files(job, sampling.fps)
         height, width = job.height or self._size[0], job.width or self._size[1]
-        num_frames = job.frames(self._num_frames, sampling.fps)
-        windows, own = _windows(job.beyond), self._length_of(job)
-        if job.extended and self.pipeline.extension is not None and windows is None and num_frames > own:
-            raise ValueError(
-                f"num_frames is {num_frames}, but the extension has {own}: ask for no more than that, or for windows."
-            )
-        self.pipeline.check_inputs(min(num_frames, own), height, width)
-        image = None if job.image is None else read_image(job.image)
-        self.pipeline.check_conditions(job.prompt, image)
+        way = way_of(job, num_frames, sampling.fps, self._length_of(job))
+        self._check(job, way, height, width)
+        asked = evaluations(self.pipeline.scheduler, sampling.num_inference_steps, files.get("strength", 1.0))
         settings = {
             "prompt": job.prompt,
-            "image": None if image is None else picture_hash(image),
+            "image": None if job.image is None else picture_hash(read_image(job.image)),
             "seed": job.seed,
             "num_frames": num_frames,
             "height": height,
@@ -148,10 +147,27 @@ class PipelineMaker:
             "extended": job.extended and self.pipeline.extension is not None,
             "version": version("exvideo-infer"),
         }
-        if windows is not None:
-            cost = windows.of_length(own).evaluations(num_frames)
-            settings |= {"beyond": job.beyond, "evaluations_a_step": cost}
-        return Clip(job, settings)
+        return Clip(job, {**settings, **files, **way.settings}, asked * way.calls * way.pieces, way.longest)
+
+    def _files(self, job: Job, fps: float) -> tuple[dict[str, Any], int]:
+        """Settings of the clips that a job begins from, and the number of frames to make."""
+        num_frames = job.frames(self._num_frames, fps)
+        if job.continues is not None:
+            return {"continues": picture_hash(last_frame(job.continues))}, num_frames
+        if job.video is None:
+            return {}, num_frames
+        is_given = job.num_frames is not None or job.seconds is not None
+        video, count = hash_of_frames(job.video, num_frames if is_given else None)
+        return {"video": video, "strength": DEFAULT_STRENGTH if job.strength is None else job.strength}, count
+
+    def _check(self, job: Job, way: Way, height: int, width: int) -> None:
+        own = self._length_of(job)
+        if job.extended and self.pipeline.extension is not None and way.longest > own:
+            raise ValueError(
+                f"{way.piece} is {way.longest}, but the extension has {own}: ask for no more than that, or for windows."
+            )
+        self.pipeline.check_inputs(min(way.longest, own), height, width)
+        self.pipeline.check_conditions(job.prompt, _picture(job))
 
     def _length_of(self, job: Job) -> int:
         """Frames that the model knows, with the extension or without, whichever is on just now."""
@@ -162,34 +178,54 @@ class PipelineMaker:
         extension = self.pipeline.extension
         without = extension is not None and not clip.settings["extended"]
         with extension.disabled() if extension is not None and without else nullcontext():
-            latents = self._latents(clip, watch)
-        for frame in stream_frames(self.pipeline.vae, latents):
-            watch.check()
-            yield frame
+            for frame in self._made(clip, watch):
+                watch.check()
+                yield frame
 
-    def _latents(self, clip: Clip, watch: Watch) -> torch.Tensor:
-        given = {name: value for name, value in clip.settings.items() if name in ARGUMENTS}
-        steps = clip.settings["num_inference_steps"]
-        generator = torch.Generator().manual_seed(clip.job.seed)  # of the CPU: the same noise on every device
-        image = self._first_frame(clip, generator, watch)
-        latents: torch.Tensor = self.pipeline(
-            image=image,
-            prompt=clip.job.prompt if self.pipeline.reads_text else None,
-            **given,
-            windows=_windows(clip.job.beyond),
-            generator=generator,
-            callback_on_step_end=lambda _pipe, _step, _timestep, tensors: watch.step(steps, tensors),
-            callback_on_step_end_tensor_inputs=STEP_TENSORS,
-            output_type="latent",
-            return_dict=False,
-        )[0]
-        return latents
+    def _made(self, clip: Clip, watch: Watch) -> "Iterator[NDArray[np.uint8]]":
+        job, settings = clip.job, clip.settings
+        resolved = replace(job, interpolator=settings.get("interpolator"))
+        way = way_of(resolved, settings["num_frames"], settings["fps"], self._length_of(job))
+        given = self._arguments(clip, watch)
+        chunks: dict[str, Any] = {"decode_chunk_size": STREAMED, "decode_overlap": OVERLAP}
+        if way.length is not None:
+            yield from chain(self.pipeline, **given, **chunks, length=way.length, continues=self._continued(clip))
+        elif way.every is not None:
+            between = settings["interpolator"]
+            yield from between_keyframes(self.pipeline, **given, **chunks, every=way.every, interpolator=between)
+        else:
+            latents = self.pipeline(**given, windows=way.windows, output_type="latent", return_dict=False)[0]
+            yield from stream_frames(self.pipeline.vae, latents)
+
+    def _arguments(self, clip: Clip, watch: Watch) -> dict[str, Any]:
+        """The arguments of the pipeline's call, or of the calls of a chain."""
+        job, settings, steps = clip.job, clip.settings, steps_of(clip.settings)
+        generator = torch.Generator().manual_seed(job.seed)  # of the CPU: the same noise on every device
+        given = {name: value for name, value in settings.items() if name in ARGUMENTS}
+        if job.video is not None:
+            size = (settings["height"], settings["width"])
+            video = read_clip(job.video, 0, settings["num_frames"], size)
+            given |= {"video": video, "strength": settings["strength"]}
+        return given | {
+            "image": self._first_frame(clip, generator, watch),
+            "prompt": job.prompt if self.pipeline.reads_text else None,
+            "generator": generator,
+            "callback_on_step_end": lambda _pipe, _step, _timestep, tensors: watch.step(steps, tensors),
+            "callback_on_step_end_tensor_inputs": STEP_TENSORS,
+        }
+
+    def _continued(self, clip: Clip) -> "list[NDArray[np.uint8]] | None":
+        if clip.job.continues is None:
+            return None
+        return [np.asarray(last_frame(clip.job.continues, (clip.settings["height"], clip.settings["width"])))]
 
     def _first_frame(self, clip: Clip, generator: torch.Generator, watch: Watch) -> Any:
-        """The picture that is given, or else the one that the pipeline itself would make, but watched."""
+        """The picture that is given, or the one that the pipeline itself would make, but watched; None for a clip's."""
         height, width = clip.settings["height"], clip.settings["width"]
         if clip.job.image is not None:
             return cover(read_image(clip.job.image), height, width)
+        if clip.job.video is not None or clip.job.continues is not None:
+            return None  # it is the clip's
 
         def check(_pipe: Any, _step: int, _timestep: Any, _tensors: Any) -> dict[str, Any]:
             watch.check()
@@ -201,8 +237,19 @@ class PipelineMaker:
         return make(prompt=[clip.job.prompt], **size, generator=generator, output_type="pil", **watched).images
 
 
-def _windows(beyond: str | None) -> Windows | None:
-    return None if beyond is None else Windows.free_noise() if beyond == "free-noise" else Windows()
+def _rate(job: Job) -> float | None:
+    """The rate that is asked for, else that of the clip that is given."""
+    source = job.continues or job.video
+    return rate_of(source) if job.fps is None and source is not None else job.fps
+
+
+def _picture(job: Job) -> Any:
+    """A first frame, for checks: the picture that is given, or one of the clip that is."""
+    if job.image is not None:
+        return read_image(job.image)
+    if job.continues is None and job.video is None:
+        return None
+    return Image.new("RGB", (8, 8))
 
 
 def load_pipeline_maker(choice: ModelChoice, dtype: torch.dtype) -> PipelineMaker:

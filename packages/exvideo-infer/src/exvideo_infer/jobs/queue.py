@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from exvideo_infer.jobs.job import NAME_LENGTH, Clip, Job
+from exvideo_infer.jobs.job import NAME_LENGTH, Clip, Job, steps_of
 from exvideo_infer.jobs.limits import Limits
 from exvideo_infer.jobs.maker import CancelledError, Maker, Watch
 from exvideo_infer.jobs.run import Write, clip_path, is_whole, make, settings_path, write_clip
@@ -131,8 +131,7 @@ class JobQueue:
             room = self.limits.queue
             if len(self._waiting) >= room:
                 raise QueueFullError(f"{room} clips wait already, and no more may: ask again when one is done.")
-            steps = clip.settings["num_inference_steps"]
-            ticket = Ticket(name, clip.settings, Status.QUEUED, clip, upload, num_steps=steps)
+            ticket = Ticket(name, clip.settings, Status.QUEUED, clip, upload, num_steps=steps_of(clip.settings))
             self._tickets.pop(name, None)
             self._tickets[name] = ticket
             self._forget()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from exvideo_blocks import extension_of
 
-from exvideo_infer.jobs.job import Clip
+from exvideo_infer.jobs.job import FILES, Clip
 from exvideo_infer.jobs.maker import Maker
 from exvideo_infer.jobs.model import ModelChoice, add_tensor
 from exvideo_infer.jobs.run import Write
@@ -32,6 +32,11 @@ CLIP_OPTIONS = {
     "guidance_scale": "guidance_max",
     "motion_bucket_id": "motion_bucket_id",
     "beyond": "beyond",
+    "window_length": "window_length",
+    "window_overlap": "window_overlap",
+    "keyframe_every": "keyframe_every",
+    "interpolator": "interpolator",
+    "strength": "strength",
 }
 MODEL_OPTIONS = ("base", "text_to_image", "extension", "device", "dtype", "attention_backend", "compile_blocks")
 FILE_OPTIONS = ("crf", "pixel_format")
@@ -51,7 +56,7 @@ def record_of(clip: Clip, choice: ModelChoice, maker: Maker, encoding: Encoding)
     return {
         "made_by": MADE_BY,
         "settings": dict(clip.settings),
-        "image": None if clip.job.image is None else str(clip.job.image),
+        **{name: str(getattr(clip.job, name)) for name in FILES if getattr(clip.job, name) is not None},
         "model": {
             **{name: str(value) if isinstance(value, Path) else value for name, value in chosen.items()},
             "device": torch.device(pipeline.device).type,
@@ -107,10 +112,10 @@ def options_of(record: Mapping[str, Any], path: Path, encoding: Encoding) -> dic
     if record.get("made_by") != MADE_BY or not all(isinstance(part, dict) for part in parts):
         raise VideoError(f"{path} was not made by {MADE_BY}: its metadata names no clip that could be made again.")
     settings, model, file = record["settings"], record["model"], record["file"]
-    image = record.get("image")
     options = {option: settings[name] for name, option in CLIP_OPTIONS.items() if settings.get(name) is not None}
     options |= {name: model.get(name) for name in MODEL_OPTIONS}
-    options["image"] = Path(image) if isinstance(image, str) else None
+    for name in FILES:
+        options[name] = Path(record[name]) if isinstance(record.get(name), str) else None
     if file.get("format") == encoding.format.name:
         options |= {name: file.get(name) for name in FILE_OPTIONS}
     return options
@@ -135,16 +140,18 @@ def check_again(
             "--extension, or others, if they are meant."
         )
     recorded = record["settings"]
-    if "image" not in given and recorded.get("image") != clip.settings.get("image"):
-        raise ValueError(
-            f"{clip.job.image} is not the picture that {path} was made from: give that one by --image, or another, if "
-            "it is meant."
-        )
+    for name, what in zip(FILES, ("picture", "clip", "clip"), strict=True):
+        option = "continue" if name == "continues" else name
+        if name not in given and recorded.get(name) != clip.settings.get(name):
+            raise ValueError(
+                f"{getattr(clip.job, name)} is not the {what} that {path} was made from: give that one by --{option}, "
+                "or another, if it is meant."
+            )
     versions = record.get("versions")
     for name, before in versions.items() if isinstance(versions, dict) else ():
         if name in PACKAGES and before != version(name):
             yield f"{path} was made with {name} {before}, and here is {version(name)}: frames may differ."
-    for name in sorted((recorded.keys() | clip.settings.keys()) - CLIP_OPTIONS.keys() - {"image", "version"}):
+    for name in sorted((recorded.keys() | clip.settings.keys()) - CLIP_OPTIONS.keys() - {*FILES, "version"}):
         if recorded.get(name) != clip.settings.get(name):
             yield f"{path} was made at {name} {recorded.get(name)}, and here it is {clip.settings.get(name)}."
 
@@ -156,7 +163,7 @@ def _without_paths(record: dict[str, Any]) -> dict[str, Any]:
         for name, value in record["model"].items()
         if isinstance(value, str) and name in ("base", "extension", "text_to_image") and Path(value).exists()
     }
-    return record | {"image": None, "model": record["model"] | named}
+    return {name: value for name, value in record.items() if name not in FILES} | {"model": record["model"] | named}
 
 
 def _hash(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from numpy.typing import NDArray
 
-from exvideo_infer.jobs.job import Clip, Job
+from exvideo_infer.jobs.job import FILES, SETTINGS, Clip, Job
 from exvideo_infer.jobs.maker import Watch
 from exvideo_infer.jobs.model import ModelChoice, model_hash
+from exvideo_infer.schedules import evaluations
 from exvideo_infer.stock import AnimateDiffBase, TextRequest, defaults_of, generate, load_stock
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+HAS_NO = (*FILES, "guidance_min", "motion_bucket_id", "beyond", *SETTINGS, "strength")
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,16 @@ class StockMaker:
         """As `Maker.resolve`."""
         if job.prompt is None:
             raise ValueError(f'{self.name} makes clips of words alone: give --prompt "a boat on a lake".')
-        for name in ("image", "guidance_min", "motion_bucket_id", "beyond"):
+        for name in HAS_NO:
             if getattr(job, name) is not None:
                 raise ValueError(_has_no(self.name, name))
         fps = job.fps or defaults_of(self.base).fps
         if not job.extended:
             raise ValueError(f"{self.name} is an AnimateDiff, whose extension cannot be left out of a clip: load none.")
         filled = self._request(job, fps).filled(self.base)
-        return Clip(job, {**filled, "seed": job.seed, "fps": fps, "version": version("exvideo-infer")})
+        settings = {**filled, "seed": job.seed, "fps": fps, "version": version("exvideo-infer")}
+        asked = evaluations(self.pipeline.scheduler, filled["num_inference_steps"])
+        return Clip(job, settings, asked, filled["num_frames"])
 
     def frames(self, clip: Clip, watch: Watch) -> "Iterator[NDArray[np.uint8]]":
         """As `Maker.frames`."""

@@ -91,7 +91,7 @@ def _described(queue: JobQueue, ticket: Ticket) -> dict[str, Any]:
         "status": ticket.status.value,
         "position": queue.position(ticket),
         "step": ticket.step,
-        "num_steps": ticket.settings.get("num_inference_steps"),
+        "num_steps": ticket.num_steps or ticket.settings.get("num_inference_steps"),
         "error": ticket.error,
         "created": int(ticket.created),
         "seconds": ticket.seconds,
