@@ -1,8 +1,8 @@
 """The largest clip of a server, and what it holds."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from exvideo_infer.jobs.job import Clip
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Limits:
     queue: int = 16
     body_bytes: int = 32 * 2**20
 
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """Raises ValueError for a clip that is larger."""
+    def check(self, clip: Clip) -> None:
+        """Raises ValueError for a clip that is larger, or whose pieces are more work than the largest clip's steps."""
+        settings = clip.settings
         for name, value, most in (
             ("height x width", settings["height"] * settings["width"], self.pixels),
             ("num_frames", settings["num_frames"], self.frames),
@@ -31,3 +32,8 @@ class Limits:
         ):
             if value > most:
                 raise ValueError(f"{name} is {value}, and this server makes clips of up to {most}: ask for less.")
+        if (clip.evaluations or 0) * (clip.longest or 0) > self.steps * self.frames:
+            raise ValueError(
+                f"The clip takes {clip.evaluations} evaluations of {clip.longest} frames, and this server makes up to "
+                f"{self.steps} of {self.frames}: ask for less overlap, or for fewer frames."
+            )

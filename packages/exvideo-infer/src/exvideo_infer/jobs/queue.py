@@ -115,7 +115,7 @@ class JobQueue:
         ticket = None
         try:
             clip = self.maker.resolve(job)
-            self.limits.check(clip.settings)
+            self.limits.check(clip)
             ticket = self._ticket(clip, upload)
         finally:
             if upload is not None and (ticket is None or ticket.upload != upload):
