@@ -1,19 +1,32 @@
 """Two processes that share the files find what one finds."""
 
+import hashlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from exvideo_eval.results import Result
+from torch import Tensor, nn
 
 pytestmark = pytest.mark.long
 
 
-def judge(folder: Path, output: Path, *launcher: str, features: str) -> subprocess.CompletedProcess[str]:
+class Levels(nn.Module):
+    """Two numbers a clip, in I3D's manner."""
+
+    def forward(self, x: Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False) -> Tensor:
+        return torch.stack([x.double().flatten(1).mean(dim=1), x.double().flatten(1).std(dim=1)], dim=1)
+
+
+def judge(
+    folder: Path, output: Path, *launcher: str, features: str, options: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     folders = [f"--{name}={folder / name}" for name in ("real", "generated")]
     command = [*launcher, "-m", "exvideo_eval", *folders, f"--baseline={folder / 'frozen'}", f"--output={output}"]
-    options = [f"--features={features}", "--window=4", "--resamples=20"]
+    options = [f"--features={features}", "--window=4", "--resamples=20", *options]
     return subprocess.run([*command, *options], capture_output=True, text=True, check=False)
 
 
@@ -32,6 +45,28 @@ def test_one_process_and_two_agree(clip_folders: Path, features: str) -> None:
     for one, two in zip(*results, strict=True):
         assert one.protocol == two.protocol
         assert one.skipped == two.skipped
+        values = [{metric.name: metric.value for metric in result.metrics} for result in (one, two)]
+        assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-12)
+
+
+def test_published_measures_of_one_process_and_two_agree(clip_folders: Path) -> None:
+    network = clip_folders / "network.pt"
+    torch.jit.script(Levels()).save(str(network))
+    pinned = f"--network-sha256=i3d={hashlib.sha256(network.read_bytes()).hexdigest()}"
+    measures = ["--measure=fvd:common-metrics", "--measure=fvd:tf-original", "--allow-fewer", "--surrogate=i3d=levels"]
+    two_processes = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    results = []
+    for launcher in ((sys.executable,), (sys.executable, *two_processes)):
+        output = clip_folders / f"by_{len(launcher)}" / "report"
+        options = (*measures, f"--network=i3d={network}", pinned)
+        done = judge(clip_folders, output, *launcher, features="random3d", options=options)
+        assert done.returncode == 0, done.stderr
+        assert (
+            len(list((output.parent / "report-cache" / "published").rglob("*.safetensors"))) == 24
+        )  # files x measures
+        results.append([Result.load(output / f"{name}.json") for name in ("report", "baseline")])
+    for one, two in zip(*results, strict=True):
+        assert one.protocol == two.protocol
         values = [{metric.name: metric.value for metric in result.metrics} for result in (one, two)]
         assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-12)
 

@@ -12,7 +12,7 @@ from exvideo_eval.embedded import JUDGES
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
 from exvideo_eval.judgement import REAL
 from exvideo_eval.plots import draw
-from exvideo_eval.protocols.into_result import published_rows
+from exvideo_eval.protocols.into_result import MEASURES, published_protocols, published_rows
 from exvideo_eval.result_parts import Metric
 from exvideo_eval.results import Result
 from exvideo_eval.suite import Evaluation
@@ -173,7 +173,8 @@ def _skipped(columns: list[tuple[str, Result]]) -> Iterable[str]:
 
 def _protocol_lines(columns: list[tuple[str, Result]]) -> list[str]:
     first, last = columns[0][1], columns[-1][1]
-    lines = [_bullets(f"{key}: {value}" for key, value in last.protocol.items())]
+    lines = [_bullets(f"{key}: {value}" for key, value in last.protocol.items() if key != MEASURES)]
+    lines += [_bullets(published_protocols(last))] if MEASURES in last.protocol else []
     lines.append(f"SHA-256 of the protocol: `{last.protocol_sha256}`.")
     if first.protocol_sha256 != last.protocol_sha256:
         changed = ", ".join(key for key in last.protocol if first.protocol[key] != last.protocol[key])

@@ -37,6 +37,19 @@ def published_rows(columns: Sequence[tuple[str, Result]]) -> list[list[str]]:
     return rows
 
 
+def published_protocols(result: Result) -> list[str]:
+    """A line on the protocol of each published measure; report.json has them whole."""
+    lines = []
+    for key, record in result.protocol.get(MEASURES, {}).items():
+        network, protocol = record["network"], record["protocol"]
+        numbers = ", ".join(f"{count} {role}" for role, count in record["samples"].items())
+        lines.append(
+            f"{key}: {protocol['source']}; samples: {numbers}; network {network['name']}, "
+            f"SHA-256 `{network['sha256']}`; SHA-256 of the protocol `{record['protocol_sha256']}`"
+        )
+    return lines
+
+
 def _metric(result: Result, key: str) -> Metric:
     name = result.protocol[MEASURES][key]["metric"]
     return next(metric for metric in result.metrics if metric.name == name)
