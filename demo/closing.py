@@ -31,7 +31,8 @@ def closing_lines(job: Job, stages: Stages, loss: HeldOutLoss, output: Path) -> 
     if job.truth_is_known:
         base, extended, real = (Result.load(output / "truth" / f"{name}.json") for name in ("base", "extended", "real"))
         lines += truth_lines(base, extended, real)
-    lines += report_lines(*(Result.load(output / "report" / name) for name in ("baseline.json", "report.json")))
+    results = ("baseline.json", "report.json", "against_baseline.json")
+    lines += report_lines(*(Result.load(output / "report" / name) for name in results))
     seconds = ", ".join(f"{timing.title.split(':')[0]} {timing.wall_seconds:.0f}" for timing in stages.timings)
     total = sum(timing.wall_seconds for timing in stages.timings)
     files = ["contact_sheet.png", "after.png", "held_out_loss.png", "report/report.md"]
@@ -50,14 +51,22 @@ def truth_lines(before: Result, after: Result, real: Result) -> list[str]:
     return found
 
 
-def report_lines(before: Result, after: Result) -> list[str]:
-    """The Fréchet distance with what it rests on, and how much motion there is."""
+def report_lines(before: Result, after: Result, contrast: Result) -> list[str]:
+    """The Fréchet distance with what it rests on, how much motion there is, and the paired difference of both."""
     found = []
     for metric in after.metrics:
-        if metric.name.startswith(FRECHET):
-            rests_on = f"{metric.name} ({metric.n} windows, dimension {metric.dimension})"
-            found.append(_change(rests_on, before.metric(metric.name), metric))
-    return [*found, _change(MOTION, before.metric(MOTION), after.metric(MOTION))]
+        if (metric.quantity.startswith(FRECHET) and metric.statistic == "value") or metric.name == MOTION:
+            rests_on = f" ({metric.n} clips, dimension {metric.dimension})" if metric.dimension else ""
+            change = _change(metric.name + rests_on, before.metric(metric.name), metric)
+            found.append(change + _difference(contrast.metric(f"{metric.name}, difference to baseline")))
+    return found
+
+
+def _difference(metric: Metric | None) -> str:
+    """The paired difference with its interval, and how often chance alone differs as much."""
+    if metric is None:
+        return ""
+    return f"; difference {_told(metric)}" + (f", p {metric.significance.p_value:.2g}" if metric.significance else "")
 
 
 def _change(name: str, before: Metric | None, after: Metric | None) -> str:

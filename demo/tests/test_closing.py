@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from exvideo_eval import Interval, Metric, Result
+from exvideo_eval import Interval, Metric, Result, Significance
 
 from demo.closing import TRUTH_FIGURES, closing_lines
 from demo.job import Job
@@ -12,17 +12,23 @@ from demo.stages import Stages, Timing
 
 LOSS = HeldOutLoss(0.6, (0, 2), (0.5, 0.25))
 BEFORE, AFTER, REAL = 4.0, 2.0, 0.25
+DISTANCE = "Fréchet distance, judges features"
 
 
 def write_result(path: Path, value: float, names: tuple[str, ...]) -> None:
     interval = Interval(value / 2, value * 2, 0.95, "bootstrap")
     metrics = tuple(Metric(name, value, "pixels", "lower", 24, interval=interval) for name in names)
-    distance = Metric("Fréchet distance, judges features", 10 * value, "u", "lower", 96, 24, "judges", interval)
-    halves = Metric(
-        "Fréchet distance between halves of the real clips, judges features", 9, "u", "neutral", 48, 24, "j"
-    )
-    result = Result.measured_here(kind="quality", name="test", protocol={}, metrics=(*metrics, distance, halves))
+    distance = Metric(DISTANCE, 10 * value, "u", "lower", 24, 6, "judges", interval)
+    alike = Metric(f"{DISTANCE}, if alike", 9, "u", "neutral", 24, 6, "j", quantity=DISTANCE, statistic="null")
+    result = Result.measured_here(kind="quality", name="test", protocol={}, metrics=(*metrics, distance, alike))
     result.save(path)
+
+
+def write_contrast(path: Path) -> None:
+    interval = Interval(-30, -10, 0.95, "jackknife")
+    name = f"{DISTANCE}, difference to baseline"
+    metric = Metric(name, -20.0, "u", "lower", interval=interval, significance=Significance(0.001, "swap"))
+    Result.measured_here(kind="quality", name="test", protocol={}, metrics=(metric,)).save(path)
 
 
 @pytest.mark.parametrize("truth_is_known", [True, False])
@@ -31,6 +37,7 @@ def test_figures_before_and_after(tmp_path: Path, truth_is_known: bool) -> None:
         write_result(tmp_path / "truth" / f"{name}.json", value, TRUTH_FIGURES)
     for name, value in (("baseline", BEFORE), ("report", AFTER)):
         write_result(tmp_path / "report" / f"{name}.json", value, ("motion energy, ratio to real",))
+    write_contrast(tmp_path / "report" / "against_baseline.json")
     job = Job("base", tmp_path, tmp_path, tmp_path, arguments_of=lambda clip: {}, truth_is_known=truth_is_known)
     stages = Stages(2, [Timing("Clips: of the world", 3.0, 4.0), Timing("Post-tuning: exvideo-train", 200.0, 400.0)])
     lines = closing_lines(job, stages, LOSS, tmp_path).splitlines()
@@ -40,8 +47,8 @@ def test_figures_before_and_after(tmp_path: Path, truth_is_known: bool) -> None:
     assert (truth in lines) == truth_is_known
     distances = [line for line in lines if "Fréchet" in line]
     assert len(distances) == 1
-    assert "(96 windows, dimension 24)" in distances[0]
-    assert distances[0].endswith(": 40 [2, 8] -> 20 [1, 4]")
+    assert "(24 clips, dimension 6)" in distances[0]
+    assert distances[0].endswith(": 40 [2, 8] -> 20 [1, 4]; difference -20 [-30, -10], p 0.001")
     assert any(line.startswith("  motion energy") for line in lines)
     assert "203 in all" in lines[-2]
     assert ("truth/truth.md" in lines[-1]) == truth_is_known

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_eval.embedded.networks import MAX_CAPTION_WORDS, Matcher, VideoClassifier
+from exvideo_eval.tiny_world.networks import MAX_CAPTION_WORDS, Matcher, VideoClassifier
 from torch import Tensor
 from torch.nn import functional as F
 

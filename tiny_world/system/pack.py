@@ -21,7 +21,7 @@ PACKAGES = ROOT / "packages"
 LOSS_CURVES = ROOT / "docs/embedded/loss_curves.png"
 RUNS = ("vae", "encoders", "decoder", "video", "image", "classifier", "matcher")
 SYSTEM_FOLDER = PACKAGES / "exvideo-infer/src/exvideo_infer/embedded"
-JUDGES_FOLDER = PACKAGES / "exvideo-eval/src/exvideo_eval/embedded"
+JUDGES_FOLDER = PACKAGES / "exvideo-eval/src/exvideo_eval/tiny_world"
 SIGMA_MIN, SIGMA_MAX = 0.01, 100.0  # what so small a latent needs of Stable Video Diffusion's 0.002 to 700
 # What the pipeline is called with where a caller leaves it open.
 SAMPLING = {

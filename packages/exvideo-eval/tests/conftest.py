@@ -16,8 +16,8 @@ import av
 import numpy as np
 import pytest
 import torch
-from exvideo_eval.embedded.judges import FORMAT, Judges, load_judges
-from exvideo_eval.embedded.networks import Matcher, VideoClassifier
+from exvideo_eval.tiny_world.judges import FORMAT, Judges, load_judges
+from exvideo_eval.tiny_world.networks import Matcher, VideoClassifier
 from safetensors.torch import save_file
 
 WriteVideo = Callable[..., Path]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from exvideo_eval.cli import main
-from exvideo_eval.embedded import judges
 from exvideo_eval.results import Result
+from exvideo_eval.tiny_world import judges
 
 FAST = ["--features", "random3d", "--window", "4", "--resamples", "10"]
 
@@ -25,7 +25,9 @@ def test_the_command_writes_a_report_of_two_generated_sets_and_names_what_it_ski
     assert done.returncode == 0, done.stderr
     assert "generated/bad.mp4: is corrupt or not a video" in done.stderr
     assert "generated: Fréchet distance, random 3D network, seed 0 features" in done.stdout
-    assert {path.name for path in output.iterdir()} == {"report.json", "baseline.json", "report.md", "report.png"}
+    assert {path.name for path in output.iterdir()} == {
+        *("report.json", "baseline.json", "against_baseline.json", "report.md", "report.png")
+    }
     assert (output / "report.png").read_bytes().startswith(b"\x89PNG")
     assert [Path(item.file).name for item in Result.load(output / "report.json").skipped] == ["bad.mp4"]
     assert Result.load(output / "baseline.json").data[1].where.endswith("frozen")
@@ -95,8 +97,8 @@ def test_clips_of_the_tiny_world_are_judged_without_being_told_to(
     output = tiny_world_folders / "report"
     assert main([*folders, *FAST[2:], "--output", str(output)]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"Fréchet distance, tiny-world judges features \S+ \[.*\] \(n 20, dimension 5\)", printed)
-    for name in ("Inception-style score, tiny-world judges", "CLIP-style score, tiny-world judges"):
+    assert re.search(r"Fréchet distance, tiny-world judges features \S+ \[.*\] \(n 4, dimension 1, p \S+\)", printed)
+    for name in ("kinds of shape told apart, tiny-world judges", "CLIP-style score, tiny-world judges"):
         assert re.search(rf"generated: {name} \S+ \[.*\] \(n 4\)", printed)
     assert "judged motion right" in printed
     assert "real clips" not in printed

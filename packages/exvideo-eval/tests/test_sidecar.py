@@ -4,23 +4,30 @@ from pathlib import Path
 
 import pytest
 from exvideo_eval.folder import is_of_tiny_world, list_files
-from exvideo_eval.sidecar import Sidecar, SidecarError, read_sidecar
+from exvideo_eval.sidecar import SidecarError, read_sidecar
+from exvideo_eval.tiny_world.truth import truth_of
 
 
 def test_the_tiny_worlds_sidecar_tells_caption_and_truth(tmp_path: Path, write_sidecar: Callable[..., Path]) -> None:
     write_sidecar(tmp_path / "a.mp4", caption="a ring", shape="ring")
+    sidecar = read_sidecar(tmp_path / "a.mp4")
+    assert (sidecar.caption, sidecar.is_tiny_world) == ("a ring", True)
     truth = {"shape": "ring", "colour": "red", "place": "street", "motion": "crosses left"}
-    assert read_sidecar(tmp_path / "a.mp4") == Sidecar("a ring", truth, is_tiny_world=True)
+    assert truth_of(tmp_path / "a.mp4", sidecar) == truth
 
 
 def test_other_sidecars_tell_at_most_a_caption(tmp_path: Path) -> None:
-    assert read_sidecar(tmp_path / "a.mp4") == Sidecar()
+    def told() -> tuple[str | None, dict[str, str]]:
+        sidecar = read_sidecar(tmp_path / "a.mp4")
+        return sidecar.caption, dict(truth_of(tmp_path / "a.mp4", sidecar))
+
+    assert told() == (None, {})
     (tmp_path / "a.txt").write_text(" a ball\n")
-    assert read_sidecar(tmp_path / "a.mp4") == Sidecar("a ball")
+    assert told() == ("a ball", {})
     (tmp_path / "a.json").write_text(json.dumps({"format": "other", "spec": 3}))
-    assert read_sidecar(tmp_path / "a.mp4") == Sidecar("a ball")
+    assert told() == ("a ball", {})
     (tmp_path / "a.json").write_text(json.dumps({"caption": "a box"}))
-    assert read_sidecar(tmp_path / "a.mp4") == Sidecar("a box")
+    assert told() == ("a box", {})
 
 
 @pytest.mark.parametrize(
@@ -39,7 +46,7 @@ def test_other_sidecars_tell_at_most_a_caption(tmp_path: Path) -> None:
 def test_damaged_sidecars_are_named(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "a.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(SidecarError, match=rf"a\.json .*{reason}.*: write it again or remove it\."):
-        read_sidecar(tmp_path / "a.mp4")
+        truth_of(tmp_path / "a.mp4", read_sidecar(tmp_path / "a.mp4"))
 
 
 def test_sidecars_are_no_videos_and_other_text_files_are_still_listed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from exvideo_eval import Settings, evaluate
 from exvideo_eval.plan import ClipPlan, plan_clips
 from exvideo_eval.results import Result
@@ -38,7 +39,7 @@ def test_slow_dark_clips_and_frozen_ones_are_told_from_real_ones(clip_folders: P
     assert value(generated, FRECHET) > 1e-4
     frechet = generated.metric(FRECHET)
     assert frechet is not None
-    assert (frechet.n, frechet.dimension) == (20, 5)
+    assert (frechet.n, frechet.dimension) == (4, 1)
     assert generated.protocol_sha256 == frozen.protocol_sha256
 
 
@@ -99,18 +100,17 @@ def test_a_long_real_file_gives_many_clips_and_a_long_generated_one_its_beginnin
     assert "Generated files longer than 8 frames: 1; only their beginning counts." in result.notes
 
 
-def test_too_few_windows_leave_the_distance_out_and_say_so(clip_folders: Path) -> None:
-    for seed in range(1, 4):
-        (clip_folders / "generated" / f"{seed}.mp4").unlink()
+def test_too_few_clips_leave_the_distance_out_and_say_so(clip_folders: Path) -> None:
+    (clip_folders / "generated" / "3.mp4").unlink()
     settings = replace(SETTINGS, window=12)
     result = evaluate(clip_folders / "real", clip_folders / "generated", settings=settings).generated
     assert result.metric(FRECHET) is None
-    assert "No Fréchet distance: too few windows (1); it needs 4 or more of each set." in result.notes
+    assert "No Fréchet distance: too few clips (3); it needs 4 or more of each set." in result.notes
     assert value(result, "motion energy, ratio to real") > 0
 
 
 def test_a_dimension_that_the_clips_do_not_fill_is_refused(clip_folders: Path) -> None:
-    with pytest.raises(ValueError, match="20 samples are too few for a Fréchet distance in 11 dimensions"):
+    with pytest.raises(ValueError, match="4 clips are too few for a Fréchet distance in 11 dimensions"):
         evaluate(clip_folders / "real", clip_folders / "generated", settings=replace(SETTINGS, dimension=11))
 
 
@@ -159,4 +159,74 @@ def test_clips_that_differ_in_their_endings_are_paired_and_lie_anywhere(
     write_video(tmp_path / "generated" / "c1.mp4", moving_clip(1))
     result = evaluate(tmp_path / "real", tmp_path / "generated", settings=SETTINGS).generated
     assert value(result, "PSNR to real") > 25
-    assert "Generated clips with a real file of the same name: 1 of 2." in result.notes
+    assert "Generated clips with a real file of their name, drawn as pairs: 1 of 2." in result.notes
+
+
+def test_a_baseline_changes_nothing_in_the_result_of_the_generated_clips(clip_folders: Path) -> None:
+    (clip_folders / "frozen" / "0.mp4").unlink()
+    real, generated, frozen = (clip_folders / name for name in ("real", "generated", "frozen"))
+    alone = evaluate(real, generated, settings=SETTINGS)
+    both = evaluate(real, generated, frozen, SETTINGS)
+    assert replace(alone.generated, created="") == replace(both.generated, created="")
+    assert alone.contrast is None
+    assert both.contrast is not None
+    difference = both.contrast.metric("motion energy, ratio to real, difference to baseline")
+    assert difference is not None
+    assert (difference.n, difference.contrast) == (3, "difference to baseline")
+    assert difference.value > 0.2
+    assert "Generated clips with a baseline's file of their name, drawn as pairs: 3 of 4." in both.contrast.notes
+
+
+class Shifted:
+    """Mean pixels on the first axes, and on the last, which no real clip moves along, whether the clip is dark."""
+
+    name, dimension, input_description, weights_sha256 = "test", 4, "as it is", "0"
+
+    def __call__(self, clips: torch.Tensor) -> torch.Tensor:
+        mean = clips.double().mean(dim=(1, 2, 3, 4))
+        return torch.stack([mean, mean**2 / 300, torch.sin(mean), torch.where(mean < 105, 100.0, 0.0)], dim=1)
+
+
+def test_what_lies_off_the_axes_is_told_beside_the_distance(clip_folders: Path) -> None:
+    folders = (clip_folders / "real", clip_folders / "generated")
+    result = evaluate(*folders, settings=SETTINGS, extractor=Shifted()).generated
+    assert value(result, "shift of the mean off the axes, test features") > 1000
+    real = result.metric("variance on the axes, test features, real clips")
+    assert real is not None
+    assert (real.quantity, real.of) == ("variance on the axes, test features", "real")
+    assert 0.5 < real.value <= 1
+
+
+def test_a_network_that_gives_no_number_is_one_sentence(clip_folders: Path) -> None:
+    class Broken(Shifted):
+        def __call__(self, clips: torch.Tensor) -> torch.Tensor:
+            features = super().__call__(clips)
+            features[-1, 0] = torch.nan
+            return features
+
+    with pytest.raises(ValueError, match=r"features of .*0\.mp4 are not finite in 1 of 5 windows, first in 4: look at"):
+        evaluate(clip_folders / "real", clip_folders / "generated", settings=SETTINGS, extractor=Broken())
+
+
+def test_the_files_of_both_sets_are_described_and_their_differences_noted(
+    clip_folders: Path, write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray]
+) -> None:
+    write_video(clip_folders / "real" / "large.mp4", moving_clip(9, size=64), fps=12)
+    result = evaluate(clip_folders / "real", clip_folders / "generated", settings=SETTINGS).generated
+    real, generated = (data.media for data in result.data)
+    assert real is not None
+    assert generated is not None
+    assert (generated.codecs, generated.pixel_formats, generated.sizes) == (("h264",), ("yuv420p",), ("32x32",))
+    assert (real.sizes, real.fps, generated.fps) == (("32x32", "64x64"), (8.0, 12.0), (8.0,))
+    assert real.resizing.startswith("to 32x32, ")
+    assert generated.resizing == "none"
+
+
+def test_values_of_clips_stand_in_the_result_by_name_and_source(clip_folders: Path) -> None:
+    result = evaluate(clip_folders / "real", clip_folders / "generated", settings=SETTINGS).generated
+    by_name = {values.metric: values for values in result.clip_values}
+    motion = by_name["motion energy"]
+    assert (motion.kind, motion.clips, motion.clusters) == ("value", ("0", "1", "2", "3"), ("0", "1", "2", "3"))
+    assert np.mean(motion.values) == pytest.approx(value(result, "motion energy"))
+    assert by_name[FRECHET].kind == "pseudo-value"
+    assert by_name[FRECHET].clusters == ("0", "1", "2", "3")

@@ -9,12 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exvideo_eval.bootstrap import Resampling as Resampling
-    from exvideo_eval.bootstrap import drawn_interval as drawn_interval
     from exvideo_eval.compare import compare_results as compare_results
-    from exvideo_eval.embedded.judges import load_judges as load_judges
-    from exvideo_eval.embedded.networks import Matcher as Matcher
-    from exvideo_eval.embedded.networks import VideoClassifier as VideoClassifier
     from exvideo_eval.execution import Execution as Execution
     from exvideo_eval.features.published.pinned import PinnedFile as PinnedFile
     from exvideo_eval.features.transnetv2 import load_transnetv2 as load_transnetv2
@@ -30,8 +25,13 @@ if TYPE_CHECKING:
     from exvideo_eval.result_parts import Significance as Significance
     from exvideo_eval.result_parts import Skipped as Skipped
     from exvideo_eval.results import Result as Result
+    from exvideo_eval.statistics import Resampling as Resampling
+    from exvideo_eval.statistics import ratio_interval as ratio_interval
     from exvideo_eval.suite import Evaluation as Evaluation
     from exvideo_eval.suite import evaluate as evaluate
+    from exvideo_eval.tiny_world.judges import load_judges as load_judges
+    from exvideo_eval.tiny_world.networks import Matcher as Matcher
+    from exvideo_eval.tiny_world.networks import VideoClassifier as VideoClassifier
 
 __version__ = "0.1.0"
 
@@ -42,22 +42,22 @@ _HOMES = {
     "Evaluation": "suite",
     "Execution": "execution",
     "Interval": "result_parts",
-    "Matcher": "embedded.networks",
+    "Matcher": "tiny_world.networks",
     "Media": "result_parts",
     "MeasureSettings": "protocols.measuring",
     "Metric": "result_parts",
     "PinnedFile": "features.published.pinned",
-    "Resampling": "bootstrap",
+    "Resampling": "statistics",
     "Result": "results",
     "Settings": "plan",
     "Significance": "result_parts",
     "Skipped": "result_parts",
-    "VideoClassifier": "embedded.networks",
+    "VideoClassifier": "tiny_world.networks",
     "compare_results": "compare",
-    "drawn_interval": "bootstrap",
     "evaluate": "suite",
-    "load_judges": "embedded.judges",
+    "load_judges": "tiny_world.judges",
     "load_transnetv2": "features.transnetv2",
+    "ratio_interval": "statistics",
     "write_report": "report",
 }
 __all__ = sorted(_HOMES)

@@ -53,6 +53,7 @@ def _run(options: argparse.Namespace) -> int:
         window_stride=options.window_stride,
         dimension=options.dimension,
         resamples=options.resamples,
+        level=options.level,
         seed=options.seed,
     )
     processes = Processes.started()
@@ -76,7 +77,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _tell(evaluation: "Evaluation", files: Sequence[Path]) -> None:
-    for name, result in (("baseline", evaluation.baseline), ("generated", evaluation.generated)):
+    results = {"baseline": evaluation.baseline, "generated": evaluation.generated, "contrast": evaluation.contrast}
+    for name, result in results.items():
         for metric in result.metrics if result is not None else ():
             if metric.better != "neutral":
                 print(f"{name}: {_line(metric)}")
@@ -84,10 +86,11 @@ def _tell(evaluation: "Evaluation", files: Sequence[Path]) -> None:
 
 
 def _line(metric: Metric) -> str:
-    """A metric with what it rests on: its interval, the number of samples, and of dimensions if there are any."""
+    """A metric with what it rests on: its interval, the number of clips, of dimensions if there are any, and p."""
     interval = "" if metric.interval is None else f" [{metric.interval.low:.4g}, {metric.interval.high:.4g}]"
     dimension = "" if metric.dimension is None else f", dimension {metric.dimension}"
-    return f"{metric.name} {metric.value:.4g}{interval} (n {metric.n}{dimension})"
+    chance = "" if metric.significance is None else f", p {metric.significance.p_value:.2g}"
+    return f"{metric.name} {metric.value:.4g}{interval} (n {metric.n}{dimension}{chance})"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,8 +113,11 @@ def _parser() -> argparse.ArgumentParser:
         "--window", type=int, metavar="N", help="frames a feature vector; default: 16, at most --frames"
     )
     parser.add_argument("--window-stride", type=int, metavar="N", help="frames between windows; default: half a window")
-    parser.add_argument("--dimension", type=int, metavar="N", help="of the Fréchet distance; default: as windows allow")
-    parser.add_argument("--resamples", type=int, default=200, metavar="N", help="bootstrap draws; default: %(default)s")
+    parser.add_argument("--dimension", type=int, metavar="N", help="of the Fréchet distance; default: as clips allow")
+    parser.add_argument(
+        "--resamples", type=int, default=1000, metavar="N", help="draws of intervals and tests; default: %(default)s"
+    )
+    parser.add_argument("--level", type=float, default=0.95, help="of the intervals; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of all draws; default: %(default)s")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="what was measured of files, for later runs; default: OUTPUT-cache"

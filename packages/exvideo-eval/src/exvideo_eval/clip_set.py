@@ -11,10 +11,13 @@ import numpy as np
 from exvideo_eval.execution import Execution
 from exvideo_eval.file_cache import FileCache, StoredFeatures
 from exvideo_eval.folder import clip_name, list_files, nothing_usable
-from exvideo_eval.judgement import ClipJudgement
 from exvideo_eval.measured_file import Array, FirstClip, Instruments, MeasuredFile, measure_file
+from exvideo_eval.pairs import source_of
 from exvideo_eval.result_parts import Skipped
-from exvideo_eval.sidecar import Sidecar, SidecarError, read_sidecar
+from exvideo_eval.sidecar import SidecarError, read_sidecar
+from exvideo_eval.statistics import Clips
+from exvideo_eval.tiny_world.judgement import ClipJudgement
+from exvideo_eval.tiny_world.truth import truth_of
 from exvideo_eval.video_reader import VideoInfo, VideoReadError, digest
 
 logger = logging.getLogger(__name__)
@@ -26,8 +29,9 @@ REAL = "real"
 class ClipSet:
     """One folder's measurements. Arrays are ordered as `files`, and by time within a file.
 
-    `features`: one (windows, dimension) array a clip. `curves`: (clips, frames) a name. `curves_to_real`: the same for
-    the clips with a real file of their name, endings apart. `judgements`: one a clip, or none without judges.
+    `sources`: of each clip, the name by which its file is paired. `features`: one (windows, dimension) array a clip.
+    `curves`: (clips, frames) a name. `curves_to_real`: the same for the clips with a real file of their name, `twins`.
+    `judgements`: one a clip, or none without judges.
     """
 
     role: str
@@ -35,8 +39,10 @@ class ClipSet:
     files: tuple[str, ...]
     infos: tuple[VideoInfo, ...]
     sha256: str
+    sources: tuple[str, ...]
     features: StoredFeatures
     curves: Mapping[str, Array]
+    twins: tuple[str, ...]
     curves_to_real: Mapping[str, Array]
     judgements: tuple[ClipJudgement, ...]
     skipped: tuple[Skipped, ...]
@@ -48,6 +54,14 @@ class ClipSet:
     @property
     def num_windows(self) -> int:
         return len(self.features) * self.features.num_windows
+
+    def of_clips(self, values: Array) -> Clips:
+        """Values (clips, ...) with the source file of each clip."""
+        return Clips(values, self.sources)
+
+    def window_features(self) -> Array:
+        """(clips, windows, dimension), read from their files."""
+        return np.stack(list(self.features))
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,7 @@ class _Stored:
 
 
 _Outcome = _Stored | Skipped
+_Told = tuple[str | None, Mapping[str, str]]
 
 
 def measure(
@@ -160,9 +175,9 @@ def _clip_set(
     judgements: list[ClipJudgement] = []
     for source in sources:
         outcome = outcomes[source]
-        sidecar = Sidecar()
+        told: _Told = (None, {})
         try:
-            sidecar = read_sidecar(source.path) if instruments.judges is not None else sidecar
+            told = _told(source.path) if instruments.judges is not None else told
         except SidecarError as error:
             skipped.append(_skipped(Skipped(str(error.path), error.reason)))
         if isinstance(outcome, Skipped):
@@ -171,7 +186,7 @@ def _clip_set(
         measured = cache.load(outcome.path)
         if measured is None:
             raise ValueError(f"{outcome.path} was there and is gone: start again, and leave the cache as it is.")
-        judgements += _judgements(measured, sidecar)
+        judgements += _judgements(measured, told)
         used[source.file] = outcome, measured.without_features()
     if not used:
         raise nothing_usable(role, folder, skipped)
@@ -194,8 +209,10 @@ def _assembled(
         files=tuple(used),
         infos=tuple(measured.info for measured in files),
         sha256=hashlib.sha256(names.encode()).hexdigest(),
+        sources=tuple(source_of(name) for name, (_, measured) in used.items() for _ in range(measured.num_clips)),
         features=StoredFeatures(places, files[0].num_windows),
         curves=_joined([measured.curves for measured in files]),
+        twins=tuple(source_of(name) for name, (_, measured) in used.items() if measured.curves_to_real),
         curves_to_real=_joined([measured.curves_to_real for measured in files if measured.curves_to_real]),
         judgements=tuple(judgements),
         skipped=tuple(skipped),
@@ -206,7 +223,13 @@ def _assembled(
     return clip_set
 
 
-def _judgements(measured: MeasuredFile, sidecar: Sidecar) -> list[ClipJudgement]:
+def _told(path: Path) -> _Told:
+    """Caption and truth of a clip of the tiny world, as its sidecar tells them."""
+    sidecar = read_sidecar(path)
+    return sidecar.caption, truth_of(path, sidecar)
+
+
+def _judgements(measured: MeasuredFile, told: _Told) -> list[ClipJudgement]:
     """A sidecar tells of the file's beginning: later on, what bounced left first may go right."""
     if measured.embeddings is None:
         return []
@@ -214,7 +237,7 @@ def _judgements(measured: MeasuredFile, sidecar: Sidecar) -> list[ClipJudgement]
         ClipJudgement(
             {name: values[number] for name, values in measured.probabilities.items()},
             embedding,
-            Sidecar() if number else sidecar,
+            *((None, {}) if number else told),
         )
         for number, embedding in enumerate(measured.embeddings)
     ]

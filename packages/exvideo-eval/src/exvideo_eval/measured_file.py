@@ -9,12 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exvideo_eval.embedded.judges import Judges
 from exvideo_eval.features.extractor import FeatureExtractor
 from exvideo_eval.frame_curves import clip_curves, curves_to_real
-from exvideo_eval.judgement import judge_clip
 from exvideo_eval.plan import ClipPlan
-from exvideo_eval.sidecar import Sidecar
+from exvideo_eval.tiny_world.judgement import judge_clip
+from exvideo_eval.tiny_world.judges import Judges
 from exvideo_eval.video_reader import Decoding, VideoInfo, iter_clips
 
 Array = NDArray[np.float64]
@@ -100,6 +99,7 @@ def measure_file(
 
     Raises:
         VideoReadError: the file cannot be used whole.
+        ValueError: a feature is not finite.
     """
     plan, judges = instruments.plan, instruments.judges
     decoding = Decoding(path, plan.size)
@@ -107,14 +107,14 @@ def measure_file(
     for number, clip in enumerate(iter_clips(decoding, plan.num_frames)):
         if number and not every_clip:
             continue  # read on to the end all the same: a file that is corrupt further on is not trusted
-        features.append(window_features(clip, instruments))
+        features.append(_finite(path, window_features(clip, instruments)))
         curves.append(clip_curves(clip))
         if number == 0 and twin is not None:
             to_real.append(curves_to_real(clip, twin()))
         if number == 0 and on_first is not None:
             on_first(clip)
         if judges is not None:
-            judged.append(judge_clip(judges, clip, Sidecar()))
+            judged.append(judge_clip(judges, clip, None, {}))
     return MeasuredFile(
         info=decoding.info,
         features=np.stack(features),
@@ -134,6 +134,16 @@ def window_features(clip: Tensor, instruments: Instruments) -> Array:
         filled = batch if len(batch) >= _MIN_BATCH else batch.expand(_MIN_BATCH, *batch.shape[1:])
         features.append(extractor(filled)[: len(batch)])
     return torch.cat(features).double().cpu().numpy()
+
+
+def _finite(path: Path, features: Array) -> Array:
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"The features of {path} are not finite in {len(bad)} of {len(features)} windows, first in {bad[0]}: "
+            "look at that clip and take it out, or choose other features."
+        )
+    return features
 
 
 def _stacked(items: list[Mapping[str, Array]]) -> dict[str, Array]:

@@ -19,9 +19,9 @@ class Settings:
         size: (height, width) at which pixels are compared; by default that of the generated files.
         window: frames a feature vector is made of; by default 16, or num_frames if that is fewer.
         window_stride: frames between windows; by default half a window.
-        dimension: of the Fréchet distance; by default a quarter of the smaller number of windows, at most 64
-            (32 of fewer than 500 windows).
-        resamples: bootstrap draws for each interval; 0 for no intervals.
+        dimension: of the Fréchet distance; by default a quarter of the smaller number of clips, at most 64
+            (32 of fewer than 500 clips).
+        resamples: draws for each interval and test; 0 for none of them.
         level: of the intervals.
         seed: of the draws.
     """
@@ -32,7 +32,7 @@ class Settings:
     window: int | None = None
     window_stride: int | None = None
     dimension: int | None = None
-    resamples: int = 200
+    resamples: int = 1000
     level: float = 0.95
     seed: int = 0
 

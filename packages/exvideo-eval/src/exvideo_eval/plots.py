@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from exvideo_eval.distance_measures import FRECHET
 from exvideo_eval.result_parts import Curve
 from exvideo_eval.results import Result
 from exvideo_eval.suite import Evaluation
@@ -14,7 +15,6 @@ from exvideo_eval.suite import Evaluation
 # Told apart in print and by colour-blind eyes: by dash as well as by colour (Okabe and Ito's palette).
 _STYLES = {"real": ("#000000", ":"), "baseline": ("#d55e00", "--"), "generated": ("#0072b2", "-")}
 _COLUMNS = 3
-_HALVES = "Fréchet distance between halves"
 
 
 def draw(evaluation: Evaluation, path: Path) -> None:
@@ -23,7 +23,7 @@ def draw(evaluation: Evaluation, path: Path) -> None:
     if evaluation.baseline is not None:
         results = {"baseline": evaluation.baseline, **results}
     lines = _lines_by_name(results)
-    distances = [metric.name for metric in evaluation.generated.metrics if metric.dimension is not None][:1]
+    distances = [metric.name for metric in evaluation.generated.metrics if metric.name.startswith(FRECHET)][:1]
     rows = -(-(len(lines) + len(distances)) // _COLUMNS)
     figure = Figure(figsize=(4.6 * _COLUMNS, 3.1 * rows), layout="constrained")
     FigureCanvasAgg(figure)
@@ -65,7 +65,7 @@ def _draw_lines(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
 
 
 def _draw_bars(axes: Axes, name: str, results: dict[str, Result]) -> None:
-    """The Fréchet distance of each set with its interval, and that of the real clips' halves as a line."""
+    """The Fréchet distance of each set with its interval, and as a line that of sets that are alike."""
     bars = {who: metric for who, result in results.items() if (metric := result.metric(name))}
     for place, (who, metric) in enumerate(bars.items()):
         axes.bar(place, metric.value, width=0.6, color=_STYLES[who][0])
@@ -74,13 +74,11 @@ def _draw_bars(axes: Axes, name: str, results: dict[str, Result]) -> None:
         axes.annotate(
             f"{metric.value:.3g}", (place, metric.value), xytext=(4, 3), textcoords="offset points", fontsize=9
         )
-    floor = next((m for result in results.values() for m in result.metrics if m.name.startswith(_HALVES)), None)
-    if floor is not None:
-        axes.axhline(
-            floor.value, color="#000000", linestyle=":", linewidth=1.8, label="between halves of the real clips"
-        )
+    alike = next((m for result in results.values() if (m := result.metric(f"{name}, if alike"))), None)
+    if alike is not None:
+        axes.axhline(alike.value, color="#000000", linestyle=":", linewidth=1.8, label="between sets that are alike")
         axes.legend(fontsize=8)
-    axes.set_xticks(range(len(bars)), [f"{who} ({metric.n} windows)" for who, metric in bars.items()], fontsize=9)
+    axes.set_xticks(range(len(bars)), [f"{who} ({metric.n} clips)" for who, metric in bars.items()], fontsize=9)
     axes.set_xlim(-0.6, len(bars) - 0.4)
     dimension = next(iter(bars.values())).dimension
     title, _, features = name.partition(", ")

@@ -37,7 +37,7 @@ class QualityProtocol:
     feature_input: str
     feature_weights_sha256: str
     feature_dimension: int
-    frechet_dimension: int | None  # None: too few windows for any; the report's notes say so
+    frechet_dimension: int | None  # None: too few clips for any; the report's notes say so
     real_files_sha256: str
     real_clips: int
     generated_clips: int
@@ -46,7 +46,7 @@ class QualityProtocol:
     seed: int
     judges: Mapping[str, str] | None = None  # SHA-256 of each of their files; None: these clips have no judges
     # Bumped whenever a definition in this package changes a number.
-    definitions: str = "exvideo-eval quality 1"
+    definitions: str = "exvideo-eval quality 2"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -1,7 +1,7 @@
-"""Files beside a video: the caption it was made from and, in the tiny world, the truth it has to show.
+"""Files beside a video: the caption it was made from, and in the tiny world the truth it has to show.
 
-`<stem>.json` may hold "caption"; with "format": "exvideo.tiny_world/1" it also holds the clip's "spec", which is the
-truth the judges' answers are compared with. `<stem>.txt`, where there is no other caption, is one.
+`<stem>.json` may hold "caption"; with "format": "exvideo.tiny_world/1" it is of the tiny world and also holds the
+clip's "spec". `<stem>.txt`, where there is no other caption, is one.
 """
 
 import json
@@ -25,45 +25,28 @@ class SidecarError(ValueError):
 
 @dataclass(frozen=True)
 class Sidecar:
-    """`caption`: None if there is none. `truth`: shape, colour, place and motion; empty outside the tiny world."""
+    """`caption`: None if there is none. `content`: the object in the JSON file; empty without one."""
 
     caption: str | None = None
-    truth: Mapping[str, str] = field(default_factory=dict)
-    is_tiny_world: bool = False
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_tiny_world(self) -> bool:
+        """True if it says that its clip is of the tiny world."""
+        return self.content.get("format") == TINY_WORLD
 
 
 def read_sidecar(video: Path) -> Sidecar:
     """The sidecar of a video; an empty `Sidecar` if none lies beside it.
 
     Raises:
-        SidecarError: a file is there and is no text or no JSON, or says it is of the tiny world and lacks its fields.
+        SidecarError: a file is there and is no text or no JSON.
     """
-    path = video.with_suffix(".json")
-    content = _read_json(path)
+    content = _read_json(video.with_suffix(".json"))
     caption = content.get("caption")
     if not isinstance(caption, str):
         caption = _read_text(video.with_suffix(".txt"))
-    if content.get("format") != TINY_WORLD:
-        return Sidecar((caption or "").strip() or None)
-    try:
-        truth = _truth(content["spec"])
-    except (KeyError, IndexError, TypeError) as error:
-        raise SidecarError(path, f"says it is of the format {TINY_WORLD} and has no whole spec ({error!r})") from error
-    return Sidecar((caption or "").strip() or None, truth, is_tiny_world=True)
-
-
-def _truth(spec: Any) -> dict[str, str]:
-    """Of the first subject, which is the left one of two, as the judges learned it."""
-    subject, motion = spec["subjects"][0], spec["motion"]
-    truth = {
-        "shape": subject["shape"],
-        "colour": subject["colour"],
-        "place": spec["background"]["place"],
-        "motion": f"{motion['kind']} {motion['direction']}",
-    }
-    if not all(isinstance(value, str) for value in truth.values()):
-        raise TypeError(f"{truth} holds something that is not text")
-    return truth
+    return Sidecar((caption or "").strip() or None, content)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

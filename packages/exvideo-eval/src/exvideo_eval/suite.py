@@ -1,45 +1,46 @@
-"""The whole evaluation: real clips against generated ones, and, beside them, against a baseline."""
+"""The whole evaluation: real clips against generated ones, a baseline against the same, and the two side by side."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.clip_set import ClipSet, measure, measure_share
-from exvideo_eval.drift import drift_metric, mean_metric, mismatch_metric, ratio_metric
-from exvideo_eval.embedded.judges import judges_present, load_judges
+from exvideo_eval.contrast import contrasts
+from exvideo_eval.distance_measures import axes_of
 from exvideo_eval.execution import Execution
 from exvideo_eval.features.choice import load_extractor
 from exvideo_eval.features.extractor import FeatureExtractor
-from exvideo_eval.features.tiny_world_judges import JudgeFeatures
 from exvideo_eval.file_cache import opened_cache
 from exvideo_eval.folder import is_of_tiny_world
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
-from exvideo_eval.frechet import (
-    Projection,
-    affordable_dimension,
-    frechet_interval,
-    require_filled,
-)
-from exvideo_eval.judgement import judge_metrics, of_real_clips
 from exvideo_eval.measured_file import Array, Instruments
-from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance
+from exvideo_eval.measures import Measured, measured
+from exvideo_eval.pairs import source_of
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
+from exvideo_eval.projection import Projection, affordable_dimension
 from exvideo_eval.protocol import QualityProtocol
 from exvideo_eval.protocols.into_result import with_measures
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
-from exvideo_eval.result_parts import Curve, Data, Metric
+from exvideo_eval.result_parts import Curve, Data, Media
 from exvideo_eval.results import Result
+from exvideo_eval.statistics import Resampling
+from exvideo_eval.tiny_world.judge_features import JudgeFeatures
+from exvideo_eval.tiny_world.judges import judges_present, load_judges
+from exvideo_eval.video_reader import RESIZING
+
+NAME, CONTRAST_NAME = "clips against real clips", "clips against a baseline's"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One result for the generated clips and, if a baseline was given, one for it, under the same protocol."""
+    """One result for the generated clips; with a baseline, one for it under the same protocol, and their contrast.
+
+    A baseline changes nothing in the result of the generated clips.
+    """
 
     generated: Result
     baseline: Result | None
+    contrast: Result | None = None
 
 
 def evaluate(
@@ -99,8 +100,10 @@ def _with_published(
         return with_measures(result, meter.measure(role, folders["real"], folders[role], resampling))
 
     baseline = evaluation.baseline
-    return Evaluation(
-        added(evaluation.generated, "generated"), None if baseline is None else added(baseline, "baseline")
+    return replace(
+        evaluation,
+        generated=added(evaluation.generated, "generated"),
+        baseline=None if baseline is None else added(baseline, "baseline"),
     )
 
 
@@ -110,12 +113,17 @@ def _folders(real: str | Path, generated: str | Path, baseline: str | Path | Non
 
 
 def _judged(sets: Mapping[str, ClipSet], instruments: Instruments, settings: Settings) -> Evaluation:
-    real, others = sets["real"], [clip_set for role, clip_set in sets.items() if role != "real"]
-    num_windows = min(clip_set.num_windows for clip_set in others)
-    full = instruments.extractor.dimension
-    dimension = settings.dimension or affordable_dimension(real.num_windows, num_windows, full)
-    results = {clip_set.role: _result(real, clip_set, instruments, dimension, settings) for clip_set in others}
-    return Evaluation(results["generated"], results.get("baseline"))
+    real, first, second = sets["real"], sets["generated"], sets.get("baseline")
+    dimension = settings.dimension
+    if dimension is None:
+        dimension = affordable_dimension(real.num_clips, first.num_clips, instruments.extractor.dimension)
+    task = _Task(real, instruments, axes_of(real, dimension) if dimension else None, settings)
+    ours = task.measured(first)
+    result = task.result(first, ours)
+    if second is None:
+        return Evaluation(result, None)
+    theirs = task.measured(second)
+    return Evaluation(result, task.result(second, theirs), task.contrast((first, ours), (second, theirs)))
 
 
 def _instruments(
@@ -131,104 +139,79 @@ def _instruments(
     return Instruments(plan, extractor, judges, execution.batch_size)
 
 
-def _result(real: ClipSet, generated: ClipSet, instruments: Instruments, dimension: int, settings: Settings) -> Result:
-    plan = instruments.plan
-    frechet, notes = _frechet_metrics(real, generated, instruments.extractor.name, dimension, settings)
-    resampling = Resampling(settings.resamples, settings.level, settings.seed)
-    judged, judge_notes = _judge_metrics(real, generated, instruments, resampling)
-    metrics = [*frechet, *judged]
-    for curve in CURVES:
-        metrics += _curve_metrics(curve, generated.curves[curve.name], real.curves[curve.name], resampling)
-    for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
-        if generated.curves_to_real:
-            metrics.append(mean_metric(curve, generated.curves_to_real[curve.name], resampling, better))
-    return Result.measured_here(
-        kind="quality",
-        name="clips against real clips",
-        protocol=_protocol(real, generated, instruments, dimension, settings).to_dict(),
-        metrics=tuple(metrics),
-        data=tuple(_data(clip_set, plan) for clip_set in (real, generated)),
-        curves=_curves(real, generated),
-        notes=(*notes, *judge_notes, *_notes(real, generated, plan)),
-        skipped=(*real.skipped, *generated.skipped),
-    )
+@dataclass(frozen=True)
+class _Task:
+    """All that the judged sets share. `axes`: None where there are too few clips for a Fréchet distance."""
 
+    real: ClipSet
+    instruments: Instruments
+    axes: Projection | None
+    settings: Settings
 
-def _protocol(
-    real: ClipSet, generated: ClipSet, instruments: Instruments, dimension: int, settings: Settings
-) -> QualityProtocol:
-    plan, extractor, judges = instruments.plan, instruments.extractor, instruments.judges
-    return QualityProtocol(
-        num_frames=plan.num_frames,
-        height=plan.size[0],
-        width=plan.size[1],
-        window=plan.window,
-        window_stride=plan.window_stride,
-        features=extractor.name,
-        feature_input=extractor.input_description,
-        feature_weights_sha256=extractor.weights_sha256,
-        feature_dimension=extractor.dimension,
-        frechet_dimension=dimension or None,
-        real_files_sha256=real.sha256,
-        real_clips=real.num_clips,
-        generated_clips=generated.num_clips,
-        resamples=settings.resamples,
-        level=settings.level,
-        seed=settings.seed,
-        judges=None if judges is None else dict(judges.sha256),
-    )
+    @property
+    def resampling(self) -> Resampling:
+        return Resampling(self.settings.resamples, self.settings.level, self.settings.seed)
 
+    def measured(self, clips: ClipSet) -> Measured:
+        return measured(clips, self.real, self.instruments, self.axes, self.resampling)
 
-def _frechet_metrics(
-    real: ClipSet, generated: ClipSet, features: str, dimension: int, settings: Settings
-) -> tuple[list[Metric], list[str]]:
-    """The distance, and that between two halves of the real clips, which tells what is noise; or a note on why not."""
-    if dimension == 0:
-        num_windows = min(real.num_windows, generated.num_windows)
-        return [], [f"No Fréchet distance: too few windows ({num_windows}); it needs 4 or more of each set."]
-    require_filled(min(real.num_windows, generated.num_windows), dimension)
-    project = Projection.fit(FeatureStatistics.of_parts(real.features), dimension)
-    real_clips, clips = ([project(clip) for clip in clip_set.features] for clip_set in (real, generated))
-    real_statistics = FeatureStatistics.of_parts(real_clips)
-    value = frechet_distance(real_statistics, FeatureStatistics.of_parts(clips))
-    interval = frechet_interval(
-        real_clips, clips, resamples=settings.resamples, level=settings.level, seed=settings.seed
-    )
-    unit = "squared feature units"
-    name = f"Fréchet distance, {features} features"
-    metrics = [Metric(name, value, unit, "lower", generated.num_windows, dimension, features, interval)]
-    halves = [np.concatenate(real_clips[start::2]) for start in (0, 1) if real_clips[start::2]]
-    if len(halves) < 2 or min(map(len, halves)) < 2 * dimension:
-        return metrics, [f"Too few real clips ({real.num_clips}) to measure two halves of them against each other."]
-    floor = frechet_distance(*(FeatureStatistics.of(half) for half in halves))
-    name = f"Fréchet distance between halves of the real clips, {features} features"
-    num_windows = min(map(len, halves))
-    return [*metrics, Metric(name, floor, unit, "neutral", num_windows, dimension, features)], []
+    def result(self, clips: ClipSet, found: Measured) -> Result:
+        return Result.measured_here(
+            kind="quality",
+            name=NAME,
+            protocol=self._protocol(clips).to_dict(),
+            metrics=found.metrics,
+            data=tuple(_data(each, self.instruments.plan) for each in (self.real, clips)),
+            curves=(*_curves(self.real, clips), *found.curves),
+            clip_values=found.clip_values,
+            notes=(*found.notes, *_notes(self.real, clips, self.instruments.plan)),
+            skipped=(*self.real.skipped, *clips.skipped),
+        )
 
+    def contrast(self, generated: tuple[ClipSet, Measured], baseline: tuple[ClipSet, Measured]) -> Result:
+        """The generated clips against the baseline's, by every measure that both have."""
+        (first, ours), (second, theirs) = generated, baseline
+        known = {(item.name, item.features): item for item in theirs.measures}
+        pairs = [(item, known.get((item.name, item.features))) for item in ours.measures]
+        found = [
+            part for item, other in pairs if other for part in contrasts(item, other, second.role, self.resampling)
+        ]
+        protocol = {
+            **self._protocol(first).to_dict(),
+            "baseline_clips": second.num_clips,
+            "baseline_files_sha256": second.sha256,
+        }
+        return Result.measured_here(
+            kind="quality",
+            name=CONTRAST_NAME,
+            protocol=protocol,
+            metrics=tuple(metric for metric, _ in found),
+            data=tuple(_data(each, self.instruments.plan) for each in (self.real, second, first)),
+            clip_values=tuple(values for _, values in found if values),
+            notes=tuple(_pairing_notes(first, second)),
+        )
 
-def _judge_metrics(
-    real: ClipSet, generated: ClipSet, instruments: Instruments, resampling: Resampling
-) -> tuple[list[Metric], list[str]]:
-    """Of the generated clips, and the same of the real ones, which shows what these judges can see at all."""
-    judges, num_frames = instruments.judges, instruments.plan.num_frames
-    if judges is None:
-        return [], []
-    of_generated, notes = judge_metrics(generated.judgements, judges, num_frames, resampling)
-    of_real, real_notes = judge_metrics(real.judgements, judges, num_frames, resampling)
-    notes += [f"Real clips: {note}" for note in real_notes]
-    if not any(judgement.sidecar.is_tiny_world for judgement in real.judgements):
-        notes.append("The judges know the tiny world alone, and no real clip says that it is of it: do not trust them.")
-    return [*of_generated, *of_real_clips(of_real)], notes
-
-
-def _curve_metrics(curve: FrameCurve, generated: Array, real: Array, resampling: Resampling) -> list[Metric]:
-    metrics = [
-        mean_metric(curve, generated, resampling),
-        ratio_metric(curve, generated, real, resampling),
-        mismatch_metric(curve, generated, real, resampling),
-        drift_metric(curve, generated, resampling),
-    ]
-    return [metric for metric in metrics if metric is not None]
+    def _protocol(self, clips: ClipSet) -> QualityProtocol:
+        plan, extractor, judges = self.instruments.plan, self.instruments.extractor, self.instruments.judges
+        return QualityProtocol(
+            num_frames=plan.num_frames,
+            height=plan.size[0],
+            width=plan.size[1],
+            window=plan.window,
+            window_stride=plan.window_stride,
+            features=extractor.name,
+            feature_input=extractor.input_description,
+            feature_weights_sha256=extractor.weights_sha256,
+            feature_dimension=extractor.dimension,
+            frechet_dimension=None if self.axes is None else self.axes.axes.shape[1],
+            real_files_sha256=self.real.sha256,
+            real_clips=self.real.num_clips,
+            generated_clips=clips.num_clips,
+            resamples=self.settings.resamples,
+            level=self.settings.level,
+            seed=self.settings.seed,
+            judges=None if judges is None else dict(judges.sha256),
+        )
 
 
 def _curves(real: ClipSet, generated: ClipSet) -> tuple[Curve, ...]:
@@ -250,20 +233,34 @@ def _curves(real: ClipSet, generated: ClipSet) -> tuple[Curve, ...]:
 
 
 def _data(clip_set: ClipSet, plan: ClipPlan) -> Data:
-    rates = sorted({round(info.fps, 3) for info in clip_set.infos})
+    media = _media(clip_set, plan)
+    rates = ", ".join(f"{rate:g}" for rate in media.fps)
     what = (
         f"clips of {plan.num_frames} frames, files: {len(clip_set.files)}, windows: {clip_set.num_windows}, "
-        f"{', '.join(f'{rate:g}' for rate in rates)} frames a second"
+        f"{rates} frames a second"
     )
-    role = "real" if clip_set.role == "real" else "generated"
-    return Data(role, what, str(clip_set.folder), clip_set.num_clips)
+    return Data(clip_set.role, what, str(clip_set.folder), clip_set.num_clips, media)
+
+
+def _media(clip_set: ClipSet, plan: ClipPlan) -> Media:
+    infos = clip_set.infos
+    resized = any((info.height, info.width) != plan.size for info in infos)
+    return Media(
+        codecs=_distinct(info.codec for info in infos),
+        pixel_formats=_distinct(info.pixel_format for info in infos),
+        sizes=_distinct(f"{info.height}x{info.width}" for info in infos),
+        fps=tuple(sorted({round(info.fps, 3) for info in infos})),
+        resizing=f"to {plan.size[0]}x{plan.size[1]}, {RESIZING}" if resized else "none",
+    )
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(values)))
 
 
 def _notes(real: ClipSet, generated: ClipSet, plan: ClipPlan) -> list[str]:
     """Facts that a reader of the numbers must know and could not see from them."""
-    notes = []
-    twins = len(next(iter(generated.curves_to_real.values()), ()))
-    notes.append(f"Generated clips with a real file of the same name: {twins} of {generated.num_clips}.")
+    notes = _pairing_notes(generated, real)
     rates = [sorted({round(info.fps, 3) for info in clip_set.infos}) for clip_set in (real, generated)]
     if rates[0] != rates[1]:
         notes.append(
@@ -275,4 +272,19 @@ def _notes(real: ClipSet, generated: ClipSet, plan: ClipPlan) -> list[str]:
     smaller = sum(info.height < plan.size[0] or info.width < plan.size[1] for info in real.infos)
     if smaller:
         notes.append(f"Real files enlarged to {plan.size[0]}x{plan.size[1]}: {smaller}; their sharpness is too low.")
+    kinds = [_media(clip_set, plan) for clip_set in (real, generated)]
+    for what, (one, two) in (
+        ("Codecs", (kinds[0].codecs, kinds[1].codecs)),
+        ("Pixel formats", (kinds[0].pixel_formats, kinds[1].pixel_formats)),
+    ):
+        if one != two:
+            notes.append(f"{what} differ (real {', '.join(one)}; generated {', '.join(two)}): some distances see that.")
     return notes
+
+
+def _pairing_notes(first: ClipSet, second: ClipSet) -> list[str]:
+    """The clips of two sets that are drawn as pairs, as both have a file of their name."""
+    shared = {source_of(file) for file in first.files} & {source_of(file) for file in second.files}
+    role = {"real": "a real file", "baseline": "a baseline's file"}[second.role]
+    count = f"{len(shared)} of {first.num_clips}"
+    return [f"{first.role.capitalize()} clips with {role} of their name, drawn as pairs: {count}."]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from exvideo_eval.embedded import judges
 from exvideo_eval.features import choice
 from exvideo_eval.features.choice import load_extractor
+from exvideo_eval.tiny_world import judges
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from exvideo_eval.features.choice import load_extractor
 from exvideo_eval.features.transnetv2 import TransNetV2Features
-from exvideo_eval.frechet import Projection
 from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance
+from exvideo_eval.projection import Projection
 from exvideo_eval.video_reader import iter_clips
 from torch.nn.functional import avg_pool2d
 

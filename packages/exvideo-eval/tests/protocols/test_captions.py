@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.features.published.pinned import PinnedFile, file_sha256
 from exvideo_eval.metrics.clip_similarity import text_similarity
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
+from exvideo_eval.statistics import Resampling
 
 RESAMPLING = Resampling(50, 0.95, 0)
 CAPTIONS = ("a red ball", "a big dog")

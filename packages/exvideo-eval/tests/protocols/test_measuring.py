@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.features.published.pinned import PinnedFile
 from exvideo_eval.metrics.frechet import frechet_distance_of_features
 from exvideo_eval.protocols import catalogue
 from exvideo_eval.protocols.figures import Measured
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
+from exvideo_eval.statistics import Resampling
 from torch import Tensor, nn
 
 RESAMPLING = Resampling(50, 0.95, 0)

@@ -28,8 +28,8 @@ def load_extractor(choice: str, tiny_world: bool = False, device: str = "cpu") -
         choice, reason = _automatic_choice(tiny_world)
         logger.info("features: %s, chosen as %s", choice, reason)
     if choice == "judges":
-        from exvideo_eval.embedded.judges import load_judges
-        from exvideo_eval.features.tiny_world_judges import JudgeFeatures
+        from exvideo_eval.tiny_world.judge_features import JudgeFeatures
+        from exvideo_eval.tiny_world.judges import load_judges
 
         return JudgeFeatures(load_judges(device=device))
     if choice == "transnetv2":
@@ -43,7 +43,7 @@ def load_extractor(choice: str, tiny_world: bool = False, device: str = "cpu") -
 
 def _automatic_choice(tiny_world: bool) -> tuple[str, str]:
     """The name that "auto" stands for, and the reason."""
-    from exvideo_eval.embedded.judges import judges_present
+    from exvideo_eval.tiny_world.judges import judges_present
 
     if tiny_world and judges_present():
         return "judges", "the real clips are of the tiny world"

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.bootstrap import Resampling, drawn_interval
 from exvideo_eval.features.published.loading import LoadedNetwork
 from exvideo_eval.metrics.clip_similarity import frame_consistency
 from exvideo_eval.protocols.captions import caption_cosines
@@ -24,6 +23,7 @@ from exvideo_eval.protocols.statistics import (
     FrechetByFrame,
 )
 from exvideo_eval.result_parts import VALUE, ClipValues, Curve, Interval, Metric, Skipped
+from exvideo_eval.statistics import Clips, Resampling, Sample, percentile_interval, value_of
 
 Array = NDArray[np.float64]
 
@@ -93,22 +93,23 @@ def clip_figure(
         cosines, notes = caption_cosines(context.protocol, context.network, found)
         values = kind.factor * cosines
 
-    def mean(of_clips: Array) -> float:
-        value = float(of_clips.mean())
-        return max(0.0, value) if isinstance(kind, CaptionSimilarity) and kind.clamped else value
+    def mean(of_clips: Sample) -> Array:
+        drawn = of_clips.mean()
+        return np.maximum(drawn, 0.0) if isinstance(kind, CaptionSimilarity) and kind.clamped else drawn
 
     name = metric_name(context, {GENERATED: len(values)})
     sources = tuple(file.rpartition(".")[0] or file for file in found.files)
+    judged = Clips(values, sources)
     clips = ClipValues(name, context.network.name, VALUE, found.files, sources, tuple(map(float, values)))
     return _measured(
         context,
-        Figure(mean(values)),
+        Figure(value_of(mean, [judged])),
         {GENERATED: len(values)},
         {},
         found.skipped,
         statistic="mean",
         clip_values=(clips,),
-        interval=drawn_interval(mean, (values,), resampling),
+        interval=percentile_interval(mean, [judged], resampling),
         notes=notes,
     )
 

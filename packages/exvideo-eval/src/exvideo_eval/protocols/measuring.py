@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exvideo_eval.bootstrap import Resampling
 from exvideo_eval.execution import Execution
 from exvideo_eval.features.published.loading import load_network
 from exvideo_eval.features.published.pinned import PinnedFile
@@ -14,6 +13,7 @@ from exvideo_eval.protocols.extraction import Extractor, SetFeatures
 from exvideo_eval.protocols.figures import Context, Measured, clip_figure, distance_figure, set_figure
 from exvideo_eval.protocols.frames import REAL
 from exvideo_eval.protocols.statistics import CaptionSimilarity, ClassVariety, FrameConsistency
+from exvideo_eval.statistics import Resampling
 
 
 @dataclass(frozen=True)

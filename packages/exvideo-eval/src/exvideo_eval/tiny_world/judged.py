@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.bootstrap import Resampling
-from exvideo_eval.result_parts import Metric
-from exvideo_eval.share import share_metric
+from exvideo_eval.measure import WILSON, Measure, mean
+from exvideo_eval.statistics import Clips
+from exvideo_eval.tiny_world import JUDGES
 
 Array = NDArray[np.float64]
 
@@ -19,14 +19,9 @@ MAX_AMBIGUOUS_FRAMES = 16  # a clip this short rarely tells the two kinds apart
 _ALIKE_IN_SHORT_CLIPS = ("crosses", "bounces")
 
 
-def judged_metric(
-    name: str,
-    classes: Sequence[str],
-    probabilities: Array,
-    truths: Sequence[str],
-    num_frames: int,
-    resampling: Resampling,
-) -> Metric:
+def judged_measure(
+    name: str, classes: Sequence[str], probabilities: Clips, truths: Sequence[str], num_frames: int
+) -> Measure:
     """The share of clips whose likeliest class of one property is the true one.
 
     Args:
@@ -45,13 +40,15 @@ def judged_metric(
             f"The sidecars say {name} {unknown[0]!r}, which the judges do not know ({', '.join(classes)}): "
             "use judges and clips of the same world."
         )
-    unit = "share"
+    unit, values = "share", probabilities.values
     if name == "motion" and num_frames <= MAX_AMBIGUOUS_FRAMES:
         unit = "share, crosses and bounces as one"
-        classes, probabilities = merged_motions(classes, probabilities)
+        classes, values = merged_motions(classes, values)
         truths = [merged_motion(truth) for truth in truths]
-    right = probabilities.argmax(axis=1) == [classes.index(truth) for truth in truths]
-    return share_metric(f"judged {name} right", right, unit, resampling)
+    right = values.argmax(axis=1) == [classes.index(truth) for truth in truths]
+    of_clips = Clips(right.astype(np.float64), probabilities.sources)
+    quantity = f"judged {name} right"
+    return Measure(quantity, "share", unit, "higher", mean, of_clips, features=JUDGES, interval=WILSON, is_mean=True)
 
 
 def merged_motions(classes: Sequence[str], probabilities: Array) -> tuple[list[str], Array]:

@@ -18,7 +18,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from exvideo_eval.embedded.networks import FRAME_SIZE, MAX_CAPTION_WORDS, Matcher, VideoClassifier
+from exvideo_eval.tiny_world.networks import FRAME_SIZE, MAX_CAPTION_WORDS, Matcher, VideoClassifier
 
 FORMAT = "exvideo.judges/1"
 DESCRIPTION, CLASSIFIER, MATCHER = "judges.json", "classifier.safetensors", "matcher.safetensors"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from exvideo_eval.embedded.judges import Judges, judges_present, load_judges
+from exvideo_eval.tiny_world.judges import Judges, judges_present, load_judges
 from torch import Tensor
 
 

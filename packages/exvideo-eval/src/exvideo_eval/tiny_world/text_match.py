@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.bootstrap import Resampling, drawn_interval
-from exvideo_eval.embedded import JUDGES
-from exvideo_eval.result_parts import Metric
-from exvideo_eval.share import share_metric
+from exvideo_eval.measure import WILSON, Measure, mean
+from exvideo_eval.statistics import Clips
+from exvideo_eval.tiny_world import JUDGES
 
 Array = NDArray[np.float64]
 
@@ -20,16 +19,13 @@ RETRIEVAL = f"CLIP-style retrieval, {JUDGES}"
 MIN_CAPTIONS = 8  # distinct ones: among fewer, chance alone finds too many
 
 
-def score_metric(clips: Array, captions: Array, resampling: Resampling) -> Metric:
+def score_measure(clips: Clips, captions: Array) -> Measure:
     """Mean cosine of each clip with its caption; embeddings (clips, dimension) of length 1, in the same order."""
-    cosines = (clips * captions).sum(axis=1)
-    interval = drawn_interval(np.mean, (cosines,), resampling)
-    return Metric(SCORE, float(cosines.mean()), "cosine", "higher", len(cosines), features=JUDGES, interval=interval)
+    cosines = Clips((clips.values * captions).sum(axis=1), clips.sources)
+    return Measure(SCORE, "mean", "cosine", "higher", mean, cosines, features=JUDGES, is_mean=True, has_ratio=False)
 
 
-def retrieval_metric(
-    clips: Array, captions: Array, texts: Sequence[Sequence[str]], resampling: Resampling
-) -> Metric | None:
+def retrieval_measure(clips: Clips, captions: Array, texts: Sequence[Sequence[str]]) -> Measure | None:
     """The share of clips whose own caption is nearer than every other one of the set; chance is one in their number.
 
     Args:
@@ -44,7 +40,9 @@ def retrieval_metric(
         return None
     of_clip = np.array([number[tuple(text)] for text in texts])
     first = np.array([np.argmax(of_clip == index) for index in range(len(number))])
-    cosines = clips @ captions[first].T
-    own = cosines[np.arange(len(clips)), of_clip].copy()
-    cosines[np.arange(len(clips)), of_clip] = -np.inf
-    return share_metric(RETRIEVAL, own > cosines.max(axis=1), f"share, among {len(number)} captions", resampling)
+    cosines = clips.values @ captions[first].T
+    own = cosines[np.arange(len(of_clip)), of_clip].copy()
+    cosines[np.arange(len(of_clip)), of_clip] = -np.inf
+    found = Clips((own > cosines.max(axis=1)).astype(np.float64), clips.sources)
+    unit = f"share, among {len(number)} captions"
+    return Measure(RETRIEVAL, "share", unit, "higher", mean, found, features=JUDGES, interval=WILSON, is_mean=True)

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from exvideo_eval.bootstrap import Resampling
-from exvideo_eval.text_match import retrieval_metric, score_metric
+from exvideo_eval.result_parts import Metric
+from exvideo_eval.statistics import Clips, Resampling
+from exvideo_eval.tiny_world.text_match import retrieval_measure, score_measure
 
 RESAMPLING = Resampling(50, 0.95, 0)
 TEXTS = [("a", "clip", str(number)) for number in range(10)]
@@ -12,8 +13,17 @@ def on_sphere(seed: int, count: int, dimension: int = 16) -> np.ndarray:
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
+def named(values: np.ndarray) -> Clips:
+    return Clips(values, tuple(map(str, range(len(values)))))
+
+
+def retrieval(clips: np.ndarray, captions: np.ndarray, texts: list[tuple[str, ...]]) -> Metric | None:
+    measure = retrieval_measure(named(clips), captions, texts)
+    return None if measure is None else measure.metric(RESAMPLING)[0]
+
+
 def share_found(clips: np.ndarray, captions: np.ndarray, texts: list[tuple[str, ...]] = TEXTS) -> float:
-    metric = retrieval_metric(clips, captions, texts, RESAMPLING)
+    metric = retrieval(clips, captions, texts)
     assert metric is not None
     return metric.value
 
@@ -21,10 +31,10 @@ def share_found(clips: np.ndarray, captions: np.ndarray, texts: list[tuple[str, 
 def test_the_score_is_the_mean_cosine() -> None:
     clips = np.eye(3)
     captions = np.array([[1.0, 0, 0], [0, 0.6, 0.8], [0, 0, -1]])
-    metric = score_metric(clips, captions, RESAMPLING)
+    metric, _, _ = score_measure(named(clips), captions).metric(RESAMPLING)
     assert metric.value == pytest.approx((1 + 0.6 - 1) / 3)
     assert metric.interval is not None
-    assert -1 <= metric.interval.low < metric.value < metric.interval.high <= 1
+    assert metric.interval.low < metric.value < metric.interval.high
 
 
 def test_retrieval_finds_all_of_perfect_embeddings_and_chance_of_random_ones() -> None:
@@ -37,7 +47,7 @@ def test_retrieval_finds_all_of_perfect_embeddings_and_chance_of_random_ones() -
 
 def test_captions_of_the_same_words_are_one() -> None:
     captions = on_sphere(0, 10)[[*range(10), 3, 3]]
-    metric = retrieval_metric(captions, captions, [*TEXTS, TEXTS[3], TEXTS[3]], RESAMPLING)
+    metric = retrieval(captions, captions, [*TEXTS, TEXTS[3], TEXTS[3]])
     assert metric is not None
     assert (metric.value, metric.n, metric.unit) == (1, 12, "share, among 10 captions")
 
@@ -48,4 +58,4 @@ def test_captions_that_the_matcher_cannot_tell_apart_are_not_found() -> None:
 
 def test_few_captions_have_no_retrieval() -> None:
     captions = on_sphere(0, 10)[:7]
-    assert retrieval_metric(captions, captions, TEXTS[:7], RESAMPLING) is None
+    assert retrieval(captions, captions, TEXTS[:7]) is None

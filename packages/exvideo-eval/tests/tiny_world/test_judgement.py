@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 import torch
 from exvideo_eval import Settings, evaluate
-from exvideo_eval.bootstrap import Resampling
-from exvideo_eval.embedded import judges as judges_module
-from exvideo_eval.embedded.judges import Judges
-from exvideo_eval.features.tiny_world_judges import JudgeFeatures
-from exvideo_eval.judgement import ClipJudgement, judge_clip, judge_metrics
 from exvideo_eval.result_parts import Metric
-from exvideo_eval.sidecar import Sidecar
+from exvideo_eval.statistics import Resampling
+from exvideo_eval.tiny_world import judges as judges_module
+from exvideo_eval.tiny_world.judge_features import JudgeFeatures
+from exvideo_eval.tiny_world.judgement import ClipJudgement, judge_clip, judge_measures
+from exvideo_eval.tiny_world.judges import Judges
 from exvideo_eval.video_reader import iter_clips
 
 SETTINGS = Settings(window=4, resamples=10)
@@ -30,11 +29,12 @@ def test_generated_baseline_and_real_clips_of_the_tiny_world_are_judged(
     evaluation = evaluate(*folders, settings=SETTINGS, extractor=JudgeFeatures(judges))
     generated, frozen = evaluation.generated, evaluation.baseline
     assert frozen is not None
-    inception, clip = "Inception-style score, tiny-world judges", "CLIP-style score, tiny-world judges"
-    own = {inception, clip, *(f"judged {name} right" for name in JUDGED)}
+    clip = "CLIP-style score, tiny-world judges"
+    kinds = {f"kinds of {name} told apart, tiny-world judges" for name in JUDGED}
+    own = {clip, *kinds, *(f"judged {name} right" for name in JUDGED)}
     real = {f"{name}, real clips" for name in own}
     assert names(generated.metrics) == own | real
-    assert names(frozen.metrics) == {inception} | real  # they have no sidecars
+    assert names(frozen.metrics) == kinds | real  # they have no sidecars
     assert generated.protocol["judges"] == dict(judges.sha256)
     assert generated.skipped == ()
     assert "Judged: 4 clips, 4 with a caption, 4 with a known truth." in generated.notes
@@ -42,7 +42,7 @@ def test_generated_baseline_and_real_clips_of_the_tiny_world_are_judged(
     assert "No CLIP-style retrieval: it needs 8 distinct captions." in generated.notes
     frechet = generated.metric("Fréchet distance, tiny-world judges features")
     assert frechet is not None
-    assert (frechet.n, frechet.dimension) == (20, 5)
+    assert (frechet.n, frechet.dimension) == (4, 1)
 
 
 def test_scores_are_of_whole_clips(tiny_world_folders: Path, judges: Judges) -> None:
@@ -102,12 +102,11 @@ def test_a_sidecar_tells_nothing_of_the_later_parts_of_a_real_file(
 def test_every_metric_of_many_captioned_clips(judges: Judges) -> None:
     clips = torch.randint(0, 256, (8, 3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     texts = ["a", "red", "circle", "moves", "left", "a red", "a circle", "red circle"]
-    judgements = [judge_clip(judges, clip, Sidecar(text)) for clip, text in zip(clips, texts, strict=True)]
-    judgements.append(ClipJudgement(judgements[0].probabilities, judgements[0].embedding, Sidecar()))
-    metrics, notes = judge_metrics(judgements, judges, 3, Resampling(0, 0.95, 0))
-    found = {metric.name: metric for metric in metrics}
+    judgements = [judge_clip(judges, clip, text, {}) for clip, text in zip(clips, texts, strict=True)]
+    judgements.append(ClipJudgement(judgements[0].probabilities, judgements[0].embedding))
+    measures, notes = judge_measures(judgements, list("abcdefghi"), judges, 3)
+    found = {measure.name: measure.metric(Resampling(0, 0.95, 0))[0] for measure in measures}
     similar = judges.similarity(clips, texts)
     assert found["CLIP-style score, tiny-world judges"].value == pytest.approx(similar.mean().item(), abs=1e-5)
     assert found["CLIP-style retrieval, tiny-world judges"].n == 8
-    assert found["Inception-style score, tiny-world judges"].n == 9
     assert notes == ["Judged: 9 clips, 8 with a caption, 0 with a known truth."]

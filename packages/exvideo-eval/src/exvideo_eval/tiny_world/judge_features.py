@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from exvideo_eval.embedded import JUDGES
-from exvideo_eval.embedded.judges import CLASSIFIER, Judges
-from exvideo_eval.embedded.networks import FRAME_SIZE, WIDTH
+from exvideo_eval.tiny_world import JUDGES
+from exvideo_eval.tiny_world.judges import CLASSIFIER, Judges
+from exvideo_eval.tiny_world.networks import FRAME_SIZE, WIDTH
 
 
 class JudgeFeatures:

@@ -1,0 +1,115 @@
+"""Simulated clips of known truth: twins and strangers, with windows of one clip alike, and how often intervals hold it.
+
+The long test prints the table of docs/decisions/0012-statistics-of-clips.md (pytest -m long -s).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from exvideo_eval.result_parts import Interval
+from exvideo_eval.set_distances import frechet, kernel_distance
+from exvideo_eval.statistics import (
+    Clips,
+    Resampling,
+    Sample,
+    Statistic,
+    jackknife,
+    percentile_interval,
+    value_of,
+)
+
+WINDOWS, ALIKE = 4, 0.9
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class World:
+    """Clips of `num_clips` source files a set, features (clips, WINDOWS, dimension); `apart`: how far the sets are."""
+
+    num_clips: int
+    dimension: int
+    twins: bool
+    apart: float = 0.5
+
+    def draw(self, random: np.random.Generator) -> tuple[Clips, Clips]:
+        """Generated and real clips; windows of one clip have correlation 0.9, twins about as much."""
+        scales = 1 / np.sqrt(1 + np.arange(self.dimension))
+        real, own = (
+            scales * (np.sqrt(ALIKE) * self._normal(random, 1) + np.sqrt(1 - ALIKE) * self._normal(random, WINDOWS))
+            for _ in range(2)
+        )
+        alike = real if self.twins else scales * self._normal(random, WINDOWS)
+        generated = self.apart * scales + 0.8 * alike + 0.2 * own
+        sources = [tuple(f"{prefix}{index:04}" for index in range(self.num_clips)) for prefix in ("", "other")]
+        return Clips(generated, sources[0] if self.twins else sources[1]), Clips(real, sources[0])
+
+    def _normal(self, random: np.random.Generator, windows: int) -> Array:
+        return random.standard_normal((self.num_clips, windows, self.dimension))
+
+
+def first_feature(clips: Clips) -> Clips:
+    """One positive, skewed number a window, as motion energy is."""
+    return Clips(np.exp(clips.values[..., 0] / 2), clips.sources)
+
+
+def ratio_of_means(generated: Sample, real: Sample) -> Array:
+    return generated.mean().mean(axis=1) / real.mean().mean(axis=1)
+
+
+def of_first_feature(generated: Clips, real: Clips) -> list[Clips]:
+    return [first_feature(generated), first_feature(real)]
+
+
+def as_they_are(generated: Clips, real: Clips) -> list[Clips]:
+    return [generated, real]
+
+
+def by_percentiles(statistic: Statistic, sets: list[Clips], resamples: int = 200) -> Interval | None:
+    return percentile_interval(statistic, sets, Resampling(resamples, 0.95, 0))
+
+
+def by_jackknife(statistic: Statistic, sets: list[Clips]) -> Interval | None:
+    found = jackknife(statistic, sets)
+    return found and found.interval(0.95)
+
+
+METHODS: dict[str, tuple[Statistic, Callable[..., list[Clips]], Callable[..., Interval | None]]] = {
+    "ratio of means": (ratio_of_means, of_first_feature, by_percentiles),
+    "Fréchet distance": (frechet, as_they_are, by_jackknife),
+    "kernel distance": (kernel_distance, as_they_are, by_jackknife),
+}
+
+
+def coverage(method: str, world: World, repeats: int, truths: int, seed: int = 0) -> float:
+    """The share of `repeats` intervals that hold the mean of the statistic over `truths` other drawings."""
+    statistic, prepared, interval_of = METHODS[method]
+    random = np.random.default_rng(seed)
+    truth = np.mean([value_of(statistic, prepared(*world.draw(random))) for _ in range(truths)])
+    held = 0
+    for _ in range(repeats):
+        interval = interval_of(statistic, prepared(*world.draw(random)))
+        assert interval is not None
+        held += interval.low <= truth <= interval.high
+    return held / repeats
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("twins", [True, False])
+def test_intervals_of_24_clips_hold_the_truth(method: str, twins: bool) -> None:
+    # 150 repeats: the share of 95% intervals that hold it is known to about 4 points.
+    assert 0.88 <= coverage(method, World(24, 6, twins), repeats=150, truths=400) <= 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("twins", [True, False])
+@pytest.mark.parametrize(("num_clips", "dimension"), [(24, 6), (98, 16), (500, 16)])
+def test_95_percent_intervals_hold_the_truth_90_to_98_times_of_100(
+    method: str, twins: bool, num_clips: int, dimension: int
+) -> None:
+    repeats = 600 if num_clips < 500 or method == "ratio of means" else 200
+    share = coverage(method, World(num_clips, dimension, twins), repeats, truths=2000)
+    print(f"{method:18} {'twins' if twins else 'strangers':10} {num_clips:4} clips {share:.3f} of {repeats}")
+    assert 0.9 <= share <= 0.98
