@@ -44,7 +44,7 @@ def test_any_batch_size_gives_the_same_features_of_i3d(clip_sets: Path) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         i3d = InceptionI3d().eval()
-    loaded = LoadedNetwork("I3D, drawn", False, "", "0", 400, lambda batch, /, **_: i3d(batch))
+    loaded = LoadedNetwork("I3D, drawn", False, "", "0", (), lambda batch, /, **_: i3d(batch))
     rule = PROTOCOLS["fvd:videogpt"].features
     of = [
         Extractor(rule, loaded, execution=Execution(batch_size=size))("real", clip_sets / "real").features

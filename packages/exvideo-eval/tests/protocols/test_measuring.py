@@ -141,11 +141,12 @@ def test_clips_of_unequal_length_are_refused_where_the_protocol_stacks_them(
 
 
 class Classes(nn.Module):
-    """Probabilities of 101 classes, told by the mean level; in the manner of Inception-v3 and of C3D."""
+    """Probabilities of classes, told by the mean level; in the manner of Inception-v3 and of C3D."""
 
     def forward(self, x: Tensor, no_output_bias: bool = False) -> Tensor:
         level = x.float().flatten(1).mean(dim=1, keepdim=True)
-        return torch.cat([level, 255 - level, torch.zeros(x.shape[0], 99)], dim=1) / 255
+        classes = 1008 if x.ndim == 4 else 101
+        return torch.cat([level, 255 - level, torch.zeros(x.shape[0], classes - 2)], dim=1) / 255
 
 
 def test_scores_of_frames_and_of_videos_are_two_names(clip_sets: Path, script: Callable[..., PinnedFile]) -> None:

@@ -56,7 +56,7 @@ class Meter:
         self.networks = {
             key: load_network(key, settings.networks, settings.surrogates, self.execution.device) for key in keys
         }
-        self._known: dict[tuple[str, str, Path], SetFeatures] = {}
+        self._known: dict[tuple[str, Path], SetFeatures] = {}
 
     def extract(self, folders: Mapping[str, Path]) -> None:
         """Compute all features of folders by role, or of several processes this one's share, in the same order.
@@ -103,7 +103,7 @@ class Meter:
         """Of a folder under a protocol's rule, which several protocols may share."""
         rule = protocol.features
         network = self.networks[rule.network]
-        key = (rule.sha256(role, network.sha256, self.settings.seed), str(rule.call), folder)
+        key = (rule.sha256(role, network.sha256, self.settings.seed), folder)
         if key not in self._known:
             extract = Extractor(rule, network, self.settings.seed, self.execution)
             self._known[key] = extract(role, folder)

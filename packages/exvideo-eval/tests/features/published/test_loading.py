@@ -73,7 +73,9 @@ def test_a_network_that_is_not_given_is_asked_for_with_the_way_to_get_it() -> No
 
 def test_a_network_with_another_number_of_answers_is_refused(script: Callable[[nn.Module], PinnedFile]) -> None:
     loaded = load_network("c3d", {"c3d": script(Brightness(1.0))})
-    with pytest.raises(ValueError, match=r"answers 2 samples by \(2, 400\), where its protocol needs \(2, 101\)"):
+    with pytest.raises(
+        ValueError, match=r"answers 2 samples by \(2, 400\), where its protocol needs 101 numbers for each"
+    ):
         loaded(torch.zeros(2, 3, 16, 8, 8))
 
 

@@ -31,14 +31,14 @@ class LoadedNetwork:
         is_own: it is the protocol's own network; else a result names it, and no published metric.
         identity: how that is known, one clause.
         sha256: of its file; of all files' checksums where there are several.
-        output: numbers a sample that it must give; None where that is not known.
+        outputs: numbers a sample that it may give; any where there are none.
     """
 
     name: str
     is_own: bool
     identity: str
     sha256: str
-    output: int | None
+    outputs: tuple[int, ...]
     forward: Forward
     clip: ClipModel | None = None
 
@@ -46,15 +46,16 @@ class LoadedNetwork:
         """Features float64 (batch, numbers) on the CPU.
 
         Raises:
-            ValueError: the answer has another shape, or is not finite.
+            ValueError: the answer has another shape.
         """
         with torch.inference_mode():
             answer = self.forward(batch, **call)
-        expected = self.output if self.output is not None else (answer.shape[-1] if answer.ndim else 0)
-        if answer.shape != (len(batch), expected):
+        fits = answer.ndim == 2 and len(answer) == len(batch)
+        if not fits or (self.outputs and answer.shape[1] not in self.outputs):
+            numbers = " or ".join(map(str, self.outputs)) or "as many"
             raise ValueError(
                 f"{self.name} answers {len(batch)} samples by {tuple(answer.shape)}, where its protocol needs "
-                f"({len(batch)}, {expected}): give the network that the protocol is defined on."
+                f"{numbers} numbers for each: give the network that the protocol is defined on."
             )
         return answer.double().cpu()
 
@@ -80,7 +81,7 @@ def load_network(
     if surrogate is not None:
         path = files[key].checked(key)
         script = _torchscript(str(path), device)
-        return LoadedNetwork(surrogate, False, "named by the user", files[key].sha256.lower(), None, script)
+        return LoadedNetwork(surrogate, False, "named by the user", files[key].sha256.lower(), (), script)
     if key == CLIP_MODEL:
         return _clip(published, files[key], device)
     paths = {file: files[file].checked(file) for file, _ in published.files}
@@ -93,7 +94,7 @@ def load_network(
     identity = "its file's checksum was given by the user"
     if published.known_distance is not None:
         identity = _known_answer(published, str(paths[key]), forward)
-    return LoadedNetwork(published.name, True, identity, sha256, published.output, forward)
+    return LoadedNetwork(published.name, True, identity, sha256, published.outputs, forward)
 
 
 class _Module:
@@ -118,7 +119,7 @@ def _torchscript(path: str, device: torch.device) -> _Module:
 def _clip(published: PublishedNetwork, file: PinnedFile, device: torch.device) -> LoadedNetwork:
     model = ClipModel(file.place, file.sha256, device)
     name, identity = f"{published.name} {model.name}", "the checksum of its weights was given by the user"
-    return LoadedNetwork(name, True, identity, model.sha256, None, lambda batch, /, **_: model.frames(batch), model)
+    return LoadedNetwork(name, True, identity, model.sha256, (), lambda batch, /, **_: model.frames(batch), model)
 
 
 def known_clips() -> Tensor:

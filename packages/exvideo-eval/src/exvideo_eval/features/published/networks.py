@@ -22,7 +22,7 @@ class PublishedNetwork:
         kind: TorchScript, state dict (read with weights_only, into an architecture of this package), or transformers.
         files: by their key for `--network`, the names that the authors' files have.
         source: where they can be had.
-        output: numbers a sample.
+        outputs: numbers a sample that it may answer by, depending on the call; none where that is the model's own.
         known_distance: squared distance of its answers to 30 frames of 64x64, all black and all white, after
             common-metrics' preprocessing, where it has been published; it varies by about 1 with the version of torch.
     """
@@ -31,7 +31,7 @@ class PublishedNetwork:
     kind: str
     files: tuple[tuple[str, str], ...]
     source: str
-    output: int | None
+    outputs: tuple[int, ...]
     known_distance: float | None = None
 
 
@@ -41,7 +41,7 @@ NETWORKS = {
         TORCHSCRIPT,
         ((I3D, "i3d_torchscript.pt"),),
         "hf://flateon/FVD-I3D-torchscript/i3d_torchscript.pt, or www.dropbox.com/s/ge9e5ujwgetktms/i3d_torchscript.pt",
-        400,
+        (400,),
         known_distance=151.26,
     ),
     I3D_400: PublishedNetwork(
@@ -49,42 +49,42 @@ NETWORKS = {
         STATE_DICT,
         ((I3D_400, "i3d_pretrained_400.pt"),),
         "github.com/songweige/TATS, tats/fvd/i3d_pretrained_400.pt",
-        400,
+        (400,),
     ),
     VIDEOMAE_G: PublishedNetwork(
         "VideoMAE-v2 g (SSv2)",
         STATE_DICT,
         ((VIDEOMAE_G, "vit_g_hybrid_pt_1200e_ssv2_ft.pth"),),
         "github.com/OpenGVLab/VideoMAEv2, docs/MODEL_ZOO.md",
-        1408,
+        (1408,),
     ),
     VJEPA_H: PublishedNetwork(
         "V-JEPA ViT-H (SSv2 probe)",
         STATE_DICT,
         ((VJEPA_H, "vith16.pth.tar"), (VJEPA_H_PROBE, "ssv2-probe.pth.tar")),
         "dl.fbaipublicfiles.com/jepa/vith16/vith16.pth.tar and ssv2-probe.pth.tar",
-        1280,
+        (1280,),
     ),
     INCEPTION_V3: PublishedNetwork(
         "Inception-v3 (2015-12-05)",
         TORCHSCRIPT,
         ((INCEPTION_V3, "inception-2015-12-05.pt"),),
         "nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
-        None,  # 2048 features or 1008 probabilities, by the call
+        (2048, 1008),  # features, or probabilities
     ),
     C3D: PublishedNetwork(
         "C3D (UCF-101)",
         TORCHSCRIPT,
         ((C3D, "c3d_ucf101.pt"),),
         "www.dropbox.com/s/jxpu7avzdc9n97q/c3d_ucf101.pt",
-        101,
+        (101,),
     ),
     CLIP_MODEL: PublishedNetwork(
         "CLIP",
         TRANSFORMERS,
         ((CLIP_MODEL, "model.safetensors"),),
         "a folder or hub id that transformers loads, such as openai/clip-vit-large-patch14",
-        None,
+        (),
     ),
 }
 FILE_KEYS = tuple(key for network in NETWORKS.values() for key, _ in network.files)
