@@ -147,5 +147,5 @@ def test_of_two_processes_each_computes_its_share_and_the_first_has_all(
     answers = [json.loads(process.communicate(timeout=100)[0].splitlines()[-1]) for process in running]
     alone = Extractor(RULE, network(small))("real", clip_sets / "real")
     assert tuple(answers[0]["files"]) == alone.files
-    np.testing.assert_allclose(np.array(answers[0]["features"]), np.array(alone.features), atol=1e-9, rtol=0)
+    np.testing.assert_allclose(np.array(answers[0]["features"]), np.stack(alone.features), atol=1e-9, rtol=0)
     assert tuple(answers[1]["files"]) == alone.files[1::2]

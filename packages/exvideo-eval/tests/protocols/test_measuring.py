@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from exvideo_eval.execution import Execution
 from exvideo_eval.features.published.pinned import PinnedFile
 from exvideo_eval.metrics.frechet import frechet_distance_of_features
 from exvideo_eval.protocols import catalogue
 from exvideo_eval.protocols.figures import Measured
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
+from exvideo_eval.protocols.samples import samples_of
 from exvideo_eval.statistics import Resampling
 from torch import Tensor, nn
 
@@ -158,3 +160,37 @@ def test_scores_of_frames_and_of_videos_are_two_names(clip_sets: Path, script: C
         measured(clip_sets, "video-inception-score", networks={"c3d": file}, allow_fewer=True)
     with pytest.raises(ValueError, match="Video Inception Score takes 2048 generated clips"):
         measured(clip_sets, "video-inception-score", networks={"c3d": file})
+
+
+def test_features_that_stay_in_the_cache_give_the_same_figures(
+    clip_sets: Path, small: PinnedFile, tmp_path: Path
+) -> None:
+    """By files and in parts, as many frames do not fit into memory."""
+    names, files = ("fid", "fid-by-frame", "mind", "temporal-clip"), ("inception-v3", "clip")
+    settings = MeasureSettings(names, dict.fromkeys(files, small), dict.fromkeys(files, "small"), allow_fewer=True)
+    values = []
+    for cache in (None, tmp_path, tmp_path):
+        meter = Meter(settings, Execution(cache=cache))
+        found = meter.measure("generated", clip_sets / "real", clip_sets / "generated", RESAMPLING)
+        values.append([metric.value for metric in found.metrics])
+    assert values[1] == values[2] == pytest.approx(values[0], rel=1e-12)
+    protocol = meter.protocols["fid"]
+    rows = [
+        np.concatenate(meter._features(protocol, role, clip_sets / role).features) for role in ("real", "generated")
+    ]
+    assert values[0][0] == pytest.approx(frechet_distance_of_features(*rows))
+
+
+def test_frames_are_drawn_from_all_clips_and_none_twice(
+    clip_sets: Path, small: PinnedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protocol = catalogue.PROTOCOLS["mind"]
+    fifty = replace(protocol, samples=replace(protocol.samples, real=50, generated=50))
+    monkeypatch.setitem(catalogue.PROTOCOLS, "mind", fifty)
+    meter = Meter(MeasureSettings(("mind",), {"inception-v3": small}, {"inception-v3": "small"}))
+    found = meter._features(fifty, "generated", clip_sets / "real")
+    drawn = samples_of(fifty, found, seed=0, allow_fewer=False)
+    every = {row.tobytes(): index for index, rows in enumerate(found.features) for row in rows}
+    assert len({row.tobytes() for row in drawn}) == len(drawn) == 50
+    assert {every[row.tobytes()] for row in drawn} == set(range(6))
+    assert not np.array_equal(drawn, samples_of(fifty, found, seed=1, allow_fewer=False))

@@ -17,7 +17,7 @@ from exvideo_eval.execution import Execution
 from exvideo_eval.features.published.loading import LoadedNetwork
 from exvideo_eval.folder import clip_name, list_files
 from exvideo_eval.protocol import protocol_hash
-from exvideo_eval.protocols.cache import FeatureCache
+from exvideo_eval.protocols.cache import FeatureCache, FileFeatures
 from exvideo_eval.protocols.definition import FRAME, FeatureRule
 from exvideo_eval.protocols.frames import RANDOM
 from exvideo_eval.protocols.reading import read_input
@@ -37,7 +37,8 @@ class SetFeatures:
 
     Args:
         files: relative to the folder.
-        features: of each file: (1, dimension) of a clip, (frames, dimension) of its pictures.
+        features: of each file: (1, dimension) of a clip, (frames, dimension) of its pictures; read from the cache,
+            where there is one, as they are asked for.
         num_frames: of each file.
         sha256: of the files' names and contents.
         skipped: files that could not be used, and why.
@@ -46,7 +47,7 @@ class SetFeatures:
     role: str
     folder: Path
     files: tuple[str, ...]
-    features: tuple[Array, ...]
+    features: FileFeatures
     num_frames: tuple[int, ...]
     sha256: str
     skipped: tuple[Skipped, ...]
@@ -57,7 +58,7 @@ class _Known:
     """Of one file: its content, and its features or the reason why there are none."""
 
     content: str
-    features: Array | None = None
+    features: Array | Path | None = None  # or the place in the cache where they are
     num_frames: int = 0
     reason: str = ""
 
@@ -114,7 +115,7 @@ def _collected(role: str, folder: Path, known: dict[Path, _Known]) -> SetFeature
         role=role,
         folder=folder,
         files=tuple(names),
-        features=tuple(file.features for file in used.values() if file.features is not None),
+        features=FileFeatures([file.features for file in used.values() if file.features is not None]),
         num_frames=tuple(file.num_frames for file in used.values()),
         sha256=hashlib.sha256(listing.encode()).hexdigest(),
         skipped=tuple(skipped),
@@ -164,7 +165,7 @@ class _Worker:
             content = digest(path)
             stored = None if self.cache is None else self.cache.get(self._key(content, name))
             if stored is not None:
-                return _Known(content, stored[0].numpy(), stored[1])
+                return _Known(content, self._place(content, name) or stored[0].numpy(), stored[1])
             pixels, total = read_input(path, name, self.role, self.rule, self.seed)
         except VideoReadError as error:
             return _Known(content, reason=error.reason)
@@ -181,14 +182,21 @@ class _Worker:
             answers = self._forward(torch.stack([item.pixels for item in ready])).split(1)
         known = {}
         for item, features in zip(ready, answers, strict=True):
+            name = clip_name(self.folder, item.path)
             if self.cache is not None:
-                key = self._key(item.content, clip_name(self.folder, item.path))
-                self.cache.put(key, features, item.num_frames)
-            known[item.path] = _Known(item.content, features.numpy(), item.num_frames)
+                self.cache.put(self._key(item.content, name), features, item.num_frames)
+            place = self._place(item.content, name)
+            known[item.path] = _Known(item.content, place or features.numpy(), item.num_frames)
         return known
 
     def _forward(self, batch: Tensor) -> Tensor:
         return self.network(batch, **dict(self.rule.call))
+
+    def _place(self, content: str, name: str) -> Path | None:
+        """Of pictures' features in the cache: there are many to a file. One vector a clip is kept at hand."""
+        if self.cache is None or self.rule.sample != FRAME:
+            return None
+        return self.cache.path(self._key(content, name))
 
     def _key(self, content: str, name: str) -> str:
         """Of a file in the cache: a drawn start depends on its name as well."""

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from exvideo_eval.features.published.loading import LoadedNetwork
 from exvideo_eval.metrics.clip_similarity import frame_consistency
 from exvideo_eval.protocols.captions import caption_cosines
-from exvideo_eval.protocols.definition import Protocol
+from exvideo_eval.protocols.definition import FRAME, Protocol
 from exvideo_eval.protocols.extraction import SetFeatures
 from exvideo_eval.protocols.frames import GENERATED, REAL
-from exvideo_eval.protocols.samples import is_short, noun, samples_of
+from exvideo_eval.protocols.samples import count_of, is_short, noun, samples_of
 from exvideo_eval.protocols.statistics import (
     CaptionSimilarity,
     ClassVariety,
@@ -21,6 +21,7 @@ from exvideo_eval.protocols.statistics import (
     Figure,
     FrameConsistency,
     FrechetByFrame,
+    FrechetDistance,
 )
 from exvideo_eval.result_parts import VALUE, ClipValues, Curve, Interval, Metric, Skipped
 from exvideo_eval.statistics import Clips, Resampling, Sample, percentile_interval, value_of
@@ -50,6 +51,14 @@ class Context:
     seed: int
     allow_fewer: bool
 
+    @property
+    def takes_all(self) -> bool:
+        """Every picture of every clip counts: too many, perhaps, to be held at once."""
+        return self.protocol.features.sample == FRAME and not self.protocol.samples.exactly
+
+    def count(self, found: SetFeatures) -> int:
+        return count_of(self.protocol, found, allow_fewer=self.allow_fewer)
+
     def samples(self, found: SetFeatures) -> Array:
         return samples_of(self.protocol, found, seed=self.seed, allow_fewer=self.allow_fewer)
 
@@ -58,9 +67,13 @@ def distance_figure(
     context: Context, kind: Distance | FrechetByFrame, real: SetFeatures, found: SetFeatures
 ) -> Measured:
     """A distance of two sets; by frame index, a curve and its mean."""
+    skipped = (*real.skipped, *found.skipped)
+    if isinstance(kind, FrechetDistance) and context.takes_all:
+        counts = {REAL: context.count(real), GENERATED: context.count(found)}
+        figure = kind.of_parts(real.features, found.features)
+        return _measured(context, figure, counts, {REAL: real.sha256}, skipped)
     x, y = context.samples(real), context.samples(found)
     counts = {REAL: len(x), GENERATED: len(y)}
-    skipped = (*real.skipped, *found.skipped)
     if not isinstance(kind, FrechetByFrame):
         return _measured(context, kind(x, y, context.seed), counts, {REAL: real.sha256}, skipped)
     if x.shape[1] != y.shape[1]:
@@ -85,7 +98,7 @@ def clip_figure(
     context: Context, kind: CaptionSimilarity | FrameConsistency, found: SetFeatures, resampling: Resampling
 ) -> Measured:
     """A mean over clips, with its interval, and the clips' own values."""
-    context.samples(found)  # for its complaint about a set without usable clips
+    context.count(found)  # for its complaint about a set without usable clips
     notes: tuple[str, ...] = ()
     if isinstance(kind, FrameConsistency):
         values = np.array([frame_consistency(frames) for frames in found.features])

@@ -1,7 +1,7 @@
 """Published measures of one set of clips against the real ones: figures, curves, and what stands beside them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from exvideo_eval.execution import Execution
@@ -107,4 +107,4 @@ class Meter:
         if key not in self._known:
             extract = Extractor(rule, network, self.settings.seed, self.execution)
             self._known[key] = extract(role, folder)
-        return self._known[key]
+        return replace(self._known[key], role=role)

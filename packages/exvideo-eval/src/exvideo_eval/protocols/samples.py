@@ -15,6 +15,28 @@ def samples_of(protocol: Protocol, found: SetFeatures, *, seed: int, allow_fewer
 
     Of a measure by frame index they are (clips, frames, dimension).
 
+    Raises:
+        ValueError: as `count_of`.
+    """
+    count = count_of(protocol, found, allow_fewer=allow_fewer)
+    if _by_clip(protocol):
+        return np.stack(found.features)
+    rule, required = protocol.samples, protocol.samples.of(found.role)
+    if required is None or not rule.exactly or count <= required:
+        return np.concatenate(found.features)
+    taken = np.zeros(count, dtype=bool)
+    if rule.chosen == DRAWN:
+        taken[np.random.Generator(np.random.PCG64(seed)).permutation(count)[:required]] = True
+    else:
+        taken[:required] = True
+    ends = np.cumsum(_rows(protocol, found))[:-1]
+    pairs = zip(found.features, np.split(taken, ends), strict=True)
+    return np.concatenate([rows[of_file] for rows, of_file in pairs])
+
+
+def count_of(protocol: Protocol, found: SetFeatures, *, allow_fewer: bool) -> int:
+    """Number of samples that a set has.
+
     Args:
         allow_fewer: take what there is where that is too little; the caller must say so beside the number.
 
@@ -22,24 +44,24 @@ def samples_of(protocol: Protocol, found: SetFeatures, *, seed: int, allow_fewer
         ValueError: there are too few, or clips are not of equal length where the protocol stacks them.
     """
     _require_equal_lengths(protocol, found)
-    if not found.features:
-        rows = np.zeros((0, 0))
-    else:
-        rows = (np.stack if _by_clip(protocol) else np.concatenate)(found.features)
+    count = len(found.files) if _by_clip(protocol) else sum(_rows(protocol, found))
     rule, required = protocol.samples, protocol.samples.of(found.role)
-    if len(rows) == 0 or (required is not None and len(rows) < required and not allow_fewer):
-        raise ValueError(_too_few(protocol, found, len(rows), required))
-    if len(rows) % rule.multiple_of and not rule.exactly and not allow_fewer:
+    if count == 0 or (required is not None and count < required and not allow_fewer):
+        raise ValueError(_too_few(protocol, found, count, required))
+    if count % rule.multiple_of and not rule.exactly and not allow_fewer:
         raise ValueError(
             f"{protocol.name} is defined for multiples of {rule.multiple_of} {noun(protocol)}, and {found.folder} has "
-            f"{len(rows)} that can be used: take some out, or give --allow-fewer to measure these all the same."
+            f"{count} that can be used: take some out, or give --allow-fewer to measure these all the same."
         )
-    if required is None or not rule.exactly or len(rows) <= required:
-        return rows
-    if rule.chosen == DRAWN:
-        drawn = np.random.Generator(np.random.PCG64(seed)).permutation(len(rows))[:required]
-        return rows[np.sort(drawn)]
-    return rows[:required]
+    return count
+
+
+def _rows(protocol: Protocol, found: SetFeatures) -> list[int]:
+    """Samples of each file: its frames that count, or one."""
+    frames = protocol.features.frames
+    if protocol.features.sample != FRAME:
+        return [1] * len(found.files)
+    return [len(range(0, total, frames.stride)) if frames.count is None else frames.count for total in found.num_frames]
 
 
 def is_short(protocol: Protocol, role: str, count: int) -> bool:

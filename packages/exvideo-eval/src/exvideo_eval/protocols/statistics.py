@@ -3,12 +3,13 @@
 Each has the words that stand in a result where another network than the protocol's own gave the features.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.metrics.frechet import frechet_distance_of_features
+from exvideo_eval.metrics.frechet import FeatureStatistics, frechet_distance, frechet_distance_of_features
 from exvideo_eval.metrics.inception_score import inception_score
 from exvideo_eval.metrics.kernel_distance import polynomial_mmd
 from exvideo_eval.metrics.kernel_inception_distance import kernel_inception_distance
@@ -39,6 +40,13 @@ class FrechetDistance:
     def __call__(self, real: Array, generated: Array, seed: int) -> Figure:
         constants = {"ridge": self.ridge, "root_eps": self.root_eps}
         return Figure(frechet_distance_of_features(real, generated, ddof=self.ddof, **constants))
+
+    def of_parts(self, real: Iterable[Array], generated: Iterable[Array]) -> Figure:
+        """Of streams of features, one part in memory at a time; without ridge and epsilon."""
+        if self.ridge or self.root_eps:
+            raise ValueError("A stream has no ridge and no epsilon: give whole sets.")
+        sets = FeatureStatistics.of_parts(real), FeatureStatistics.of_parts(generated)
+        return Figure(frechet_distance(*sets, ddof=self.ddof))
 
 
 @dataclass(frozen=True)
