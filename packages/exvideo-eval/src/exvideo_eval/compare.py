@@ -6,12 +6,13 @@ Exit status: 0; 1 if something got worse or is gone, with --strict also if somet
 2 if nothing can be compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exvideo_eval.result_parts import Metric
+from exvideo_eval.paired_change import paired_change
+from exvideo_eval.result_parts import ClipValues, Metric
 from exvideo_eval.results import Result
 from exvideo_eval.verdict import (
     EXACT_UNITS,
@@ -59,7 +60,7 @@ class Comparison:
 
 
 def compare_results(before: Result, after: Result, margin: Margin | None = None) -> Comparison:
-    """Figure by figure, by the rules of `exvideo_eval.verdict`.
+    """Figure by figure, by the rules of `exvideo_eval.verdict`; where both hold a figure clip by clip, by pairs of clips.
 
     Times are compared only between equal CPU models; so is whatever is not a count where the protocol names its `cpu`.
 
@@ -72,6 +73,7 @@ def compare_results(before: Result, after: Result, margin: Margin | None = None)
     named = before.protocol.get("cpu"), after.protocol.get("cpu")
     moved = f"{named[0]} -> {named[1]}" if named[0] != named[1] else f"{cpus[0]} -> {cpus[1]}"
     old, new = ({_key(metric): metric for metric in result.metrics} for result in (before, after))
+    clips = [{(values.metric, values.features): values for values in one.clip_values} for one in (before, after)]
     rows = []
     for key in dict.fromkeys([*old, *new]):
         one, two = old.get(key), new.get(key)
@@ -79,7 +81,9 @@ def compare_results(before: Result, after: Result, margin: Margin | None = None)
         assert figure is not None
         by_cpu = figure.unit not in EXACT_UNITS if any(named) else _is_time(figure.unit)
         other_cpu = by_cpu and (cpus[0] != cpus[1] or named[0] != named[1])
-        rows.append(_row(one, two, margin, f"measured on another CPU, {moved}" if other_cpu else ""))
+        obstacle = f"measured on another CPU, {moved}" if other_cpu else ""
+        values = [of_result.get((figure.name, figure.features)) for of_result in clips]
+        rows.append(_row(one, two, margin, obstacle, values))
     remarks = [
         f"{what} differs: {_differences(one, two)}"
         for what, one, two in (
@@ -144,14 +148,22 @@ def _require_alike(before: Result, after: Result) -> None:
         )
 
 
-def _row(before: Metric | None, after: Metric | None, margin: Margin, obstacle: str = "") -> Row:
-    """`obstacle`: why the two cannot be compared, if so."""
+def _row(
+    before: Metric | None,
+    after: Metric | None,
+    margin: Margin,
+    obstacle: str = "",
+    clips: Sequence[ClipValues | None] = (None, None),
+) -> Row:
+    """`obstacle`: why the two cannot be compared, if so; `clips`: the figure clip by clip, on each side."""
     figure = before or after
     assert figure is not None
     old, new = (metric.value if metric is not None else None for metric in (before, after))
     change, verdict = None, GONE if after is None else NEW
     if before is not None and after is not None:
-        change = change_between(before, after)
+        one, two = clips
+        paired = paired_change(before, after, one, two) if one is not None and two is not None else None
+        change = paired or change_between(before, after)
         if obstacle:
             change = Change(change.difference, None, obstacle, comparable=False)
         verdict = verdict_of(change, margin, before)
