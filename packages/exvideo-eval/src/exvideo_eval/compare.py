@@ -60,7 +60,7 @@ class Comparison:
 
 
 def compare_results(before: Result, after: Result, margin: Margin | None = None) -> Comparison:
-    """Figure by figure, by the rules of `exvideo_eval.verdict`; where both hold a figure clip by clip, by pairs of clips.
+    """Compares figure by figure, by the rules of `exvideo_eval.verdict`; by pairs of clips where both hold them.
 
     Times are compared only between equal CPU models; so is whatever is not a count where the protocol names its `cpu`.
 

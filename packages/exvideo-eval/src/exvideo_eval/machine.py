@@ -3,6 +3,7 @@
 import os
 import platform
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def _memory_gib() -> float | None:
 
 
 def _gpu() -> dict[str, Any] | None:
+    if find_spec("torch") is None:  # `exvideo-eval ab` runs without, on repositories that need none
+        return None
     import torch
 
     if not torch.cuda.is_available():

@@ -1,7 +1,7 @@
 """The difference of a figure between two results whose values clip by clip are known: clips that both have are paired.
 
-What makes one clip easier than another is in both results, and cancels in its pair; what is left has an interval that is
-often a tenth as wide as that of two figures taken for strangers.
+What makes one clip easier than another is in both results, and cancels in its pair; what is left has an interval that
+is often a tenth as wide as that of two figures taken for strangers.
 """
 
 import math
@@ -18,9 +18,9 @@ FEWEST_CLUSTERS = 3
 def paired_change(before: Metric, after: Metric, old: ClipValues, new: ClipValues) -> Change | None:
     """The difference by pairs of clips, with an interval by their clusters; None where they give none.
 
-    Of a mean it is the mean difference of the clips that both have. Of pseudo-values, each of which rests on all clips of
-    its set, both must have the same clips; the difference is then the figures' own. The interval is Student's, by the
-    sums of clusters (Cameron and Miller, 2015, section VI).
+    Of a mean it is the mean difference of the clips that both have. Of pseudo-values, each of which rests on all clips
+    of its set, both must have the same clips; the difference is then the figures' own. The interval is Student's, by
+    the sums of clusters (Cameron and Miller, 2015, section VI).
 
     Args:
         before, after: the figure.

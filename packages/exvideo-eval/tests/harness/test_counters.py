@@ -119,3 +119,32 @@ def test_a_counter_decorates_and_adds_up() -> None:
     forward(torch.ones(ROWS, WIDTH))
     assert (counts.flops, counts.peak_bytes) == (2 * once[0], once[1])
     assert counts.operators == 2
+
+
+class Scaled(nn.Module):
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * 2
+
+
+def test_inference_counts_as_much_as_no_gradients() -> None:
+    model, x, weight = nn.Linear(WIDTH, WIDTH), torch.ones(ROWS, WIDTH), nn.Parameter(torch.ones(WIDTH))
+
+    def forward() -> Tensor:
+        return nn.functional.scaled_dot_product_attention(*[model(x)[None, None] * Scaled()(weight)] * 3)
+
+    found = []
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode(), counted() as counts:
+            forward()
+        found.append((counts.flops, counts.operators, counts.peak_bytes))
+    assert found[0] == found[1]
+    assert found[0][0] == 2 * ROWS * WIDTH * WIDTH + 2 * (2 * ROWS * ROWS * WIDTH)
+
+
+def test_backward_of_attention_has_five_products_for_two() -> None:
+    shape = (1, 2, 8, 16)
+    parts = [torch.ones(shape, requires_grad=True) for _ in range(3)]
+    product = 2 * 2 * 8 * 8 * 16
+    attend = nn.functional.scaled_dot_product_attention
+    assert counts_of(lambda: attend(*parts)).flops == 2 * product
+    assert counts_of(lambda: attend(*parts).sum().backward()).flops == (2 + 5) * product

@@ -46,8 +46,9 @@ def test_a_folder_is_run_whole_whatever_breaks(folder: Path) -> None:
     found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     values = {figure["name"]: figure["value"] for figure in found["counts"]}
     assert values == {
-        "product: FLOPs": 90, "product: operators": 1, "product: peak memory": 36,
+        "product: FLOPs": 90, "product: operators": 1, "product: peak memory": 36, "product: saved for backward": 0,
         "product: twice, FLOPs": 180, "product: twice, operators": 2, "product: twice, peak memory": 36,
+        "product: twice, saved for backward": 0,
         "product: rows": 3,
     }  # fmt: skip
     (time,) = found["times"]

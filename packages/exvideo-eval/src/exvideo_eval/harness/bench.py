@@ -51,7 +51,7 @@ class Bench:
     @contextmanager
     def counting(self, name: str = "") -> Iterator[None]:
         """Counts what is done inside: FLOPs, operators, bytes saved for backward and peak bytes if the suite has
-        imported PyTorch, frames decoded if it has imported PyAV; only what is not zero, but for operators.
+        imported PyTorch, frames decoded if it has imported PyAV.
 
         Raises:
             ValueError: the suite has imported neither.
@@ -80,8 +80,7 @@ class Bench:
         if av:
             figures.append(("frames decoded", video.frames, "frames"))
         for what, value, unit in figures:
-            if value or what == "operators":
-                self.record(f"{name}, {what}" if name else what, value, unit)
+            self.record(f"{name}, {what}" if name else what, value, unit)
 
     def time(self, call: Callable[[], Any], name: str = "time") -> None:
         """Times a call that takes no arguments; it is made many times."""

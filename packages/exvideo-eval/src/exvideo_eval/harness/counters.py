@@ -18,7 +18,24 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    flops: int = sdpa_flop_count(query.shape, key.shape, value.shape)
+    return flops
+
+
+def _attention_backward(grad: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    flops: int = sdpa_backward_flop_count(grad.shape, query.shape, key.shape, value.shape)
+    return flops
+
+
+# PyTorch's registry has attention on GPUs alone.
+FLOPS = dict(flop_registry) | {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+}
 
 
 class counted(ContextDecorator):  # noqa: N801 - a context manager and decorator, named as such
@@ -53,7 +70,6 @@ class counted(ContextDecorator):  # noqa: N801 - a context manager and decorator
         self._collecting = gc.isenabled()
         gc.disable()  # else garbage in circles would be freed at some moment or other, and memory counted with it
         self._entered = ExitStack()
-        self._flops = self._entered.enter_context(FlopCounterMode(display=False))
         self._entered.enter_context(_Watch(self))
         self._saved = _Seen()
         self._entered.enter_context(saved_tensors_hooks(self._pack, lambda tensor: tensor))
@@ -61,7 +77,6 @@ class counted(ContextDecorator):  # noqa: N801 - a context manager and decorator
 
     def __exit__(self, *error: Any) -> None:
         self._entered.close()
-        self.flops += self._flops.get_total_flops()
         self._memory.close()
         if self._collecting:
             gc.enable()
@@ -72,22 +87,33 @@ class counted(ContextDecorator):  # noqa: N801 - a context manager and decorator
             self.saved_bytes += storage.nbytes()
         return tensor.detach()  # itself would hold the node that holds it
 
-    def _ran(self, func: Any, given: Any, made: Any) -> None:
+    def _ran(self, func: Any, args: Any, kwargs: Any, made: Any) -> None:
+        if func.overloadpacket in FLOPS:
+            self.flops += FLOPS[func.overloadpacket](*args, **kwargs, out_val=made)
         if not func.is_view and func is not torch.ops.aten.detach.default:
             self.operators_by_name[func.overloadpacket.__name__] += 1
-        self._memory.saw(given, made)
+        self._memory.saw((args, kwargs), made)
 
 
 class _Watch(TorchDispatchMode):
-    """Tells a counter of every operator before PyTorch takes it apart for counting FLOPs."""
+    """Tells a counter of every operator; of those that PyTorch makes up of others, of these others.
+
+    Not `FlopCounterMode`: it also follows modules, and fails where one is given a parameter without gradients.
+    """
 
     def __init__(self, counter: counted) -> None:
         super().__init__()
         self._counter = counter
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        self._counter._ran(func, (args, kwargs), made)
+        given = kwargs or {}
+        if func.overloadpacket not in FLOPS:
+            with self:
+                made = func.decompose(*args, **given)  # in inference mode they come whole
+            if made is not NotImplemented:
+                return made
+        made = func(*args, **given)
+        self._counter._ran(func, args, given, made)
         return made
 
 
