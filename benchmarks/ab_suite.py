@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tiny_world.small_base import build_components
 
-CHANNELS = {"unet_channels": (32, 64), "vae_channels": (32, 32, 32), "cross_attention_dim": 32}
+CHANNELS: dict[str, Any] = {"unet_channels": (32, 64), "vae_channels": (32, 32, 32), "cross_attention_dim": 32}
 FRAMES, SIZE = 16, 16
 assert av  # imported, so that frames are counted
 
@@ -99,7 +99,7 @@ def bench_sampler(bench: Any) -> None:
 
     def sample() -> Any:
         generator = torch.Generator().manual_seed(0)
-        sizes = {"height": pixels, "width": pixels, "num_frames": FRAMES}
+        sizes: dict[str, Any] = {"height": pixels, "width": pixels, "num_frames": FRAMES}
         return pipeline(picture, num_inference_steps=2, generator=generator, output_type="pt", **sizes)
 
     bench.count(sample, "two steps and decoding")
