@@ -5,28 +5,38 @@ import math
 import pytest
 from exvideo_blocks.frequencies import FREQUENCIES, intrinsic_component, riflex_frequencies, rotary_frequencies
 
-CASES = [(256.0, 16, 48), (1e4, 16, 20), (1e4, 44, 21)]
+# Base and columns of HunyuanVideo, CogVideoX and Wan, and rows.
+CASES = [(256.0, 16, 48), (1e4, 16, 20), (1e4, 44, 21), (256.0, 16, 33), (1e4, 16, 13)]
+COMPONENTS = [(4, 50), (2, 20), (4, 22), (4, 50), (2, 20)]  # that RIFLEx slows down, and their periods
 
 
-@pytest.mark.parametrize(("case", "component", "period"), [*zip(CASES, (4, 2, 4), (50, 20, 22), strict=True)])
+@pytest.mark.parametrize(("case", "published"), [*zip(CASES, COMPONENTS, strict=True)])
 def test_the_intrinsic_components_that_riflex_publishes(
-    case: tuple[float, int, int], component: int, period: int
+    case: tuple[float, int, int], published: tuple[int, int]
 ) -> None:
     theta, dim, rows = case
-    found, rows_of_one_turn = intrinsic_component(rotary_frequencies(theta, dim), rows)
-    assert (found, round(rows_of_one_turn)) == (component, period)
+    found, period = intrinsic_component(rotary_frequencies(theta, dim), rows)
+    assert (found, round(period)) == published
+    backwards = rotary_frequencies(theta, dim)[::-1]
+    assert intrinsic_component(backwards, rows) == (dim // 2 + 1 - found, period)
 
 
-@pytest.mark.parametrize(("theta", "dim", "known"), CASES)
-@pytest.mark.parametrize("times", [1.5, 2, 5])
-def test_the_rules_are_the_papers_formulas(theta: float, dim: int, known: int, times: float) -> None:
+def test_a_base_that_is_longer_than_every_period_has_the_longest() -> None:
+    assert intrinsic_component([2.0, 1.0], 1000) == (2, 2 * math.pi)
+
+
+@pytest.mark.parametrize(("case", "published"), [*zip(CASES, COMPONENTS, strict=True)])
+@pytest.mark.parametrize("times", [2, 2.5, 5])
+def test_the_rules_are_the_papers_formulas(
+    case: tuple[float, int, int], published: tuple[int, int], times: float
+) -> None:
+    theta, dim, known = case
     rows = math.ceil(times * known)
     scale = rows / known
     base = [1 / theta ** (2 * j / dim) for j in range(dim // 2)]
     assert rotary_frequencies(theta, dim) == pytest.approx(base, abs=1e-15)
 
-    nearest = min(base, key=lambda f: abs(2 * math.pi / f - known))
-    riflex = [2 * math.pi / (known * scale) if f == nearest else f for f in base]
+    riflex = [2 * math.pi / (known * scale) if j + 1 == published[0] else f for j, f in enumerate(base)]
     ntk = [1 / (theta * scale ** (dim / (dim - 2))) ** (2 * j / dim) for j in range(dim // 2)]
     yarn = []
     for f in base:

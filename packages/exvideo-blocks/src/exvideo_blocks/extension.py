@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.families import FAMILIES, network_of
@@ -58,6 +59,7 @@ class Extension:
         self._sites = sites
         # The module that holds each, and its name there: wherever that module is, be it in a layer that peft put there.
         self._owners = owners
+        self._inputs: RemovableHandle | None = None
 
     @property
     def family(self) -> Family:
@@ -217,7 +219,7 @@ class Extension:
         """
         self._check_mounted()
         self._sites.put_originals()
-        guard(self)
+        self.settle()
 
     def enable(self) -> None:
         """Puts the extended modules back after `disable`; does nothing if they are in the model already.
@@ -229,7 +231,7 @@ class Extension:
         """
         self._check_mounted()
         self._sites.put_extended()
-        guard(self)
+        self.settle()
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
@@ -241,6 +243,16 @@ class Extension:
         finally:
             if was_enabled and self._is_mounted():
                 self.enable()
+
+    def settle(self) -> None:
+        """Puts on the model what its state asks for: guards, and what rewrites its inputs while it is extended."""
+        guard(self)
+        if self._inputs is not None:
+            self._inputs.remove()
+            self._inputs = None
+        rewrite = getattr(self.family, "rewrite_inputs", None)
+        if rewrite is not None and self.is_enabled:
+            self._inputs = self.model.register_forward_pre_hook(rewrite, with_kwargs=True)
 
     def warn_of_changes(self) -> None:
         """Warns if tensors of the base's temporal sites have other values than when the model was extended."""

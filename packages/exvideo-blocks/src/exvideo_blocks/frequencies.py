@@ -18,13 +18,20 @@ def rotary_frequencies(theta: float, dim: int) -> list[float]:
 
 
 def intrinsic_component(frequencies: Sequence[float], known_rows: int) -> tuple[int, float]:
-    """The component whose period is nearest to the known rows, counted from 1, and its period in rows.
+    """The component that decides when a longer clip repeats itself, counted from 1, and its period in rows.
 
-    It decides when a longer clip repeats itself (the intrinsic frequency of RIFLEx, arXiv 2502.15894).
+    RIFLEx (arXiv 2502.15894) takes the one whose period is nearest to where a base is seen to repeat itself. This one,
+    of the shortest period that covers the known rows, looks at no clips: a base does not repeat itself within those.
+    From 33 rows of HunyuanVideo and 13 of CogVideoX it is the paper's own, 4 and 2.
+
+    Args:
+        frequencies: radians a row, in any order.
+        known_rows: rows that the base was trained at.
     """
     periods = [2 * math.pi / frequency for frequency in frequencies]
-    component = min(range(len(periods)), key=lambda index: abs(periods[index] - known_rows))
-    return component + 1, periods[component]
+    covering = [period for period in periods if round(period) >= known_rows]
+    period = min(covering, default=max(periods))
+    return periods.index(period) + 1, period
 
 
 def riflex_frequencies(frequencies: Sequence[float], known_rows: int, num_rows: int) -> list[float]:
@@ -41,11 +48,12 @@ def riflex_frequencies(frequencies: Sequence[float], known_rows: int, num_rows: 
 def ntk_frequencies(frequencies: Sequence[float], known_rows: int, num_rows: int) -> list[float]:
     """Theta times s^(dim / (dim - 2)) for s = num_rows / known_rows (NTK-aware scaling, arXiv 2309.00071).
 
-    The fastest component stays as it was, the slowest is interpolated. A single component, which is both, stays.
+    So the fastest component stays as it was, the slowest is interpolated, and those between by their logarithm, in
+    whatever order they come. A single component, which is both, stays.
     """
-    scale, components = num_rows / known_rows, len(frequencies)
-    last = max(components - 1, 1)
-    return [frequency * scale ** (-component / last) for component, frequency in enumerate(frequencies)]
+    fastest, slowest = max(frequencies), min(frequencies)
+    span = math.log(fastest / slowest) or 1.0
+    return [f * (num_rows / known_rows) ** (-math.log(fastest / f) / span) for f in frequencies]
 
 
 def yarn_frequencies(frequencies: Sequence[float], known_rows: int, num_rows: int) -> list[float]:

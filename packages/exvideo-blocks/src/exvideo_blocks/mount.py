@@ -7,7 +7,7 @@ from torch import nn
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import ATTRIBUTE, Extension, extension_of
 from exvideo_blocks.families import family_of, network_of
-from exvideo_blocks.guards import guard, unguard
+from exvideo_blocks.guards import unguard
 from exvideo_blocks.lora import start_lora, stored_name
 from exvideo_blocks.sites import Sites
 
@@ -40,6 +40,9 @@ def extend(model: Any, config: ExtensionConfig) -> Extension:
     required_grad = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     originals = family.find_sites(model)
     extended = {name: family.extended_site(site, config, known) for name, site in originals.items()}
+    # A site that the level changes nothing of stands for itself.
+    originals = {name: site for name, site in originals.items() if extended[name] is not site}
+    extended = {name: extended[name] for name in originals}
     owners = {
         stored_name(f"{at}.{name}"): _owner(site, name)
         for at, site in extended.items()
@@ -58,7 +61,7 @@ def extend(model: Any, config: ExtensionConfig) -> Extension:
             parameter.requires_grad_(True)
         _carry_checkpointing(model, extended)
         setattr(model, ATTRIBUTE, extension)
-        guard(extension)
+        extension.settle()
     except BaseException:
         sites.put_originals()
         unguard(model)

@@ -10,6 +10,7 @@ from exvideo_blocks.frequencies import FREQUENCIES
 from exvideo_blocks.layers import PositionTable, interpolated_rows
 from exvideo_blocks.positions import POSITIONS
 
+OFFSETS = "angle_offsets.weight"  # the end of their name in every family
 _KEPT = ("weight", "start")
 
 

@@ -1,5 +1,6 @@
 """The temporal sites of a model, the base's own and the extended ones, one set of which is in it."""
 
+import itertools
 import warnings
 from typing import Any
 
@@ -26,11 +27,13 @@ class Sites:
         self._model = model
         self._aside: Modules = {}  # the extended sites, while they wait
         # Where the model was at each site (device and dtype) when one of the two was last exchanged for the other.
-        self._was_at = {name: _place(originals[name], site) for name, site in extended.items()}
+        self._was_at = {name: _place(model, name, originals[name], site) for name, site in extended.items()}
         # What each set has for itself; and the bits of what is the base's.
         self._own = [_own_modules(originals, extended), _own_modules(extended, originals)]
         self._bits = self._base_bits()
         for name, site in extended.items():
+            if not _tensors(originals[name]):  # its stand-in could not know where the model is
+                site.to(self._was_at[name][0])
             _put(model, name, site)
             _rest(originals[name], extended[name])
 
@@ -130,7 +133,7 @@ class Sites:
         }
 
     def _swap_all(self, outgoing: Modules, incoming: Modules) -> None:
-        places = {name: _place(outgoing[name], incoming[name]) for name in self.originals}
+        places = {name: _place(self._model, name, outgoing[name], incoming[name]) for name in self.originals}
         for name, (device, _) in places.items():
             on_meta = {parameter.is_meta for parameter in incoming[name].parameters()}
             if device.type == "meta" and False in on_meta:
@@ -151,7 +154,7 @@ class Sites:
     def _follow(self, name: str, incoming: nn.Module, place: tuple[torch.device, torch.dtype]) -> None:
         # Each by itself, and only where it changed: a site may hold parameters of several types.
         device, dtype = place
-        if any(parameter.device != device for parameter in incoming.parameters()) or self._was_at[name][0] != device:
+        if any(tensor.device != device for tensor in _tensors(incoming)) or self._was_at[name][0] != device:
             incoming.to(device)
         if dtype != self._was_at[name][1]:
             incoming.to(dtype)
@@ -172,11 +175,25 @@ def _put(model: nn.Module, name: str, site: nn.Module) -> None:
     model.get_submodule(parent).register_module(attribute, site)
 
 
-def _place(site: nn.Module, twin: nn.Module) -> tuple[torch.device, torch.dtype]:
-    """The model's device and dtype, seen by a site in it: by what is frozen and shared, as what trains may differ."""
-    shared = {id(parameter) for parameter in twin.parameters()}
-    parameter = next((p for p in site.parameters() if id(p) in shared), next(site.parameters()))
-    return parameter.device, parameter.dtype
+def _tensors(module: nn.Module) -> list[torch.Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _place(model: nn.Module, name: str, site: nn.Module, twin: nn.Module) -> tuple[torch.device, torch.dtype]:
+    """The model's device and dtype, seen by a site in it: by what is frozen and shared, as what trains may differ.
+
+    Where the two share no parameter, by the site's first one if both have some, then by a buffer that both have; where
+    one has neither, as an embedding of positions that is computed anew in each call, by the model's first parameter.
+    """
+    shared, buffers = {id(parameter) for parameter in twin.parameters()}, dict(twin.named_buffers())
+    parameters = list(site.parameters())
+    if parameters and shared:
+        tensor: torch.Tensor = next((p for p in parameters if id(p) in shared), parameters[0])
+    else:
+        common = (buffer for at, buffer in site.named_buffers() if at in buffers)
+        outside = (p for at, p in model.named_parameters() if not at.startswith(f"{name}."))
+        tensor = next(itertools.chain(common, outside))
+    return tensor.device, tensor.dtype
 
 
 def _rest(original: nn.Module, extended: nn.Module) -> None:

@@ -5,7 +5,11 @@ from typing import Any
 from torch import nn
 
 from exvideo_blocks.families import animatediff, svd
+from exvideo_blocks.families.cogvideox import CogVideoX
 from exvideo_blocks.families.family import Family
+from exvideo_blocks.families.hunyuan_video import HunyuanVideo
+from exvideo_blocks.families.ltx import LTX
+from exvideo_blocks.families.wan import Wan
 
 FAMILIES: dict[str, Family] = {}
 
@@ -63,3 +67,5 @@ def family_of(model: nn.Module) -> Family:
 
 register_family(svd)
 register_family(animatediff)
+for transformer in (Wan(), HunyuanVideo(), LTX(), CogVideoX()):
+    register_family(transformer)

@@ -12,6 +12,9 @@ from exvideo_blocks.families.objective import Objective
 class Family(Protocol):
     """One kind of video model: a module with these names, or an object.
 
+    Where positions come to the model as an argument, the family has `rewrite_inputs(model, args, kwargs)`, too, which
+    returns the arguments of the extended model's forward pass in place of the caller's: a forward pre-hook.
+
     Attributes:
         NAME: its name in extension files.
         PIPELINE_TAG: the task of its models, as the Hugging Face hub calls it: "image-to-video", "text-to-video", ...
@@ -62,8 +65,9 @@ class Family(Protocol):
     def extended_site(self, site: Any, config: ExtensionConfig, known_frames: int) -> nn.Module:
         """An extended stand-in for one site, which is left as it was; `twin_with_own` makes one.
 
-        Positions are `FrameTable`s, which `lengthen` knows to continue. For clips of up to `known_frames` it computes
-        what the site computes, if the positions are reflected or continued.
+        Positions are `PositionTable`s, which `lengthen` knows to continue: `FrameTable`s, or `AngleOffsets` where they
+        are rotary. For clips of up to `known_frames` it computes what the site computes, if the positions are reflected
+        or continued. A site that the level changes nothing of may be returned itself, and is no site then.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from exvideo_blocks.files.hub import locate
 from exvideo_blocks.files.tensors import assign
 from exvideo_blocks.files.weights import read_safetensors
 from exvideo_blocks.mount import extend, restore
+from exvideo_blocks.rotary import OFFSETS
 from torch import nn
 
 
@@ -43,7 +45,10 @@ def load_extension(model: Any, path: str | Path, *, revision: str | None = None)
     _check_base(model, family, file, header)
     tensors, _ = read_safetensors(file)
     _check_sizes(file, header.config, family, (tensor.shape for tensor in tensors.values()))
-    extension = extend(model, header.config)
+    config = header.config
+    if any(name.endswith(OFFSETS) for name in tensors):  # learned on top of a start that goes by the base's length
+        config = replace(config, base_frames=header.base_frames)
+    extension = extend(model, config)
     try:
         assign(extension.named_parameters(), tensors, str(file))
     except BaseException:
