@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from exvideo_blocks.families.family import Family as Family
     from exvideo_blocks.families.objective import Objective as Objective
     from exvideo_blocks.files.card import model_card as model_card
+    from exvideo_blocks.files.diffusers_lora import export_lora as export_lora
+    from exvideo_blocks.files.diffusers_lora import import_lora as import_lora
     from exvideo_blocks.files.header import ExtensionHeader as ExtensionHeader
     from exvideo_blocks.files.header import header_of as header_of
     from exvideo_blocks.files.header import read_extension_header as read_extension_header
@@ -58,11 +60,13 @@ _HOMES = {
     "POSITIONS": "positions",
     "check_extends": "mount",
     "compile_blocks": "compiling",
+    "export_lora": "files.diffusers_lora",
     "export_published": "files.published",
     "extend": "mount",
     "extension_of": "extension",
     "family_of": "families",
     "header_of": "files.header",
+    "import_lora": "files.diffusers_lora",
     "lengthen": "lengthening",
     "load_extension": "files.load",
     "load_published": "files.published",
