@@ -759,13 +759,13 @@ def test_a_swap_that_fails_half_way_leaves_all_as_it_was(
 
 
 def test_a_mount_that_fails_half_way_leaves_the_base(make_base: MakeBase, monkeypatch: pytest.MonkeyPatch) -> None:
-    from exvideo_blocks import mount
+    from exvideo_blocks import extension, mount
 
     model = make_base("animatediff", torch.float32)
     before, whole = run(model, 4), bits(model)
-    for name in ("start_lora", "guard"):
+    for module, name in ((mount, "start_lora"), (extension, "guard")):
         with monkeypatch.context() as patch:
-            patch.setattr(mount, name, lambda *_: (_ for _ in ()).throw(MemoryError()))
+            patch.setattr(module, name, lambda *_: (_ for _ in ()).throw(MemoryError()))
             with pytest.raises(MemoryError):
                 extend(model, ExtensionConfig(num_frames=7, level="lora"))
         assert same(bits(model), whole)

@@ -129,7 +129,7 @@ def _tables(extension: Extension) -> dict[str, PositionTable]:
 
 
 def _positions(extension: Extension) -> dict[str, Any]:
-    """How the positions were made, and whether a stock pipeline gives the same."""
+    """Settings that the positions come from, and the reasons, if any, why a stock pipeline cannot give them."""
     config, learned = extension.config, False
     for at, site in extension.sites().items():
         tables = {name: module for name, module in site.named_modules() if isinstance(module, PositionTable)}
