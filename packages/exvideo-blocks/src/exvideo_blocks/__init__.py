@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from exvideo_blocks.mount import extend as extend
     from exvideo_blocks.mount import restore as restore
     from exvideo_blocks.positions import POSITIONS as POSITIONS
+    from exvideo_blocks.positions import STARTS as STARTS
     from exvideo_blocks.summary import summarize as summarize
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ _HOMES = {
     "LEVELS": "levels",
     "Objective": "families.objective",
     "POSITIONS": "positions",
+    "STARTS": "positions",
     "check_extends": "mount",
     "compile_blocks": "compiling",
     "export_lora": "files.diffusers_lora",

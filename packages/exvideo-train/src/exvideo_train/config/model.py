@@ -2,8 +2,7 @@
 
 from typing import Annotated, Literal
 
-from exvideo_blocks import LEVELS, ExtensionConfig
-from exvideo_blocks.positions import STARTS
+from exvideo_blocks import LEVELS, STARTS, ExtensionConfig
 from pydantic import Field, ValidationInfo, field_validator
 
 from exvideo_train.config.keys import Mark, NonNegative, Positive, PositiveInt, Section
