@@ -202,6 +202,44 @@ def test_its_command_or_what_its_readme_shows_works(environment: Environment, tm
 
 
 @pytest.fixture
+def clips_of_another_tool(tmp_path: Path) -> Path:
+    """real/ and generated/, 6 clips each of 32 frames, made by FFmpeg in three formats; one is cut short."""
+    ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    endings = {"mp4": "libx264", "webm": "libvpx-vp9", "gif": "gif"}
+    sources = {
+        "real": [f"mandelbrot=size=96x64:rate=8:start_scale={0.5 / 2**number}" for number in range(6)],
+        "generated": [f"cellauto=size=96x64:rate=8:rule={90 + number}" for number in range(6)],
+    }
+    for folder, patterns in sources.items():
+        (tmp_path / folder).mkdir()
+        for number, pattern in enumerate(patterns):
+            ending = list(endings)[number % len(endings)]
+            made = ("-frames:v", "32", "-c:v", endings[ending], str(tmp_path / folder / f"{number}.{ending}"))
+            _run(ffmpeg, "-loglevel", "error", "-f", "lavfi", "-i", pattern, *made)
+    broken = tmp_path / "generated" / "broken.mp4"
+    broken.write_bytes((tmp_path / "generated" / "0.mp4").read_bytes()[:900])
+    return tmp_path
+
+
+def test_another_tool_s_clips_are_judged_offline(environment: Environment, clips_of_another_tool: Path) -> None:
+    if environment.package != "exvideo-eval":
+        pytest.skip("judges clips: exvideo-eval alone")
+    (site,) = (environment.folder / "lib").glob("python*/site-packages")
+    (site / "sitecustomize.py").write_text(NO_NETWORK)
+    folders = ("--real", "real", "--generated", "generated", "--baseline", "real")
+    told = environment.run("exvideo-eval", *folders, "--output", "out/report", cwd=clips_of_another_tool)
+    report = clips_of_another_tool / "out" / "report"
+    assert {"report.json", "baseline.json", "report.md", "report.png", "report.html"} <= {
+        path.name for path in report.iterdir()
+    }
+    result = json.loads((report / "report.json").read_text())
+    assert [(data["role"], data["count"]) for data in result["data"]] == [("real", 6), ("generated", 6)]
+    assert [Path(item["file"]).name for item in result["skipped"]] == ["broken.mp4"]
+    assert (report / "report.html").read_text().count("data:video/mp4;base64,") >= 3
+    assert "generated: " in told
+
+
+@pytest.fixture
 def offline(environment: Environment) -> Callable[..., str]:
     """Runs a command of exvideo-infer's environment without a network; skips for other packages."""
     if environment.package != "exvideo-infer":

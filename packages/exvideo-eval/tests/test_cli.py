@@ -26,7 +26,7 @@ def test_the_command_writes_a_report_of_two_generated_sets_and_names_what_it_ski
     assert "generated/bad.mp4: is corrupt or not a video" in done.stderr
     assert "generated: Fréchet distance, random 3D network, seed 0 features" in done.stdout
     assert {path.name for path in output.iterdir()} == {
-        *("report.json", "baseline.json", "against_baseline.json", "report.md", "report.png")
+        *("report.json", "baseline.json", "against_baseline.json", "report.md", "report.png", "report.html")
     }
     assert (output / "report.png").read_bytes().startswith(b"\x89PNG")
     assert [Path(item.file).name for item in Result.load(output / "report.json").skipped] == ["bad.mp4"]
@@ -36,13 +36,19 @@ def test_the_command_writes_a_report_of_two_generated_sets_and_names_what_it_ski
         assert expected in text
     assert "FVD" not in text
     assert (clip_folders / "report-cache").is_dir()
+    page = (output / "report.html").read_text()
+    assert page.count("data:video/mp4;base64,") == 4
+    assert "<h2>Skipped files</h2>" in page
 
 
 def test_a_second_report_leaves_nothing_of_the_first(clip_folders: Path) -> None:
     output = ["--output", str(clip_folders / "report")]
     main(arguments(clip_folders, "--baseline", str(clip_folders / "frozen"), *output))
     assert main(arguments(clip_folders, *output)) == 0
-    assert {path.name for path in (clip_folders / "report").iterdir()} == {"report.json", "report.md", "report.png"}
+    written = {path.name for path in (clip_folders / "report").iterdir()}
+    assert written == {"report.json", "report.md", "report.png", "report.html"}
+    assert main(arguments(clip_folders, *output, "--examples", "0")) == 0
+    assert {path.name for path in (clip_folders / "report").iterdir()} == written - {"report.html"}
 
 
 @pytest.mark.parametrize(

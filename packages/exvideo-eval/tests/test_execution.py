@@ -7,7 +7,6 @@ import pytest
 import torch
 from exvideo_eval.execution import Execution, available_workers
 from exvideo_eval.processes import Processes
-from exvideo_eval.progress import Progress
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -69,10 +68,3 @@ def test_shares_are_everything_and_nothing_twice() -> None:
     shares = [Processes(rank, 3).share(items) for rank in range(3)]
     assert sorted(item for share in shares for item in share) == items
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-def test_progress_tells_rate_and_time_left() -> None:
-    progress = Progress("measured", 2000)
-    for _ in range(120):
-        progress.step()
-    assert progress.line(progress._start + 40) == "measured 120 of 2000, 3 a second, 10 min 27 s left"

@@ -72,7 +72,7 @@ def _run(options: argparse.Namespace) -> int:
         return 0
     evaluation = evaluate(*folders, settings, execution=execution, measures=measures)
     processes.leave()
-    _tell(evaluation, write_report(options.output, evaluation))
+    _tell(evaluation, write_report(options.output, evaluation, options.examples, options.examples_by))
     return 0
 
 
@@ -119,6 +119,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--level", type=float, default=0.95, help="of the intervals; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of all draws; default: %(default)s")
+    parser.add_argument(
+        "--examples", type=int, default=6, metavar="N", help="clips that report.html shows; default: 6, 0 for no page"
+    )
+    parser.add_argument(
+        "--examples-by", default="motion energy", metavar="MEASURE", help="best to worst; default: motion energy"
+    )
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="what was measured of files, for later runs; default: OUTPUT-cache"
     )

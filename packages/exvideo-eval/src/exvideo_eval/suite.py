@@ -26,6 +26,7 @@ from exvideo_eval.results import Result
 from exvideo_eval.statistics import Resampling
 from exvideo_eval.tiny_world.judge_features import JudgeFeatures
 from exvideo_eval.tiny_world.judges import judges_present, load_judges
+from exvideo_eval.unusual_files import unusual_files
 from exvideo_eval.video_reader import RESIZING
 
 NAME, CONTRAST_NAME = "clips against real clips", "clips against a baseline's"
@@ -261,6 +262,8 @@ def _distinct(values: Iterable[str]) -> tuple[str, ...]:
 def _notes(real: ClipSet, generated: ClipSet, plan: ClipPlan) -> list[str]:
     """Facts that a reader of the numbers must know and could not see from them."""
     notes = _pairing_notes(generated, real)
+    for clips in (real, generated):
+        notes += unusual_files(clips.role, dict(zip(clips.files, clips.infos, strict=True)))
     rates = [sorted({round(info.fps, 3) for info in clip_set.infos}) for clip_set in (real, generated)]
     if rates[0] != rates[1]:
         notes.append(

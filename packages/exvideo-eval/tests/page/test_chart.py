@@ -45,3 +45,12 @@ def test_any_values_can_be_drawn(values: list[float]) -> None:
     text = chart("a", {"real": curve(values)})
     ElementTree.fromstring(text)
     assert not re.search(r"nan|inf", text)
+
+
+def test_a_long_name_is_cut_and_told_whole_where_the_pointer_rests() -> None:
+    name = "Fréchet distance, random 3D network, seed 0 features"
+    svg = ElementTree.fromstring(chart(name, {"real": curve([0, 1])}))
+    (heading,) = [element.text or "" for element in svg if element.attrib.get("class") == "title"]
+    assert heading == name[: len(heading) - 1] + "…"
+    assert svg.findtext("title") == f"{name}, squares"
+    assert svg.attrib["aria-label"] == name

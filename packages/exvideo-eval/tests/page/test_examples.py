@@ -1,5 +1,6 @@
 import pytest
 from exvideo_eval.page import choose, rank
+from exvideo_eval.page.examples import Ranking
 
 
 def test_clips_are_ranked_by_the_way_that_is_better() -> None:
@@ -31,3 +32,8 @@ def test_the_best_the_median_and_the_worst_are_shown() -> None:
     assert len(choose(ranking, 99)) == 25
     assert [example.name for example in choose(ranking, 1)] == ["00"]
     assert [example.reason for example in choose(rank("error", {"a": 1.0}, "lower"), 3)] == ["best and worst (1 of 1)"]
+
+
+def test_clips_without_values_are_neither_good_nor_bad() -> None:
+    chosen = choose(Ranking("name", (("a", None), ("b", None), ("c", None))), 2)
+    assert [(example.name, example.reason) for example in chosen] == [("a", "1 of 3"), ("c", "3 of 3")]

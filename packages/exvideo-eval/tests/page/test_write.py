@@ -21,7 +21,8 @@ def content(folder: Path, write_video: Callable[..., Path], moving_clip: Callabl
     for number in range(2):
         frames = moving_clip(number, FRAMES, 48) // 8 + (np.arange(FRAMES) * 8)[:, None, None, None].astype(np.uint8)
         path = write_video(folder / f"<{number}>.mp4", frames)
-        rows.append(Row(Example(path.name, "best", 1.0), {"real": path, "baseline": None, "generated": path}))
+        clips = {"real": path, "baseline": None, "generated": path}
+        rows.append(Row(Example(path.name, "best", 1.0), clips, is_paired=number == 0))
     x = tuple(range(FRAMES))
     curves = {"brightness": {"real": Curve("brightness", "mean luma", "frame index", x, x)}}
     return PageContent("Clips", "2 clips", "brightness", rows, FRAMES, (48, 48), 8, curves, "## Data\n\n- one")
@@ -40,6 +41,7 @@ def test_a_page_holds_all_it_needs_and_names_files_as_text(page: Path) -> None:
     assert "default-src 'none'" in text
     assert "&lt;0&gt;.mp4" in text
     assert "<0>" not in text
+    assert text.count("another clip") == 1
     assert "<li>one</li>" in text
     assert not re.search(r"\$\w", text)
     assert [path.name for path in page.parent.iterdir() if path.is_file()] == ["report.html"]

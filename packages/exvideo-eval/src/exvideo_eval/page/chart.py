@@ -9,6 +9,7 @@ from exvideo_eval.result_parts import Curve
 WIDTH, HEIGHT = 340, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 26, 34
 _TICKS = 4
+_ROOM, _LONGEST = 44, 38  # characters of a title and a unit, and of a title, which is bold
 # Okabe and Ito's palette, told apart by dash as well.
 STYLES = {"real": ("#444444", "2 3"), "baseline": ("#d55e00", "7 4"), "generated": ("#0072b2", "none")}
 
@@ -27,7 +28,7 @@ def chart(name: str, curves: Mapping[str, Curve]) -> str:
     return "".join(
         [
             f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(name)}">',
-            f'<text class="title" x="{_LEFT}" y="15">{escape(name)}</text>',
+            _heading(name, one.unit),
             *_grid(low, high, to_y),
             *_frames(first, last, to_x),
             *lines,
@@ -37,6 +38,15 @@ def chart(name: str, curves: Mapping[str, Curve]) -> str:
             f"<title>{escape(name)}, {escape(one.unit)}</title></svg>",
         ]
     )
+
+
+def _heading(name: str, unit: str) -> str:
+    """The name, and the unit beside it where both have room; all of both shows where the pointer rests."""
+    shown = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    heading = f'<text class="title" x="{_LEFT}" y="15">{escape(shown)}</text>'
+    if len(name) + len(unit) > _ROOM:
+        return heading
+    return heading + f'<text class="tick" x="{WIDTH - _RIGHT}" y="15" text-anchor="end">{escape(unit)}</text>'
 
 
 def _range(values: Sequence[float], from_zero: bool) -> tuple[float, float]:

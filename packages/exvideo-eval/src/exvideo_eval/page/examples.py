@@ -11,20 +11,20 @@ class Ranking:
 
     Args:
         measure: in words, for people.
-        order: (name, value) of each clip.
+        order: (name, value) of each clip; no value if they are ordered by their names alone.
     """
 
     measure: str
-    order: tuple[tuple[str, float], ...]
+    order: tuple[tuple[str, float | None], ...]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A clip to be shown: its name, the reason in a word or two ("best", "median", "7th of 24"), and its value."""
+    """A clip to be shown: its name, the reason in a word or two ("best", "7 of 24"), and its value if it has one."""
 
     name: str
     reason: str
-    value: float
+    value: float | None
 
 
 def rank(measure: str, values: Mapping[str, float], better: str, real: float | None = None) -> Ranking:
@@ -58,10 +58,13 @@ def choose(ranking: Ranking, count: int) -> list[Example]:
     total = len(ranking.order)
     count = min(count, total)
     places = [0] if count == 1 else [round(step * (total - 1) / (count - 1)) for step in range(count)]
-    return [Example(ranking.order[place][0], _reason(place, total), ranking.order[place][1]) for place in places]
+    chosen = [(place, *ranking.order[place]) for place in places]
+    return [Example(name, _reason(place, total, value is not None), value) for place, name, value in chosen]
 
 
-def _reason(place: int, total: int) -> str:
+def _reason(place: int, total: int, is_ranked: bool) -> str:
+    if not is_ranked:
+        return f"{place + 1} of {total}"
     names = {0: "best", total - 1: "worst" if total > 1 else "best and worst"}
     if total % 2 and total > 2:
         names[(total - 1) // 2] = "median"

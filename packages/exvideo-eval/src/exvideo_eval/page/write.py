@@ -11,7 +11,7 @@ from torch import Tensor
 
 from exvideo_eval.page.chart import STYLES, chart
 from exvideo_eval.page.examples import Example
-from exvideo_eval.page.markdown import as_html
+from exvideo_eval.page.markdown_to_html import as_html
 from exvideo_eval.page.row_video import as_data_uri, side_by_side
 from exvideo_eval.result_parts import Curve
 from exvideo_eval.video_reader import VideoReadError, iter_clips
@@ -28,10 +28,12 @@ class Row:
     Args:
         example: the generated clip, and why it is shown.
         clips: file of each series ("real", "baseline", "generated"), in the order of the columns; None for none.
+        is_paired: False if the real clip is another one than the generated was made from.
     """
 
     example: Example
     clips: Mapping[str, Path | None]
+    is_paired: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,17 +106,20 @@ def _rows(content: PageContent) -> str:
 def _row(row: Row, content: PageContent) -> str:
     clips = [None if path is None else _first_clip(path, content) for path in row.clips.values()]
     video = side_by_side(clips, content.fps, MAX_VIDEO_BYTES // len(content.rows))
-    names = "".join(
-        f"<div><b>{escape(who)}</b> {escape('none' if path is None else path.name)}</div>"
-        for who, path in row.clips.items()
-    )
+    names = "".join(f"<div><b>{escape(who)}</b> {escape(_named(who, row))}</div>" for who in row.clips)
     small = ' class="small"' if max(content.size) <= _SMALL else ""
-    reason = f"{escape(row.example.reason)}: {escape(row.example.name)}, {row.example.value:.4g}"
+    value = "" if row.example.value is None else f", {row.example.value:.4g}"
+    reason = f"{escape(row.example.reason)}: {escape(row.example.name)}{value}"
     return (
         f'<div class="row"><p class="why">{reason}</p>'
         f'<video{small} muted playsinline preload="auto" src="{as_data_uri(video)}"></video>'
         f'<div class="names">{names}</div></div>'
     )
+
+
+def _named(who: str, row: Row) -> str:
+    path = row.clips[who]
+    return "none" if path is None else path.name + (", another clip" if who == "real" and not row.is_paired else "")
 
 
 def _first_clip(path: Path, content: PageContent) -> Tensor:

@@ -1,6 +1,6 @@
 from xml.etree import ElementTree
 
-from exvideo_eval.page.markdown import as_html
+from exvideo_eval.page.markdown_to_html import as_html
 
 REPORT = """# Clips <here>
 

@@ -1,0 +1,110 @@
+"""The page of an evaluation: which clips it shows, and where their files lie."""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
+from pathlib import Path
+
+from exvideo_eval.folder import clip_name, list_files
+from exvideo_eval.page.examples import Ranking, choose, rank
+from exvideo_eval.page.write import PageContent, Row
+from exvideo_eval.result_parts import VALUE, Curve
+from exvideo_eval.results import Result
+from exvideo_eval.video_reader import probe
+
+MEASURE = "motion energy"  # what long clips lose first when they freeze, and gain when they flicker
+_REAL, _BASELINE, _GENERATED = "real", "baseline", "generated"
+_DEFAULT_FPS = 8.0
+
+
+def page_of(
+    generated: Result, baseline: Result | None, report: str, num_examples: int, measure: str = MEASURE
+) -> PageContent:
+    """The page of a result, and of a baseline's beside it.
+
+    Args:
+        report: in Markdown, beneath the clips; without its title, as the page has one.
+        num_examples: clips that are shown, from the best to the worst.
+        measure: by which; one whose values the result has clip by clip, as of a mean.
+
+    Raises:
+        ValueError: the result has values of other measures clip by clip, and none of this.
+    """
+    results = {_BASELINE: baseline, _GENERATED: generated}
+    folders = {who: Path(result.data[-1].where) for who, result in results.items() if result is not None}
+    folders = {_REAL: Path(generated.data[0].where), **folders}
+    left_out = {Path(item.file) for result in results.values() if result is not None for item in result.skipped}
+    files = {who: _files(folder, left_out) for who, folder in folders.items()}
+    ranking = _ranking(generated, files[_GENERATED], measure)
+    examples = choose(ranking, num_examples)
+    rows = [Row(example, {who: of.get(example.name) for who, of in files.items()}) for example in examples]
+    if not files[_REAL].keys() & files[_GENERATED].keys():
+        rows = _beside_strangers(rows, list(files[_REAL].values()))
+    protocol = generated.protocol
+    return PageContent(
+        title="Generated clips against real clips",
+        lead=_lead(generated, files),
+        measure=ranking.measure,
+        rows=rows,
+        num_frames=protocol["num_frames"],
+        size=(protocol["height"], protocol["width"]),
+        fps=_fps(rows),
+        curves=_curves(results),
+        report=report.partition("\n\n")[2] if report.startswith("# ") else report,  # the page has a title of its own
+    )
+
+
+def _files(folder: Path, left_out: Set[Path]) -> dict[str, Path]:
+    """Videos by the name they are paired by, without those that were left out of the result."""
+    return {clip_name(folder, path): path for path in list_files("shown", folder) if path not in left_out}
+
+
+def _ranking(result: Result, names: Iterable[str], measure: str) -> Ranking:
+    """By the values of the result's clips; by name where it has values of none."""
+    known = {item.metric: item for item in result.clip_values if item.kind == VALUE}
+    if not known:
+        return Ranking("name", tuple((name, None) for name in sorted(names)))
+    metric = result.metric(measure)
+    if measure not in known or metric is None:
+        raise ValueError(
+            f"The result has no values of {measure!r} clip by clip: choose one of {', '.join(sorted(known))}."
+        )
+    of_real = [curve for curve in result.curves if (curve.name, curve.series) == (measure, _REAL)]
+    real = sum(of_real[0].y) / len(of_real[0].y) if of_real else None
+    values = dict(zip(known[measure].clusters, known[measure].values, strict=True))
+    return rank(measure, values, metric.better, real)
+
+
+def _beside_strangers(rows: list[Row], real: list[Path]) -> list[Row]:
+    """The rows with real clips of other names, taken evenly from all of them."""
+    places = [place * len(real) // len(rows) for place in range(len(rows))]
+    return [
+        Row(row.example, {**row.clips, _REAL: real[place]}, is_paired=False)
+        for row, place in zip(rows, places, strict=True)
+    ]
+
+
+def _lead(result: Result, files: Mapping[str, Mapping[str, Path]]) -> str:
+    paired = len(files[_REAL].keys() & files[_GENERATED].keys())
+    counts = f"{result.data[-1].count} generated clips of {result.data[-1].where}, {result.data[0].count} real clips"
+    pairs = f"{paired} files of one name" if paired else "none of one name, so that any stand beside each other"
+    return f"{counts}, {pairs}. Measured {result.created}."
+
+
+def _fps(rows: list[Row]) -> float:
+    """That of the first generated clip which is shown."""
+    for row in rows:
+        path = row.clips[_GENERATED]
+        if path is not None:
+            return probe(path).fps or _DEFAULT_FPS
+    return _DEFAULT_FPS
+
+
+def _curves(results: Mapping[str, Result | None]) -> dict[str, dict[str, Curve]]:
+    """By name and series; the real ones once, as all results hold the same."""
+    curves: dict[str, dict[str, Curve]] = {}
+    for who, result in results.items():
+        for curve in () if result is None else result.curves:
+            of_name = curves.setdefault(curve.name, {})
+            of_name[_REAL if curve.series == _REAL else who] = replace(curve, series=who)
+    order = (_REAL, _BASELINE, _GENERATED)
+    return {name: {who: found[who] for who in order if who in found} for name, found in curves.items()}
