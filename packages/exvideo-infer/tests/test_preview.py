@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from exvideo_infer import BaseModelError
-from exvideo_infer.preview import fit_preview, load_preview
+from exvideo_infer.preview import MOST_FRAMES, fit_preview, load_preview, spread
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,6 +36,14 @@ def test_a_linear_decoder_is_fitted_exactly(tmp_path: Path) -> None:
     assert shown.shape == (5, 8, 12, 3)
     expected = (LinearVAE().decode(latents / 0.5, 5).sample * 0.5 + 0.5).clamp(0, 1).movedim(1, -1) * 255
     assert np.abs(shown.astype(float) - expected.numpy()).max() <= 1
+
+
+def test_a_long_clip_is_shown_by_frames_from_the_first_to_the_last() -> None:
+    shown = spread(torch.arange(1000.0))
+    assert len(shown) == MOST_FRAMES
+    assert (shown[0], shown[-1]) == (0, 999)
+    assert (shown.diff() - 999 / (MOST_FRAMES - 1)).abs().max() <= 1
+    assert spread(torch.arange(8.0)).tolist() == list(range(8))
 
 
 def test_what_cannot_be_fitted_or_read_is_said(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from exvideo_infer.placement import exclusive, execution_device
 from exvideo_infer.sampler import check_finite
+from exvideo_infer.tiled_decoder import decode_tiled
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLTemporalDecoder
@@ -21,7 +22,11 @@ STREAMED, OVERLAP = 16, 6  # frames of a chunk that is streamed, and those that 
 
 
 def decode_frames(
-    vae: "AutoencoderKLTemporalDecoder", latents: Tensor, chunk_size: int = 8, overlap: int = 0
+    vae: "AutoencoderKLTemporalDecoder",
+    latents: Tensor,
+    chunk_size: int = 8,
+    overlap: int = 0,
+    tile_size: int | None = None,
 ) -> Iterator[Tensor]:
     """Decodes one clip and yields its frames; no more than one chunk of frames is held, and what the next one shares.
 
@@ -35,12 +40,13 @@ def decode_frames(
         latents: (frames, channels, height, width), in the network's scale.
         chunk_size: frames decoded together.
         overlap: frames that a chunk shares with the one before.
+        tile_size: pixels along the side of the tiles that a chunk is decoded in; None decodes whole pictures.
 
     Yields:
         fp32 (3, height * scale, width * scale), in [0, 1].
 
     Raises:
-        ValueError: if `chunk_size` is below 1, or the overlap is not below it.
+        ValueError: if `chunk_size` is below 1, the overlap is not below it, or tiles are too small.
         NotFiniteError: frames are not finite.
     """
     if chunk_size < 1:
@@ -53,7 +59,10 @@ def decode_frames(
         # Not as a decorator: that would keep gradients off in the caller between two frames.
         with torch.no_grad(), exclusive(vae):
             scaled = (1 / vae.config.scaling_factor * chunk).to(execution_device(vae), vae.dtype)
-            decoded = vae.decode(scaled, num_frames=chunk.shape[0]).sample.float()
+            if tile_size is None:
+                decoded = vae.decode(scaled, num_frames=chunk.shape[0]).sample.float()
+            else:
+                decoded = decode_tiled(vae, scaled, tile_size).float()
         check_finite(decoded, "a decoded frame", vae.dtype)
         if shared is not None and len(shared):
             ramp = torch.arange(1, len(shared) + 1, device=decoded.device).view(-1, 1, 1, 1) / (len(shared) + 1)
@@ -77,12 +86,16 @@ def _starts(num_frames: int, chunk_size: int, overlap: int) -> list[int]:
 
 
 def stream_frames(
-    vae: "AutoencoderKLTemporalDecoder", latents: Tensor, chunk_size: int = STREAMED, overlap: int = OVERLAP
+    vae: "AutoencoderKLTemporalDecoder",
+    latents: Tensor,
+    chunk_size: int = STREAMED,
+    overlap: int = OVERLAP,
+    tile_size: int | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames (height, width, 3) in 0..255, decoded in a thread, a chunk ahead of whoever takes them.
 
     Args:
-        vae, latents, chunk_size, overlap: as for `decode_frames`.
+        vae, latents, chunk_size, overlap, tile_size: as for `decode_frames`.
     """
     ready: Queue[NDArray[np.uint8] | BaseException | None] = Queue(maxsize=chunk_size)
     left = Event()
@@ -98,7 +111,7 @@ def stream_frames(
 
     def decode() -> None:
         try:
-            for frame in decode_frames(vae, latents, chunk_size, overlap):
+            for frame in decode_frames(vae, latents, chunk_size, overlap, tile_size):
                 if not put(to_uint8(frame)):
                     return
             put(None)
@@ -129,6 +142,7 @@ def decode_clips(
     chunk_size: int = 8,
     output_type: str = "pil",
     overlap: int = 0,
+    tile_size: int | None = None,
 ) -> Any:
     """Decodes a batch of clips, each by itself, so that a batch of two equals two of one.
 
@@ -139,10 +153,11 @@ def decode_clips(
         output_type: "pil": a list of PIL images a clip; "np": fp32 (batch, frames, height, width, 3) in [0, 1];
             "pt": fp32 (batch, frames, 3, height, width) in [0, 1]; "latent": the latents as they are.
         overlap: frames that a chunk shares with the one before.
+        tile_size: pixels along the side of the tiles that a chunk is decoded in; None decodes whole pictures.
     """
     if output_type == "latent":
         return latents
-    clips = (decode_frames(vae, clip, chunk_size, overlap) for clip in latents)
+    clips = (decode_frames(vae, clip, chunk_size, overlap, tile_size) for clip in latents)
     if output_type == "pil":
         from PIL import Image
 

@@ -139,6 +139,7 @@ def embed(
     tokenizer: "PreTrainedTokenizerFast | None",
     images: Sequence[Tensor],
     texts: Sequence[str],
+    batch_size: int | None = None,
 ) -> Tensor:
     """Tokens for cross-attention: of first frames, then of texts in a base that reads them.
 
@@ -147,6 +148,7 @@ def embed(
         text_encoder, tokenizer: as for `embed_text`; None in a base that reads no text, which ignores `texts`.
         images: batches (batch, 3, height, width), in [-1, 1], each of a size of its own.
         texts: one an image.
+        batch_size: texts embedded at a time; default all.
 
     Returns:
         (images, tokens, dimension).
@@ -154,7 +156,9 @@ def embed(
     tokens = torch.cat([embed_image(image_encoder, feature_extractor, batch) for batch in images])
     if text_encoder is None or tokenizer is None:
         return tokens
-    return join_tokens(tokens, embed_text(text_encoder, tokenizer, texts))
+    step = batch_size or len(texts)
+    parts = [embed_text(text_encoder, tokenizer, texts[start : start + step]) for start in range(0, len(texts), step)]
+    return join_tokens(tokens, torch.cat(parts))
 
 
 def for_vae(image: "list[Image] | Tensor", height: int, width: int, multiple: int = 8) -> Tensor:

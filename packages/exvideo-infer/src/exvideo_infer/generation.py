@@ -101,19 +101,24 @@ class Generation:
         return self.generator[:: self.clips_a_prompt] if isinstance(self.generator, list) else self.generator
 
     def _make_first_frames(self) -> Any:
-        height, width = self.size
-        more = {} if self.negative_prompts is None else {"negative_prompt": self.negative_prompts}
+        assert self.prompts is not None
+        starts = range(0, len(self.prompts), self.batch_size)
         with self.pipe.first_frames:
-            # As pictures, so that a clip of a prompt is the clip of the picture that the prompt gives.
-            made = self.pipe.text_to_image(
-                prompt=self.prompts,
-                height=height,
-                width=width,
-                generator=self._first_of_each,
-                output_type="pil",
-                **more,
-            )
-        return check_image(made.images)
+            return check_image([image for start in starts for image in self._first_frames_from(start)])
+
+    def _first_frames_from(self, start: int) -> list[Any]:
+        """Those of one batch of prompts: pictures, so that a clip of a prompt is the clip of its picture."""
+        part, generator = slice(start, start + self.batch_size), self._first_of_each
+        assert self.prompts is not None
+        made = self.pipe.text_to_image(
+            prompt=self.prompts[part],
+            height=self.size[0],
+            width=self.size[1],
+            generator=generator[part] if isinstance(generator, list) else generator,
+            output_type="pil",
+            **({} if self.negative_prompts is None else {"negative_prompt": self.negative_prompts[part]}),
+        )
+        return list(made.images)
 
     def _conditions(
         self, images: Any, device: torch.device, dtype: torch.dtype
@@ -122,18 +127,23 @@ class Generation:
         pipe, sampling, number = self.pipe, self.sampling, len(images)
         pixels = for_vae(images, *self.size, pipe.vae_scale_factor).to(execution_device(pipe.vae))
         noise = randn(tuple(pixels.shape), self._first_of_each, pixels.device, pixels.dtype)
-        first_frame = encode_first_frame(pipe.vae, pixels + sampling.noise_aug_strength * noise)
-        parts = (pipe.image_encoder, pipe.feature_extractor, pipe.text_encoder, pipe.tokenizer)
-        pictures = for_image_encoder(images)
-        tokens = embed(*parts, pictures, self.prompts or [""] * number)
+        noisy = (pixels + sampling.noise_aug_strength * noise).split(self.batch_size)
+        first_frame = torch.cat([encode_first_frame(pipe.vae, batch) for batch in noisy])
+        pictures = [batch for one in for_image_encoder(images) for batch in one.split(self.batch_size)]
+        tokens = self._tokens(pictures, self.prompts or [""] * number)
         numbers = (sampling.fps, sampling.motion_bucket_id, sampling.noise_aug_strength)
         ids = added_time_ids(*numbers, number, dtype, device)
         conditions = Conditions(tokens, first_frame, ids).to(device, dtype).repeated(self.clips_a_prompt)
         if self.negative_prompts is None:
             return conditions, None
-        words = embed(*parts, pictures, self.negative_prompts).to(device, dtype)
+        words = self._tokens(pictures, self.negative_prompts).to(device, dtype)
         words[:, :1] = 0  # the image's token, of which guidance leads away as without words
         return conditions, replace(conditions.without(), tokens=words.repeat_interleave(self.clips_a_prompt, dim=0))
+
+    def _tokens(self, pictures: list[Tensor], texts: list[str]) -> Tensor:
+        pipe = self.pipe
+        parts = (pipe.image_encoder, pipe.feature_extractor, pipe.text_encoder, pipe.tokenizer)
+        return embed(*parts, pictures, texts, self.batch_size)
 
     def _denoise(
         self,

@@ -26,12 +26,22 @@ class LiveBytes(TorchDispatchMode):
         self.now = self.peak = 0
         self._known: set[int] = set()
         self._answers: dict[Any, Any] = {}
+        self._is_aside = False
 
     def ignore(self, tensors: Any) -> None:
         """Leaves storages that were there before out of the count."""
         for tensor in tree_leaves(tensors):
             if isinstance(tensor, torch.Tensor):
                 self._known.add(tensor.untyped_storage()._cdata)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """A block whose new storages are left out of the count: those of another memory."""
+        self._is_aside = True
+        try:
+            yield
+        finally:
+            self._is_aside = False
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = self._answered(function, args, kwargs or {})
@@ -52,7 +62,7 @@ class LiveBytes(TorchDispatchMode):
         return tree_map(lambda part: part.made() if isinstance(part, _Shape) else part, self._answers[key])
 
     def _count(self, storage: torch.UntypedStorage) -> None:
-        key, size = storage._cdata, storage.nbytes()
+        key, size = storage._cdata, 0 if self._is_aside else storage.nbytes()
         if key in self._known:
             return
         self._known.add(key)

@@ -1,6 +1,7 @@
 """The memory that a call will take, told before it: weights, and the most that its tensors take at once."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch._subclasses import FakeTensorMode
 
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.live_bytes import LiveBytes, fused_attention
+from exvideo_infer.tiled_decoder import decode_tiled, keep_in_main_memory
 
 GIB = 2**30
 
@@ -37,6 +39,12 @@ class MemoryReport:
         return sum(self.weights.values()) + max(self.denoising, self.decoding + self.frames)
 
     @property
+    def peak_unloaded(self) -> int:
+        """The most at once with all parts on one device, but for the UNet while frames are decoded (`unload_unet`)."""
+        decoding = self.decoding + self.frames - self.weights["unet"]
+        return sum(self.weights.values()) + max(self.denoising, decoding)
+
+    @property
     def peak_offloaded(self) -> int:
         """The most at once on the device with `enable_model_cpu_offload`: one part's weights at a time."""
         decoding = self.weights["vae"] + self.decoding + self.frames
@@ -45,14 +53,22 @@ class MemoryReport:
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {size / GIB:.2f}" for name, size in self.weights.items())
         return (
-            f"{self.peak / GIB:.2f} GiB at most, {self.peak_offloaded / GIB:.2f} with model offloading: weights "
+            f"{self.peak / GIB:.2f} GiB at most, {self.peak_unloaded / GIB:.2f} with the UNet unloaded while frames "
+            f"are decoded, {self.peak_offloaded / GIB:.2f} with model offloading: weights "
             f"({parts}), a step {self.denoising / GIB:.2f}, a chunk of the decoder {self.decoding / GIB:.2f}, "
             f"all frames {self.frames / GIB:.2f}."
         )
 
 
 def report_memory(
-    pipe: Any, num_frames: int, height: int, width: int, batch: int, passes: int, chunk: int
+    pipe: Any,
+    num_frames: int,
+    height: int,
+    width: int,
+    batch: int,
+    passes: int,
+    chunk: int,
+    tile_size: int | None = None,
 ) -> MemoryReport:
     """Runs the operators of a step and of a chunk on tensors without memory, and counts what they would take.
 
@@ -62,6 +78,8 @@ def report_memory(
         batch: clips that are sampled at a time.
         passes: 2 where guidance asks for both halves at once, else 1.
         chunk: frames decoded at a time.
+        tile_size: pixels along the side of tiles; None decodes whole pictures. What rests in main memory counts on a
+            CPU alone.
     """
     networks = {name: part for name, part in pipe.components.items() if isinstance(part, nn.Module)}
     weights = {name: _bytes([*part.parameters(), *part.buffers()]) for name, part in networks.items()}
@@ -81,20 +99,32 @@ def report_memory(
     def step(unet: nn.Module, noisy: Tensor, timestep: Tensor, *parts: Tensor) -> Any:
         return family.call(unet, noisy, timestep, Conditions(*parts))
 
+    live = LiveBytes()
+
+    def keep(shape: Sequence[int], like: Tensor) -> Tensor:
+        if pipe.vae.device.type == "cpu":
+            return keep_in_main_memory(shape, like)
+        with live.aside():
+            return like.new_empty(shape)
+
     def decode(vae: Any, chunk_of: Tensor) -> Any:
-        return vae.decode(chunk_of, num_frames=len(chunk_of)).sample.float() * 0.5 + 0.5
+        if tile_size is None:
+            decoded = vae.decode(chunk_of, num_frames=len(chunk_of)).sample
+        else:
+            decoded = decode_tiled(vae, chunk_of, tile_size, keep)
+        return decoded.float() * 0.5 + 0.5
 
     of_clip = (conditions.tokens, conditions.first_frame, conditions.time_ids)
     timestep = torch.empty((), device="meta")
     in_step = _peak(pipe.network, step, given, timestep, *of_clip)
     held = 2 * _bytes([latents]) + _bytes([given, *(part for part in of_clip if part is not None)])
     part_of = torch.empty(min(chunk, num_frames), *latent, dtype=pipe.vae.dtype, device="meta")
-    in_chunk = _bytes([latents]) + _peak(pipe.vae, decode, part_of)
+    in_chunk = _bytes([latents]) + _peak(pipe.vae, decode, part_of, live=live)
     frames = batch * num_frames * height * width * 3 * 4
     return MemoryReport(weights, held + in_step, in_chunk, frames)
 
 
-def _peak(network: nn.Module, run: Any, *given: Any) -> int:
+def _peak(network: nn.Module, run: Any, *given: Any, live: LiveBytes | None = None) -> int:
     """The most bytes that tensors take at once while a function runs, beside the weights and what it is given."""
     on_cpu = next(network.parameters()).device.type == "cpu"
     mode = FakeTensorMode() if on_cpu else None
@@ -115,7 +145,7 @@ def _peak(network: nn.Module, run: Any, *given: Any) -> int:
         memo[id(buffer)] = stand_in(buffer)
     fake = copy.deepcopy(network, memo)
     arguments = [stand_in(one) for one in given]
-    live = LiveBytes()
+    live = LiveBytes() if live is None else live
     live.ignore([*fake.parameters(), *fake.buffers(), *arguments])
     with torch.no_grad(), mode or fused_attention(), live:
         run(fake, *arguments)

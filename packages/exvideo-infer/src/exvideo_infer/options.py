@@ -61,6 +61,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
     add("--attention-backend", choices=BACKENDS, help="of the extension's temporal attention; default: auto")
     add("--compile-blocks", action="store_true", help="compile the network's blocks, which takes minutes: for GPUs")
+    add(
+        "--decode-tile-size",
+        type=int,
+        metavar="PIXELS",
+        help="decode pictures in tiles, in the memory of one: the same frames but for rounding, in more time; try 256",
+    )
+    add("--unload-unet", action="store_true", help="move the UNet into main memory while frames are decoded: for GPUs")
 
 
 def model_choice(options: argparse.Namespace) -> ModelChoice:

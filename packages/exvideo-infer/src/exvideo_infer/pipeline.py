@@ -1,6 +1,7 @@
 """Text and image to video with an extended base model: a pipeline of diffusers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from inspect import signature
 from pathlib import Path
@@ -52,6 +53,8 @@ from exvideo_infer.sampler import guidance_per_frame
 from exvideo_infer.schedules import Schedule
 from exvideo_infer.second_pass import Video, second_pass
 from exvideo_infer.text_to_image import own_text_to_image
+from exvideo_infer.tiled_decoder import TILE_SIZE, check_tile_size
+from exvideo_infer.unloading import unloaded
 
 STOCK_SIZE = (576, 1024)  # height and width that Stable Video Diffusion was trained at
 
@@ -86,6 +89,8 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
     Attributes:
         text_to_image: what makes first frames: any text-to-image pipeline of diffusers, called with `prompt`, `height`,
             `width`, `generator` and `output_type="pil"`; by default one of `image_unet`. It may be set to another.
+        unload_unet: True moves the UNet into main memory while frames are decoded, and back; False by default. For one
+            thread at a time.
     """
 
     model_cpu_offload_seq = "text_encoder->image_unet->image_encoder->unet->vae"
@@ -118,6 +123,8 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         self._other_text_to_image: Any = None
         self.first_frames = RLock()  # other pipelines are not made for several threads
         self._calls = Calls()
+        self.unload_unet = False
+        self._tile_size: int | None = None
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Self:
@@ -232,6 +239,19 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         if hasattr(self._other_text_to_image, "set_progress_bar_config"):
             self._other_text_to_image.set_progress_bar_config(**kwargs)
 
+    def enable_vae_tiling(self, tile_size: int = TILE_SIZE) -> None:
+        """Decodes pictures in tiles from now on, where a call does not say otherwise; see `decode_tile_size`.
+
+        Raises:
+            ValueError: the tiles are too small.
+        """
+        check_tile_size(tile_size, self.vae_scale_factor)
+        self._tile_size = tile_size
+
+    def disable_vae_tiling(self) -> None:
+        """Decodes whole pictures again."""
+        self._tile_size = None
+
     # --- what a call takes -----------------------------------------------------------------------------------------
 
     @property
@@ -322,6 +342,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         batch_size: int | None = None,
         guidance_batched: bool = True,
         decode_overlap: int = 0,
+        decode_tile_size: int | None = None,
         windows: Windows | None = None,
         video: Video | None = None,
         strength: float | None = None,
@@ -359,11 +380,15 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             prompt: what is to be seen: a text, or a list of texts for as many clips. A base that reads text is steered
                 by it as well, with or without an image; without a prompt such a base reads the empty one.
             negative_prompt: what guidance leads away from, in a base that reads text: a text for all, or one a prompt.
-            batch_size: clips sampled at a time, of all that are asked for; default all. What is made is the same, but
-                for rounding, and for schedulers that draw at each step from one generator.
+            batch_size: clips sampled at a time, of all that are asked for, first frames and their encoding included;
+                default all. What is made is the same, but for rounding, and for one generator that a scheduler draws
+                from at each step, or that is a GPU's and makes first frames.
             guidance_batched: False asks the network twice a step, for half the activations.
             decode_overlap: frames that each chunk of the decoder shares with the one before, blended, less than
                 `decode_chunk_size`; the stock pipeline has none.
+            decode_tile_size: pixels along the side of the tiles in which pictures are decoded, in the memory of one;
+                by default whole pictures, unless `enable_vae_tiling` was called. The frames are the same, but for
+                rounding: group norms have the statistics of all tiles.
             windows: how a clip is made that is longer than the model: by windows of its own length.
             video: a clip to begin from, that noise is put on (`exvideo_infer.second_pass`): PIL images; uint8 arrays
                 (height, width, 3); a tensor (frames, 3, height, width), uint8 or in [0, 1]; or latents (clips, frames,
@@ -412,6 +437,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         chunk = num_frames if decode_chunk_size is None else decode_chunk_size
         check_positive(decode_chunk_size=chunk, num_videos_per_prompt=clips_a_prompt)
         check_overlap(decode_overlap, chunk)
+        tile_size = self._tile_size_of(decode_tile_size)
         guidance_scale = guidance_per_frame(sampling.min_guidance_scale, sampling.max_guidance_scale, num_frames)
         prompts, images = self.check_conditions(prompt, image)
         number = len(prompts or []) if images is None else len(images)
@@ -447,12 +473,18 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         self._guidance_scale = guidance_scale  # to be read; what a call goes by is its own
         with self._calls.one() as told:
             made, interrupted = generation.latents(latents, told)
-        frames = decode_clips(self.vae, made, chunk, output_type, decode_overlap)
+        with nullcontext() if output_type == "latent" or not self.unload_unet else unloaded(self.network):
+            frames = decode_clips(self.vae, made, chunk, output_type, decode_overlap, tile_size)
         self.maybe_free_model_hooks()
         return ExVideoOutput(frames=frames, interrupted=interrupted or None) if return_dict else frames
 
     def stream(
-        self, *args: Any, decode_chunk_size: int = STREAMED, decode_overlap: int | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        decode_chunk_size: int = STREAMED,
+        decode_overlap: int | None = None,
+        decode_tile_size: int | None = None,
+        **kwargs: Any,
     ) -> Iterator[NDArray[np.uint8]]:
         """Generates one clip, and yields its frames as they are decoded: (height, width, 3), 0 to 255.
 
@@ -463,6 +495,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
             decode_chunk_size: frames decoded at a time; three times as many are held.
             decode_overlap: frames that each chunk shares with the one before, blended; by default 6, or less than half
                 of a chunk.
+            decode_tile_size: as for a call.
 
         Raises:
             ValueError: as a call; or several clips are asked for.
@@ -471,6 +504,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         if decode_overlap is None:
             decode_overlap = min(OVERLAP, (decode_chunk_size - 1) // 2)
         check_overlap(decode_overlap, decode_chunk_size)
+        tile_size = self._tile_size_of(decode_tile_size)
         given = signature(ExVideoPipeline.__call__).bind(self, *args, **kwargs).arguments
         image, second = given.get("image"), second_pass(given.get("video"), given.get("strength"))
         if second is not None:
@@ -480,8 +514,28 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         if clips != 1:
             raise ValueError(f"{clips} clips were asked for, and one can be streamed: give one prompt or image.")
         latents = self(*args, **(kwargs | {"output_type": "latent", "return_dict": False}))
+        yield from self.decode_stream(latents[0], decode_chunk_size, decode_overlap, tile_size)
+
+    def decode_stream(
+        self,
+        latents: Tensor,
+        decode_chunk_size: int = STREAMED,
+        decode_overlap: int = OVERLAP,
+        decode_tile_size: int | None = None,
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Decodes the latents of one clip, and yields its frames as `stream` does.
+
+        Args:
+            latents: (frames, channels, height, width), as a call gives them with `output_type="latent"`.
+            decode_chunk_size, decode_overlap, decode_tile_size: as for `stream`.
+
+        Raises:
+            ValueError: as `stream`.
+        """
+        tile_size = self._tile_size_of(decode_tile_size)
         try:
-            yield from stream_frames(self.vae, latents[0], decode_chunk_size, decode_overlap)
+            with unloaded(self.network) if self.unload_unet else nullcontext():
+                yield from stream_frames(self.vae, latents, decode_chunk_size, decode_overlap, tile_size)
         finally:
             self.maybe_free_model_hooks()
 
@@ -494,6 +548,7 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         batch_size: int = 1,
         guidance_batched: bool = True,
         decode_chunk_size: int | None = None,
+        decode_tile_size: int | None = None,
     ) -> MemoryReport:
         """The memory that a call with these arguments will take, in seconds and without running the networks.
 
@@ -506,7 +561,13 @@ class ExVideoPipeline(StableVideoDiffusionPipeline):
         guided = max(sampling.min_guidance_scale, sampling.max_guidance_scale) > 1
         chunk = num_frames if decode_chunk_size is None else decode_chunk_size
         check_positive(batch_size=batch_size, decode_chunk_size=chunk)
-        return report_memory(self, num_frames, *size, batch_size, 2 if guided and guidance_batched else 1, chunk)
+        passes, tile_size = 2 if guided and guidance_batched else 1, self._tile_size_of(decode_tile_size)
+        return report_memory(self, num_frames, *size, batch_size, passes, chunk, tile_size)
+
+    def _tile_size_of(self, given: int | None) -> int | None:
+        if given is not None:
+            check_tile_size(given, self.vae_scale_factor)
+        return self._tile_size if given is None else given
 
     def _size(self, height: int | None, width: int | None) -> tuple[int, int]:
         default_height, default_width = self.default_size()

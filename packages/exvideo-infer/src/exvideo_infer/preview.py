@@ -27,6 +27,7 @@ FILE = "preview.json"
 NEIGHBOURS = 3  # latents along each side, of which the pixels of one are made
 SCALE = 2  # pixels a latent, along each side
 COLOURS = 3 * SCALE**2
+MOST_FRAMES = 32  # of a clip in the making that are shown
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,16 @@ def load_preview(directory: str | Path) -> Preview | None:
         what = f"no matrix of {COLOURS} columns and its bias"
         raise BaseModelError(f"{path} holds {what} ({error}): fit it again.") from error
     return Preview(matrix, bias)
+
+
+def spread(latents: Tensor) -> Tensor:
+    """Those of a clip's latents (frames, ...) that are shown of it: all, or 32 from the first to the last.
+
+    So a preview is bounded, however long the clip is.
+    """
+    if len(latents) <= MOST_FRAMES:
+        return latents
+    return latents[torch.linspace(0, len(latents) - 1, MOST_FRAMES).round().long()]
 
 
 def _neighbourhoods(latents: Tensor) -> Tensor:

@@ -39,10 +39,12 @@ def test_what_people_wrote_is_escaped() -> None:
     assert "<img" not in error("There is no <img src=x onerror=alert(1)>.")
 
 
-def test_a_preview_is_an_image_that_moves() -> None:
+def test_a_preview_is_an_image_that_moves_for_as_long_as_the_clip() -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (3, 16, 20, 3), dtype=np.uint8)
-    found = re.search(r'src="data:image/webp;base64,([^"]+)"', animation(pictures, 8.0))
+    found = re.search(r'src="data:image/webp;base64,([^"]+)"', animation(pictures, 1.5))
     assert found is not None
     image = Image.open(io.BytesIO(b64decode(found[1])))
     assert (image.size, getattr(image, "n_frames", 1)) == ((20, 16), 3)
-    assert animation(None, 8.0) == ""
+    image.load()
+    assert image.info["duration"] == 500
+    assert animation(None, 1.5) == ""

@@ -84,14 +84,14 @@ def _show(base: str) -> Any:
     """Makes a preview of a step, where the base's folder has the matrix for it."""
     from exvideo_infer import embedded
     from exvideo_infer.bases import EMBEDDED
-    from exvideo_infer.preview import load_preview
+    from exvideo_infer.preview import load_preview, spread
 
     preview = load_preview(embedded.directory() if base == EMBEDDED else Path(base))
     if preview is None:
         return None
 
     def show(tensors: Mapping[str, Any]) -> Any:
-        return preview(tensors["pred_original_sample"][0])
+        return preview(spread(tensors["pred_original_sample"][0]))
 
     return show
 

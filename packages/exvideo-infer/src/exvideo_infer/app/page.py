@@ -107,7 +107,7 @@ class Page:
         yield unread, "", None, None, names, gr.skip()
         for ticket, job in zip(tickets, jobs, strict=True):
             while not ticket.status.is_final:
-                moving = animation(ticket.preview, ticket.settings["fps"])
+                moving = animation(ticket.preview, ticket.settings["num_frames"] / ticket.settings["fps"])
                 yield progress(self.queue, ticket) + unread, moving, gr.skip(), gr.skip(), gr.skip(), gr.skip()
                 self.queue.wait(ticket, _WAKE_SECONDS)
             path = clip_path(self.queue.folder, ticket.name)

@@ -47,15 +47,21 @@ def notes(sentences: Sequence[str]) -> str:
     return "".join(f'<div class="note">{html.escape(sentence)}</div>' for sentence in sentences)
 
 
-def animation(pictures: Any, fps: float) -> str:
-    """The preview: pictures (frames, height, width, 3) as one image that moves; "" where there are none."""
+def animation(pictures: Any, seconds: float) -> str:
+    """The preview: pictures (frames, height, width, 3) as one image that moves; "" where there are none.
+
+    Args:
+        pictures: spread over the clip.
+        seconds: its length.
+    """
     if pictures is None:
         return ""
     from PIL import Image
 
     first, *rest = [Image.fromarray(picture) for picture in pictures]
     file = io.BytesIO()
-    first.save(file, "WEBP", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, quality=80)
+    duration = round(1000 * seconds / len(pictures))
+    first.save(file, "WEBP", save_all=True, append_images=rest, duration=duration, loop=0, quality=80)
     content = base64.b64encode(file.getvalue()).decode()
     return f'<img class="preview" alt="preview of the clip" src="data:image/webp;base64,{content}">'
 

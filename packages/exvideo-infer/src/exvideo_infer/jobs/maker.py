@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from exvideo_infer.beyond import between_keyframes, chain
-from exvideo_infer.decode import OVERLAP, STREAMED, stream_frames
+from exvideo_infer.decode import OVERLAP, STREAMED
 from exvideo_infer.first_frame import cover, picture_hash
 from exvideo_infer.jobs.given_clip import hash_of_frames, last_frame, rate_of
 from exvideo_infer.jobs.job import Clip, Job, steps_of
@@ -195,7 +195,7 @@ class PipelineMaker:
             yield from between_keyframes(self.pipeline, **given, **chunks, every=way.every, interpolator=between)
         else:
             latents = self.pipeline(**given, windows=way.windows, output_type="latent", return_dict=False)[0]
-            yield from stream_frames(self.pipeline.vae, latents)
+            yield from self.pipeline.decode_stream(latents)
 
     def _arguments(self, clip: Clip, watch: Watch) -> dict[str, Any]:
         """The arguments of the pipeline's call, or of the calls of a chain."""
@@ -257,5 +257,8 @@ def load_pipeline_maker(choice: ModelChoice, dtype: torch.dtype) -> PipelineMake
     pipeline = ExVideoPipeline.from_pretrained(choice.base, torch_dtype=dtype, text_to_image=choice.text_to_image)
     if choice.extension is not None:
         pipeline.load_extension(choice.extension)
+    if choice.decode_tile_size is not None:
+        pipeline.enable_vae_tiling(choice.decode_tile_size)
+    pipeline.unload_unet = choice.unload_unet
     pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     return PipelineMaker(pipeline)

@@ -24,6 +24,8 @@ class ModelChoice:
         dtype: "auto": float16 on a GPU, else float32.
         attention_backend: of the extension's attention; None leaves it.
         compile_blocks: as `exvideo_blocks.compile_blocks` does.
+        decode_tile_size: pixels along the side of tiles that pictures are decoded in; None decodes them whole.
+        unload_unet: the UNet rests in main memory while frames are decoded.
     """
 
     base: str | Path = "embedded"
@@ -33,6 +35,8 @@ class ModelChoice:
     dtype: str = "auto"
     attention_backend: str | None = None
     compile_blocks: bool = False
+    decode_tile_size: int | None = None
+    unload_unet: bool = False
 
 
 def choose_device(name: str) -> "torch.device":

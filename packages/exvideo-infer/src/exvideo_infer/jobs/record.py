@@ -39,6 +39,7 @@ CLIP_OPTIONS = {
     "strength": "strength",
 }
 MODEL_OPTIONS = ("base", "text_to_image", "extension", "device", "dtype", "attention_backend", "compile_blocks")
+DECODING_OPTIONS = ("decode_tile_size",)  # rounding is another with it
 FILE_OPTIONS = ("crf", "pixel_format")
 
 
@@ -52,7 +53,7 @@ def record_of(clip: Clip, choice: ModelChoice, maker: Maker, encoding: Encoding)
     """
     pipeline = maker.pipeline
     extension = extension_of(pipeline)
-    chosen = {name: getattr(choice, name) for name in MODEL_OPTIONS}
+    chosen = {name: getattr(choice, name) for name in (*MODEL_OPTIONS, *DECODING_OPTIONS)}
     return {
         "made_by": MADE_BY,
         "settings": dict(clip.settings),
@@ -113,7 +114,7 @@ def options_of(record: Mapping[str, Any], path: Path, encoding: Encoding) -> dic
         raise VideoError(f"{path} was not made by {MADE_BY}: its metadata names no clip that could be made again.")
     settings, model, file = record["settings"], record["model"], record["file"]
     options = {option: settings[name] for name, option in CLIP_OPTIONS.items() if settings.get(name) is not None}
-    options |= {name: model.get(name) for name in MODEL_OPTIONS}
+    options |= {name: model.get(name) for name in (*MODEL_OPTIONS, *DECODING_OPTIONS)}
     for name in FILES:
         options[name] = Path(record[name]) if isinstance(record.get(name), str) else None
     if file.get("format") == encoding.format.name:

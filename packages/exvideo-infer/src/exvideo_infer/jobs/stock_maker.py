@@ -78,8 +78,9 @@ class StockMaker:
 
 def load_stock_maker(choice: ModelChoice, dtype: torch.dtype) -> StockMaker:
     """Loads AnimateDiff and its extension. Raises ValueError if one cannot be had, or it has no use for an option."""
-    if choice.text_to_image is not None:
-        raise ValueError(_has_no(str(choice.base), "text_to_image"))
+    for name in ("text_to_image", "decode_tile_size", "unload_unet"):
+        if getattr(choice, name):
+            raise ValueError(_has_no(str(choice.base), name))
     base = load_stock(choice.base, choice.extension, dtype)
     base.pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     return StockMaker(base, str(choice.base))
