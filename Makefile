@@ -4,7 +4,7 @@ HATCH := .hatch/bin/hatch
 VIDEOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench gpu wheels clean
+.PHONY: help demo test test-long versions check bench gpu wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -17,6 +17,10 @@ test: $(HATCH) ## all tests that take seconds
 
 test-long: wheels ## those that take minutes: each wheel installed alone
 	$(HATCH) run test-long
+
+versions: $(HATCH) ## tests of blocks and infer by the oldest and the newest versions of what they stand on; 11 GB
+	$(HATCH) run oldest:test
+	$(HATCH) run newest:test
 
 check: $(HATCH) ## lint, format, types, import rules, workflows
 	$(HATCH) run check
