@@ -136,7 +136,7 @@ def _run(layer: Layer, states: Tensor, side: int, device: torch.device, keep: Ke
             states[frame] = layer.run(states[frame : frame + 1].to(device))[0]
         return states
     norms, made = SharedNorms(), states if layer.reach == 0 else None
-    tiles = list(_tiles(*states.shape[-2:], side, layer.reach))
+    tiles = list(_tiles(states.shape[-2], states.shape[-1], side, layer.reach))
     if is_dry:
         tiles = [max(tiles, key=lambda tile: tile.size[0] * tile.size[1])] * 2  # the second is run beside the output
     while True:
