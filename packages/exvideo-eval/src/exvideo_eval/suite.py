@@ -1,9 +1,10 @@
 """The whole evaluation: real clips against generated ones, a baseline against the same, and the two side by side."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from exvideo_eval.clip_measures.measuring import ClipMeter
 from exvideo_eval.clip_set import ClipSet, measure, measure_share
 from exvideo_eval.contrast import contrasts
 from exvideo_eval.distance_measures import axes_of
@@ -52,6 +53,7 @@ def evaluate(
     extractor: FeatureExtractor | None = None,
     execution: Execution | None = None,
     measures: MeasureSettings | None = None,
+    clip_measures: Sequence[str] = (),
 ) -> Evaluation:
     """Judge a folder of generated clips, and optionally a second one, against a folder of real clips.
 
@@ -59,6 +61,7 @@ def evaluate(
         extractor: a feature network of one's own; by default the one that settings.features names.
         execution: cache, device, threads and processes; by default one thread, and nothing is kept.
         measures: published measures to add, with their networks.
+        clip_measures: names of measures of clips to add, such as "smoothness" (`clip_measures.catalogue`).
 
     Raises:
         ValueError: one sentence: a folder that is missing, empty or without a usable file; settings that the clips do
@@ -68,9 +71,12 @@ def evaluate(
     folders = _folders(real, generated, baseline)
     meter = None if measures is None else Meter(measures, execution)
     instruments = _instruments(folders, settings, extractor, execution)
+    meters = _meters(meter, clip_measures, instruments, execution)
     with opened_cache(instruments, execution) as cache:
         evaluation = _judged(measure(folders, instruments, cache, execution), instruments, settings)
-    return evaluation if meter is None else _with_published(evaluation, meter, folders, settings)
+    for each in meters:
+        evaluation = _with_measures(evaluation, each, folders, settings)
+    return evaluation
 
 
 def take_part(
@@ -80,19 +86,28 @@ def take_part(
     settings: Settings,
     execution: Execution,
     measures: MeasureSettings | None = None,
+    clip_measures: Sequence[str] = (),
 ) -> None:
     """Measure this process's share of the files, for the main process, which calls `evaluate` with the same."""
     folders = _folders(real, generated, baseline)
     meter = None if measures is None else Meter(measures, execution)
     instruments = _instruments(folders, settings, None, execution)
+    meters = _meters(meter, clip_measures, instruments, execution)
     with opened_cache(instruments, execution) as cache:
         measure_share(folders, instruments, cache, execution)
-    if meter is not None:
-        meter.extract(folders)
+    for each in meters:
+        each.extract(folders)
 
 
-def _with_published(
-    evaluation: Evaluation, meter: Meter, folders: Mapping[str, Path], settings: Settings
+def _meters(
+    published: Meter | None, clip_measures: Sequence[str], instruments: Instruments, execution: Execution
+) -> list[Meter | ClipMeter]:
+    of_clips = [ClipMeter(clip_measures, instruments.plan, execution)] if clip_measures else []
+    return [*([published] if published else []), *of_clips]
+
+
+def _with_measures(
+    evaluation: Evaluation, meter: Meter | ClipMeter, folders: Mapping[str, Path], settings: Settings
 ) -> Evaluation:
     meter.extract(folders)
     resampling = Resampling(settings.resamples, settings.level, settings.seed)

@@ -13,7 +13,7 @@ MEASURES = "measures"  # the key of the protocols in a result's protocol
 
 def with_measures(result: Result, measured: Measured) -> Result:
     """The result with published measures of the same set, their protocols hashed into its own."""
-    protocol = {**result.protocol, MEASURES: dict(measured.record)}
+    protocol = {**result.protocol, MEASURES: {**result.protocol.get(MEASURES, {}), **measured.record}}
     return replace(
         result,
         protocol=protocol,
@@ -29,11 +29,14 @@ def with_measures(result: Result, measured: Measured) -> Result:
 def published_rows(columns: Sequence[tuple[str, Result]]) -> list[list[str]]:
     """Rows of a table: name and network, better, then a cell for each result; none where none was measured."""
     rows = []
-    for key, record in columns[-1][1].protocol.get(MEASURES, {}).items():
-        metrics = [_metric(result, key) for _, result in columns]
-        last = metrics[-1]
-        name = record["metric"] if record["network"]["is_own"] is False else f"{record['metric']}, {last.features}"
-        rows.append([f"{name} ({last.unit})", last.better, *(_cell(metric) for metric in metrics)])
+    for record in columns[-1][1].protocol.get(MEASURES, {}).values():
+        for title in record.get("metrics", [record["metric"]]):
+            metrics = [result.metric(title) for _, result in columns]
+            last = metrics[-1]
+            assert last is not None
+            named = record["network"]["is_own"] is False or last.features is None
+            name = title if named else f"{title}, {last.features}"
+            rows.append([f"{name} ({last.unit})", last.better, *(_cell(metric) for metric in metrics)])
     return rows
 
 
@@ -50,11 +53,8 @@ def published_protocols(result: Result) -> list[str]:
     return lines
 
 
-def _metric(result: Result, key: str) -> Metric:
-    name = result.protocol[MEASURES][key]["metric"]
-    return next(metric for metric in result.metrics if metric.name == name)
-
-
-def _cell(metric: Metric) -> str:
+def _cell(metric: Metric | None) -> str:
+    if metric is None:
+        return "-"
     interval = "" if metric.interval is None else f" [{metric.interval.low:.4g}, {metric.interval.high:.4g}]"
     return f"{metric.value:.4g}{interval} (n {metric.n})"

