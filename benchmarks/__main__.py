@@ -29,7 +29,7 @@ def main() -> int:
         return 2
     commands = {kind: [sys.executable, "-m", f"benchmarks.{kind}", *sys.argv[1:]] for kind in RESULTS}
     failed = [kind for kind, command in commands.items() if subprocess.run(command).returncode]
-    print("Summary, ratios of medians with their 95% intervals:")
+    print("Summary, medians of the rounds' ratios with their 95% intervals:")
     for kind, names in RESULTS.items():
         if kind in failed:
             print(f"{kind}: failed")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from exvideo_eval.machine import cpu_name
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -53,5 +54,6 @@ class Conditions:
             "threads": self.threads,
             "rounds": self.rounds,
             "warmup": self.warmup,
-            "order": "every contender once a round, in the order of the metrics",
+            "order": "every contender once a round, in rotated order; ratios round by round",
+            "cpu": cpu_name(),
         }

@@ -1,4 +1,4 @@
-"""From seconds to metrics: medians, ratios of medians, and how far both would move with other rounds."""
+"""From seconds to metrics: medians of times and of each round's ratios, and how far both move with other rounds."""
 
 from collections.abc import Callable, Collection, Mapping
 
@@ -13,14 +13,14 @@ FEWEST_ROUNDS = 5  # below it, resampling says too little of how far a median mo
 METHOD = f"bootstrap over rounds, {RESAMPLES} resamples, percentiles"
 SECONDS_IN = {"s": 1.0, "ms": 1e-3}
 
-Medians = dict[str, float]  # seconds of each contender
+Seconds = dict[str, float]  # of each contender in one round
 
 
 def timing_metrics(times: Times, peers: Collection[str], *, unit: str, what: str = "") -> tuple[Metric, ...]:
     """Median time of each contender, and the ratio of each of ours to each peer.
 
-    Only what is ours is better or worse: a peer's own time is there to be read. A ratio is of medians over the same
-    rounds, and its interval draws whole rounds again, so that what slowed a round down for both cancels.
+    Only what is ours is better or worse: a peer's own time is there to be read. A ratio is the median of the
+    rounds' own, so that what slowed a round down for both cancels; its interval draws whole rounds again.
 
     Args:
         times: seconds of each contender, as many of each.
@@ -43,23 +43,18 @@ def timing_metrics(times: Times, peers: Collection[str], *, unit: str, what: str
     return tuple(metrics)
 
 
-def median_metric(times: Times, figure: Callable[[Medians], float], name: str, unit: str, better: str) -> Metric:
-    """A figure computed from the medians of contenders that were timed in the same rounds, with its interval
-    where there are rounds enough for one."""
+def median_metric(times: Times, figure: Callable[[Seconds], float], name: str, unit: str, better: str) -> Metric:
+    """The median over rounds of a figure that is computed from the contenders' seconds of one round, with its interval
+    where there are rounds enough for one: what slows a round down for all cancels in a ratio of the round's own."""
     rounds = len(next(iter(times.values())))
-    value = figure(medians(times))
+    of_rounds = np.array([figure({name: float(times[name][turn]) for name in times}) for turn in range(rounds)])
+    value = float(np.median(of_rounds))
     if rounds < FEWEST_ROUNDS:
         return Metric(name, value, unit, better, n=rounds)
     drawn = np.random.Generator(np.random.PCG64(0)).integers(rounds, size=(RESAMPLES, rounds))
-    drawn_medians = {contender: np.median(seconds[drawn], axis=1) for contender, seconds in times.items()}
-    draws = [figure({contender: float(drawn_medians[contender][i]) for contender in times}) for i in range(RESAMPLES)]
+    draws = np.median(of_rounds[drawn], axis=1)
     low, high = np.quantile(draws, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
     return Metric(name, value, unit, better, n=rounds, interval=Interval(float(low), float(high), LEVEL, METHOD))
-
-
-def medians(times: Times) -> Medians:
-    """Median seconds of each contender."""
-    return {name: float(np.median(seconds)) for name, seconds in times.items()}
 
 
 def memory_metrics(peaks: Mapping[str, int | None], peers: Collection[str], *, what: str = "") -> tuple[Metric, ...]:
@@ -72,9 +67,9 @@ def memory_metrics(peaks: Mapping[str, int | None], peers: Collection[str], *, w
     )
 
 
-def _time_of(name: str, unit: str) -> Callable[[Medians], float]:
+def _time_of(name: str, unit: str) -> Callable[[Seconds], float]:
     return lambda seconds: seconds[name] / SECONDS_IN[unit]
 
 
-def _ratio(ours: str, peer: str) -> Callable[[Medians], float]:
+def _ratio(ours: str, peer: str) -> Callable[[Seconds], float]:
     return lambda seconds: seconds[ours] / seconds[peer]

@@ -1,4 +1,4 @@
-"""Times contenders side by side, A B A B, so that whatever else the machine does falls on all of them alike."""
+"""Times contenders side by side, in rotated order, so that whatever else the machine does falls on all of them alike."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from exvideo_eval.harness.order import rotated
 from numpy.typing import NDArray
 
 Contender = Callable[[], Any]
@@ -19,14 +20,14 @@ _SLEEP_CYCLES = 1_000_000  # about half a millisecond, while which the host send
 
 
 def alternate(contenders: Mapping[str, Contender], clock: Clock, *, rounds: int, warmup: int) -> Times:
-    """Seconds of each contender: all of them once a round, after `warmup` rounds that do not count."""
+    """Seconds of each contender: all once a round, in rotated order, after `warmup` rounds that do not count."""
     for _ in range(warmup):
         for contender in contenders.values():
             contender()
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(rounds):
-        for name, contender in contenders.items():
-            times[name].append(clock(contender))
+    for turn in range(rounds):
+        for name in rotated(list(contenders), turn):
+            times[name].append(clock(contenders[name]))
     return {name: np.array(seconds) for name, seconds in times.items()}
 
 

@@ -33,7 +33,7 @@ from benchmarks.kernels.contenders import (
     token_major,
 )
 from benchmarks.kernels.plot import draw
-from benchmarks.medians import Medians, median_metric, memory_metrics, timing_metrics
+from benchmarks.medians import Seconds, median_metric, memory_metrics, timing_metrics
 from benchmarks.stopwatch import Contender, Times, alternate, kernel_clock, peak_bytes
 
 LENGTHS = (8, 16, 25, 40, 64, 128, 256, 512)
@@ -144,7 +144,7 @@ def _measure_direction(
         warmup=conditions.warmup,
     )
 
-    def floor(seconds: Medians) -> float:
+    def floor(seconds: Seconds) -> float:
         return limits.floor(seconds, flops)
 
     return [

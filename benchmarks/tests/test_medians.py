@@ -12,7 +12,7 @@ TIMES = {
 }
 
 
-def test_times_and_ratios_are_those_of_medians_whatever_the_outliers() -> None:
+def test_times_and_ratios_are_medians_of_rounds_whatever_the_outliers() -> None:
     metrics = {metric.name: metric for metric in timing_metrics(TIMES, {"peer"}, unit="ms", what="case")}
     assert list(metrics) == [
         "case: ours", "case: ours, other", "case: peer", "case: ours / peer", "case: ours, other / peer"
