@@ -1,4 +1,4 @@
-"""Times contenders side by side, in rotated order, so that whatever else the machine does falls on all of them alike."""
+"""Times contenders side by side, in rotated order, so that whatever the machine does falls on all of them alike."""
 
 import time
 from collections.abc import Callable, Mapping
