@@ -102,7 +102,7 @@ def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.Monkey
         assert ours is not None
         assert floor is not None
         assert reached is not None
-        assert reached.value == pytest.approx(floor.value / ours.value, rel=0.5)  # a median of rounds, each with its own
+        assert reached.value == pytest.approx(floor.value / ours.value, rel=0.5)
         assert reached.better == "higher"
         ratio = loaded.metric(f"{what}: {OURS} / {PERMUTED}")
         peer = loaded.metric(f"{what}: {PERMUTED}")
