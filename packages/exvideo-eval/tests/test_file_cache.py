@@ -15,6 +15,7 @@ def measured(judged: bool = True) -> MeasuredFile:
         info=VideoInfo(20, 23.976, 48, 64, "h264", "yuv420p", ("turned by 90 degrees",)),
         features=random.normal(size=(2, 3, 5)),
         curves={"motion energy": random.normal(size=(2, 7)), "a/b": random.normal(size=(2, 8))},
+        motions={"changes": random.normal(size=(2, 7)), "flicker": random.normal(size=(2, 1))},
         curves_to_real={"PSNR to real": random.normal(size=(1, 8))},
         probabilities={"shape": random.random((2, 3))} if judged else {},
         embeddings=random.normal(size=(2, 4)) if judged else None,
@@ -25,7 +26,7 @@ def assert_equal(one: MeasuredFile | None, other: MeasuredFile) -> None:
     assert one is not None
     assert one.info == other.info
     assert np.array_equal(one.features, other.features)
-    for name in ("curves", "curves_to_real", "probabilities"):
+    for name in ("curves", "motions", "curves_to_real", "probabilities"):
         mine, theirs = getattr(one, name), getattr(other, name)
         assert mine.keys() == theirs.keys()
         assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
@@ -50,7 +51,7 @@ def test_other_contents_twins_cuts_and_rules_have_places_of_their_own(tmp_path: 
     assert FileCache(tmp_path, {"frames": 16}).path("a") in paths
 
 
-@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-9], lambda data: data.replace(b"/1", b"/9")])
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-9], lambda data: data.replace(b"/2", b"/9")])
 def test_a_damaged_file_is_told_and_counts_as_none(
     tmp_path: Path, damage: object, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -55,6 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         resamples=options.resamples,
         level=options.level,
         seed=options.seed,
+        seam_every=options.seam_every,
     )
     processes = Processes.started()
     execution = Execution(
@@ -117,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dimension", type=int, metavar="N", help="of the Fréchet distance; default: as clips allow")
     parser.add_argument(
         "--resamples", type=int, default=1000, metavar="N", help="draws of intervals and tests; default: %(default)s"
+    )
+    parser.add_argument(
+        "--seam-every", type=int, metavar="N", help="look for a seam at frames N, 2 N, ...: borders of windows"
     )
     parser.add_argument("--level", type=float, default=0.95, help="of the intervals; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of all draws; default: %(default)s")

@@ -30,7 +30,8 @@ class ClipSet:
     """One folder's measurements. Arrays are ordered as `files`, and by time within a file.
 
     `sources`: of each clip, the name by which its file is paired. `features`: one (windows, dimension) array a clip.
-    `curves`: (clips, frames) a name. `curves_to_real`: the same for the clips with a real file of their name, `twins`.
+    `curves`: (clips, frames) a name. `motions`: (clips, ...) a name.
+    `curves_to_real`: (clips, frames) a name, for the clips with a real file of their name, `twins`.
     `judgements`: one a clip, or none without judges.
     """
 
@@ -42,6 +43,7 @@ class ClipSet:
     sources: tuple[str, ...]
     features: StoredFeatures
     curves: Mapping[str, Array]
+    motions: Mapping[str, Array]
     twins: tuple[str, ...]
     curves_to_real: Mapping[str, Array]
     judgements: tuple[ClipJudgement, ...]
@@ -212,6 +214,7 @@ def _assembled(
         sources=tuple(source_of(name) for name, (_, measured) in used.items() for _ in range(measured.num_clips)),
         features=StoredFeatures(places, files[0].num_windows),
         curves=_joined([measured.curves for measured in files]),
+        motions=_joined([measured.motions for measured in files]),
         twins=tuple(source_of(name) for name, (_, measured) in used.items() if measured.curves_to_real),
         curves_to_real=_joined([measured.curves_to_real for measured in files if measured.curves_to_real]),
         judgements=tuple(judgements),

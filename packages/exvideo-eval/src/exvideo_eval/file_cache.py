@@ -29,9 +29,9 @@ from exvideo_eval.whole_file import replacing
 
 logger = logging.getLogger(__name__)
 
-_FORMAT = "exvideo.measured/1"
+_FORMAT = "exvideo.measured/2"
 _FEATURES, _EMBEDDINGS = "features", "embeddings"
-_GROUPS = ("curves", "curves_to_real", "probabilities")
+_GROUPS = ("curves", "motions", "curves_to_real", "probabilities")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import numpy as np
 
 from exvideo_eval.curve_measures import DRIFT, MISMATCH, RATIO, drift
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
+from exvideo_eval.long_video_measures import is_of_long_video
 from exvideo_eval.measures import REAL
 from exvideo_eval.protocols.into_result import MEASURES, published_protocols, published_rows
 from exvideo_eval.result_parts import Metric
@@ -40,6 +41,10 @@ def as_markdown(evaluation: Evaluation) -> str:
         _table(["", "statistic", "real", *(name for name, _ in columns)], _curve_rows(columns)),
         "Ratio to real: 1 is like the real clips. Mismatch: how far the curve over frames runs from the real one, in "
         "octaves (0 is the same, 1 is twice or half of it throughout; lower is better).",
+        "## Long video",
+        _table(["", "better", "real", *(name for name, _ in columns)], _long_video_rows(columns)),
+        "Where a frozen clip would win, neither way is better: read it beside the real clips. A still clip counts as "
+        "one that never left its first frame, and as a palindrome.",
         *_list_section("Notes", dict.fromkeys(_notes(evaluation, columns))),
         *_list_section("Skipped files", _skipped(columns)),
         "## Protocol",
@@ -155,6 +160,16 @@ def _curve_rows(columns: Columns) -> list[list[str]]:
             cells = [_cell_and_p(result.metric(name)) for _, result in columns]
             rows.append([curve.name, shown, real.get(statistic, ""), *cells])
     return rows
+
+
+def _long_video_rows(columns: Columns) -> list[list[str]]:
+    last = columns[-1][1]
+    shown = [metric for metric in last.metrics if is_of_long_video(metric.quantity) and not metric.of]
+    return [
+        [f"{metric.name}, {metric.unit}", metric.better, _cell(last.metric(metric.name + REAL))]
+        + [_cell_and_p(result.metric(metric.name)) for _, result in columns]
+        for metric in shown
+    ]
 
 
 def _real_cells(curve: FrameCurve, result: Result) -> dict[str, str]:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from exvideo_eval.clip_motions import clip_motions
 from exvideo_eval.features.extractor import FeatureExtractor
 from exvideo_eval.frame_curves import clip_curves, curves_to_real
 from exvideo_eval.plan import ClipPlan
@@ -39,6 +40,7 @@ class MeasuredFile:
         info: of the file.
         features: (clips, windows, dimension).
         curves: (clips, frames) by name.
+        motions: (clips, ...) by name, as `clip_motions`.
         curves_to_real: (1, frames) by name, of the first clip; none without a twin.
         probabilities: (clips, classes) by property, of the judges; none without judges.
         embeddings: (clips, dimension) of the judges; None without judges.
@@ -47,6 +49,7 @@ class MeasuredFile:
     info: VideoInfo
     features: Array
     curves: Mapping[str, Array]
+    motions: Mapping[str, Array]
     curves_to_real: Mapping[str, Array]
     probabilities: Mapping[str, Array]
     embeddings: Array | None
@@ -103,12 +106,13 @@ def measure_file(
     """
     plan, judges = instruments.plan, instruments.judges
     decoding = Decoding(path, plan.size)
-    features, curves, to_real, judged = [], [], [], []
+    features, curves, motions, to_real, judged = [], [], [], [], []
     for number, clip in enumerate(iter_clips(decoding, plan.num_frames)):
         if number and not every_clip:
             continue  # read on to the end all the same: a file that is corrupt further on is not trusted
         features.append(_finite(path, window_features(clip, instruments)))
         curves.append(clip_curves(clip))
+        motions.append(clip_motions(clip))
         if number == 0 and twin is not None:
             to_real.append(curves_to_real(clip, twin()))
         if number == 0 and on_first is not None:
@@ -119,6 +123,7 @@ def measure_file(
         info=decoding.info,
         features=np.stack(features),
         curves=_stacked(curves),
+        motions=_stacked(motions),
         curves_to_real=_stacked(to_real),
         probabilities=_stacked([judgement.probabilities for judgement in judged]),
         embeddings=np.stack([judgement.embedding for judgement in judged]) if judged else None,

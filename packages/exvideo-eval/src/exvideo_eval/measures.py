@@ -11,6 +11,7 @@ from exvideo_eval.distance_measures import (
     kernel_measure,
 )
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL
+from exvideo_eval.long_video_measures import long_video_measures
 from exvideo_eval.measure import Measure
 from exvideo_eval.measured_file import Instruments
 from exvideo_eval.projection import Projection
@@ -35,19 +36,26 @@ class Measured:
 
 
 def measured(
-    clips: ClipSet, real: ClipSet, instruments: Instruments, axes: Projection | None, resampling: Resampling
+    clips: ClipSet,
+    real: ClipSet,
+    instruments: Instruments,
+    axes: Projection | None,
+    resampling: Resampling,
+    seam_every: int | None = None,
 ) -> Measured:
     """Everything of a set.
 
     Args:
         axes: that the Fréchet distance is on; None for no such distance.
+        seam_every: frames between borders of windows or chained clips; None for no such measure.
 
     Raises:
         ValueError: there are fewer than two clips a dimension, or a clip's truth is none of the judges' classes.
     """
     distances, notes = _distances(clips, real, instruments, axes)
     judged, of_real, judge_notes = _judged(clips, real, instruments)
-    measures = [*distances, *judged, *_of_curves(clips, real)]
+    long, long_of_real = long_video_measures(clips, real, seam_every)
+    measures = [*distances, *judged, *_of_curves(clips, real), *long]
     metrics: list[Metric] = []
     values = []
     curves = []
@@ -60,7 +68,7 @@ def measured(
             plan = instruments.plan
             starts = range(0, plan.num_frames - plan.window + 1, plan.window_stride)
             curves.append(distance_curve(item, starts))
-    metrics += [_of_real(item, resampling) for item in of_real]
+    metrics += [_of_real(item, resampling) for item in (*of_real, *long_of_real)]
     return Measured(tuple(measures), tuple(metrics), tuple(curves), tuple(values), (*notes, *judge_notes))
 
 
@@ -84,9 +92,9 @@ def _of_curves(clips: ClipSet, real: ClipSet) -> list[Measure]:
         for measure in curve_measures(curve, *(each.of_clips(each.curves[curve.name]) for each in (clips, real)))
     ]
     if clips.curves_to_real:
-        for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
+        for curve in (PSNR_TO_REAL, DIFFERENCE_TO_REAL):
             twins = Clips(clips.curves_to_real[curve.name], clips.twins)
-            measures.append(mean_measure(curve, twins, better, has_ratio=curve is DIFFERENCE_TO_REAL))
+            measures.append(mean_measure(curve, twins, has_ratio=curve is DIFFERENCE_TO_REAL))
     return measures
 
 

@@ -24,6 +24,7 @@ class Settings:
         resamples: draws for each interval and test; 0 for none of them.
         level: of the intervals.
         seed: of the draws.
+        seam_every: frames from one border of windows or chained clips to the next, for the seam; None for no seam.
     """
 
     features: str = "auto"
@@ -35,9 +36,10 @@ class Settings:
     resamples: int = 1000
     level: float = 0.95
     seed: int = 0
+    seam_every: int | None = None
 
     def __post_init__(self) -> None:
-        minimums = {"num_frames": 2, "window": 2, "window_stride": 1, "dimension": 1, "resamples": 0}
+        minimums = {"num_frames": 2, "window": 2, "window_stride": 1, "dimension": 1, "resamples": 0, "seam_every": 2}
         for name, minimum in minimums.items():
             value = getattr(self, name)
             if value is not None and value < minimum:

@@ -44,9 +44,10 @@ class QualityProtocol:
     resamples: int
     level: float
     seed: int
+    seam_every: int | None = None
     judges: Mapping[str, str] | None = None  # SHA-256 of each of their files; None: these clips have no judges
     # Bumped whenever a definition in this package changes a number.
-    definitions: str = "exvideo-eval quality 2"
+    definitions: str = "exvideo-eval quality 3"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

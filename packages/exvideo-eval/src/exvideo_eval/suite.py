@@ -169,7 +169,7 @@ class _Task:
         return Resampling(self.settings.resamples, self.settings.level, self.settings.seed)
 
     def measured(self, clips: ClipSet) -> Measured:
-        return measured(clips, self.real, self.instruments, self.axes, self.resampling)
+        return measured(clips, self.real, self.instruments, self.axes, self.resampling, self.settings.seam_every)
 
     def result(self, clips: ClipSet, found: Measured) -> Result:
         return Result.measured_here(
@@ -226,6 +226,7 @@ class _Task:
             resamples=self.settings.resamples,
             level=self.settings.level,
             seed=self.settings.seed,
+            seam_every=self.settings.seam_every,
             judges=None if judges is None else dict(judges.sha256),
         )
 
@@ -233,18 +234,18 @@ class _Task:
 def _curves(real: ClipSet, generated: ClipSet) -> tuple[Curve, ...]:
     """Means over clips per frame index: of both sets, and of the generated set against its real twins."""
 
-    def mean(curve: FrameCurve, values: Array, series: str, better: str = "neutral") -> Curve:
+    def mean(curve: FrameCurve, values: Array, series: str) -> Curve:
         x = tuple(range(curve.first_frame, curve.first_frame + values.shape[1]))
-        return Curve(curve.name, curve.unit, "frame index", x, tuple(values.mean(axis=0)), better, series)
+        return Curve(curve.name, curve.unit, "frame index", x, tuple(values.mean(axis=0)), series=series)
 
     curves = [
         mean(curve, clip_set.curves[curve.name], series)
         for curve in CURVES
         for clip_set, series in ((real, "real"), (generated, "generated"))
     ]
-    for curve, better in ((PSNR_TO_REAL, "higher"), (DIFFERENCE_TO_REAL, "lower")):
+    for curve in (PSNR_TO_REAL, DIFFERENCE_TO_REAL):
         if generated.curves_to_real:
-            curves.append(mean(curve, generated.curves_to_real[curve.name], "generated", better))
+            curves.append(mean(curve, generated.curves_to_real[curve.name], "generated"))
     return tuple(curves)
 
 
