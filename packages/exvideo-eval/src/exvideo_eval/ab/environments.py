@@ -73,9 +73,10 @@ def installed(version: Version, harness: Path, commands: Sequence[str], folder: 
 
 
 def _variables(threads: int) -> dict[str, str]:
-    """Those of this process, with threads as asked and nothing left to chance."""
+    """Those of this process, with threads as asked and nothing left to chance; none of a pytest that it runs in."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return dict(os.environ) | dict.fromkeys(names, str(threads)) | {"PYTHONHASHSEED": "0"}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return own | dict.fromkeys(names, str(threads)) | {"PYTHONHASHSEED": "0"}
 
 
 def _run(command: Sequence[str], version: Version, variables: Mapping[str, str]) -> None:

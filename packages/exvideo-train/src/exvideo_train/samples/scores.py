@@ -7,6 +7,7 @@ from pathlib import Path
 
 PACKAGE = "exvideo_eval"
 INSTALL = 'pip install "exvideo-train[eval]"'
+WATCHED = "PSNR to real"  # neutral to exvideo-eval, as a frozen clip may win it, and yet one to look at on the way
 
 
 def can_score() -> bool:
@@ -24,8 +25,8 @@ def score(real: Path, generated: Path, baseline: Path | None, report: Path) -> t
         report: the JSON file to write, exvideo-eval's result of `generated`.
 
     Returns:
-        What has a better and a worse, by names such as "samples/psnr_to_real" and "samples_base/psnr_to_real"; and
-        exvideo-eval's notes on what so few clips do not tell.
+        What has a better and a worse, and `WATCHED`, by names such as "samples/psnr_to_real" and
+        "samples_base/psnr_to_real"; and exvideo-eval's notes on what so few clips do not tell.
     """
     from exvideo_eval import Settings, evaluate
 
@@ -37,7 +38,7 @@ def score(real: Path, generated: Path, baseline: Path | None, report: Path) -> t
     figures = {}
     for prefix, result in (("samples", evaluation.generated), ("samples_base", evaluation.baseline)):
         for metric in () if result is None else result.metrics:
-            if metric.better != "neutral":
+            if metric.better != "neutral" or metric.name == WATCHED:
                 figures[f"{prefix}/{_name(metric.name)}"] = metric.value
     return figures, list(evaluation.generated.notes)
 
