@@ -82,6 +82,9 @@ def test_several_measures_of_one_run_stand_in_result_and_report_with_their_proto
     assert "## Published measures" in text
     assert f"| {name} (squared feature units) | lower |" in text
     assert "of 4 clips" in text.partition("tf-original preprocessing")[2]
+    contrast = Result.load(clip_folders / "report" / "against_baseline.json")
+    assert [note for note in contrast.notes if note.startswith(f"Not set against the baseline's: {name}, ")]
+    assert contrast.protocol["measures"] == record
     again = run(*measures, *options, *baseline, "--allow-fewer")
     assert again == (status, printed)  # from the cache
 

@@ -17,9 +17,19 @@ from exvideo_eval.statistics import Clips, Resampling, Sample, Statistic, jackkn
 Array = NDArray[np.float64]
 
 
-def contrasts(
-    ours: Measure, theirs: Measure, reference: str, resampling: Resampling
-) -> list[tuple[Metric, ClipValues | None]]:
+Contrasts = list[tuple[Metric, ClipValues | None]]
+
+
+def contrasts_of_sets(
+    ours: Sequence[Measure], theirs: Sequence[Measure], reference: str, resampling: Resampling
+) -> Contrasts:
+    """The contrasts of every measure that two sets both have; see `contrasts`."""
+    known = {(item.name, item.features): item for item in theirs}
+    pairs = [(item, known.get((item.name, item.features))) for item in ours]
+    return [part for item, other in pairs if other for part in contrasts(item, other, reference, resampling)]
+
+
+def contrasts(ours: Measure, theirs: Measure, reference: str, resampling: Resampling) -> Contrasts:
     """The measure of one set less that of the other, and over it where a ratio means something.
 
     Args:

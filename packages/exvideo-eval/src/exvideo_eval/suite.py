@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exvideo_eval.clip_measures.measuring import ClipMeter
 from exvideo_eval.clip_set import ClipSet, measure, measure_share
-from exvideo_eval.contrast import contrasts
+from exvideo_eval.contrast import contrasts_of_sets
 from exvideo_eval.distance_measures import axes_of
 from exvideo_eval.execution import Execution
 from exvideo_eval.features.choice import load_extractor
@@ -20,7 +20,7 @@ from exvideo_eval.pairs import source_of
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
 from exvideo_eval.projection import Projection, affordable_dimension
 from exvideo_eval.protocol import QualityProtocol
-from exvideo_eval.protocols.into_result import with_measures
+from exvideo_eval.protocols.into_result import contrasted, with_measures
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
 from exvideo_eval.result_parts import Curve, Data, Media
 from exvideo_eval.results import Result
@@ -111,16 +111,14 @@ def _with_measures(
 ) -> Evaluation:
     meter.extract(folders)
     resampling = Resampling(settings.resamples, settings.level, settings.seed)
-
-    def added(result: Result, role: str) -> Result:
-        return with_measures(result, meter.measure(role, folders["real"], folders[role], resampling))
-
-    baseline = evaluation.baseline
-    return replace(
-        evaluation,
-        generated=added(evaluation.generated, "generated"),
-        baseline=None if baseline is None else added(baseline, "baseline"),
-    )
+    ours = meter.measure("generated", folders["real"], folders["generated"], resampling)
+    evaluation = replace(evaluation, generated=with_measures(evaluation.generated, ours))
+    baseline, contrast = evaluation.baseline, evaluation.contrast
+    if baseline is None or contrast is None:
+        return evaluation
+    theirs = meter.measure("baseline", folders["real"], folders["baseline"], resampling)
+    contrast = with_measures(contrast, contrasted(ours, theirs, "baseline", resampling))
+    return replace(evaluation, baseline=with_measures(baseline, theirs), contrast=contrast)
 
 
 def _folders(real: str | Path, generated: str | Path, baseline: str | Path | None) -> dict[str, Path]:
@@ -187,11 +185,7 @@ class _Task:
     def contrast(self, generated: tuple[ClipSet, Measured], baseline: tuple[ClipSet, Measured]) -> Result:
         """The generated clips against the baseline's, by every measure that both have."""
         (first, ours), (second, theirs) = generated, baseline
-        known = {(item.name, item.features): item for item in theirs.measures}
-        pairs = [(item, known.get((item.name, item.features))) for item in ours.measures]
-        found = [
-            part for item, other in pairs if other for part in contrasts(item, other, second.role, self.resampling)
-        ]
+        found = contrasts_of_sets(ours.measures, theirs.measures, second.role, self.resampling)
         protocol = {
             **self._protocol(first).to_dict(),
             "baseline_clips": second.num_clips,

@@ -43,6 +43,7 @@ def judge(folder: Path, *options: str) -> int:
     return main([*sets, "--features", "random3d", "--window", "4", "--resamples", "20", *options])
 
 
+REPORTS = ("report.json", "baseline.json")
 ALL = ("--measure", "smoothness", "--measure", "warp-error", "--measure", "dynamic-degree")
 
 
@@ -83,6 +84,26 @@ def test_they_stand_in_result_and_report_with_their_rules(
     text = (clip_folders / "report" / "report.md").read_text()
     assert "| motion smoothness, RIFE 3.9 (1 is perfect) | neutral |" in text
     assert "| dynamic degree, RIFE 3.9, real clips (share of clips) | neutral |" in text
+
+
+def test_they_are_set_against_the_baselines_clip_by_clip(clip_folders: Path, still: list[str]) -> None:
+    assert judge(clip_folders, *ALL, "--baseline", str(clip_folders / "frozen")) == 0
+    contrast = Result.load(clip_folders / "report" / "against_baseline.json")
+    difference = contrast.metric("warp error, RIFE 3.9, difference to baseline")
+    assert difference is not None
+    sides = [Result.load(clip_folders / "report" / name).metric("warp error, RIFE 3.9") for name in REPORTS]
+    assert difference.value == pytest.approx(sides[0].value - sides[1].value)  # type: ignore[union-attr]
+    assert difference.value > 0
+    assert (difference.n, difference.better) == (4, "neutral")
+    assert difference.significance is not None
+    assert difference.significance.method.startswith("swap test within pairs")
+    degree = contrast.metric("dynamic degree, RIFE 3.9, difference to baseline")
+    assert degree is not None
+    assert degree.significance is not None
+    assert degree.significance.method == "McNemar, exact"
+    assert "smoothness" in contrast.protocol["measures"]
+    text = (clip_folders / "report" / "report.md").read_text()
+    assert "| warp error, RIFE 3.9 (mean absolute difference) | neutral |" in text.partition("## Data")[0]
 
 
 def test_a_second_run_measures_nothing_and_finds_the_same(

@@ -8,6 +8,7 @@ import pytest
 import torch
 from exvideo_eval.features.published.pinned import PinnedFile, file_sha256
 from exvideo_eval.metrics.clip_similarity import text_similarity
+from exvideo_eval.protocols.into_result import contrasted
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
 from exvideo_eval.statistics import Resampling
 
@@ -62,6 +63,26 @@ def test_score_cosine_and_consistency_of_one_model_that_is_named(captioned: Path
     assert -1 <= consistency.value <= 1
     assert found.clip_values[1].clips == ("0.mp4", "1.mp4")
     assert np.mean(found.clip_values[1].values) == pytest.approx(cosine.value)
+    assert (score.better, consistency.better) == ("higher", "neutral")  # a frozen clip is the most consistent of all
+
+
+def test_two_sets_are_contrasted_clip_by_clip(tmp_path: Path, clip_sets: Path, tiny_clip: PinnedFile) -> None:
+    folders = [tmp_path / kind for kind in ("real", "generated")]
+    for folder in folders:
+        folder.mkdir()
+        for index, caption in enumerate((*CAPTIONS, "a cat")):
+            (folder / f"{index}.mp4").write_bytes((clip_sets / folder.name / f"{index}.mp4").read_bytes())
+            (folder / f"{index}.txt").write_text(caption)
+    meter = Meter(MeasureSettings(("clip-score", "clip-cosine"), {"clip": tiny_clip}))
+    ours, theirs = (meter.measure("generated", folders[0], folder, RESAMPLING) for folder in folders)
+    found = contrasted(ours, theirs, "baseline", RESAMPLING)
+    cosine = next(metric for metric in found.metrics if metric.name == "CLIP cosine, difference to baseline")
+    pairs = zip(ours.clip_values[1].values, theirs.clip_values[1].values, strict=True)
+    assert cosine.value == pytest.approx(np.mean([one - two for one, two in pairs]))
+    assert (cosine.n, cosine.better, cosine.features) == (3, "higher", "CLIP tiny-clip")
+    assert cosine.interval is not None
+    assert cosine.significance is not None
+    assert found.notes == ()
 
 
 def test_embeddings_are_those_of_transformers_own_methods(tiny_clip: PinnedFile) -> None:

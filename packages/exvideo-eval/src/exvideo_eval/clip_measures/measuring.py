@@ -55,16 +55,19 @@ class ClipMeter:
         known, found = self._values(REAL, real), self._values(role, folder)
         metrics: list[Metric] = []
         clip_values: list[ClipValues] = []
+        means: list[Measure] = []
         record = {}
         for name, measure in self.measures.items():
             figures = []
             for number, quantity in enumerate(measure.quantities):
                 clips, of_real = (Clips(item.values[name][:, number], item.sources) for item in (found, known))
+                means.append(_mean(quantity, clips))
                 figures += _figures(quantity, clips, of_real, resampling)
             metrics += [metric for metric, _ in figures]
             clip_values += [values for _, values in figures if values is not None]
             record[name] = self._record(measure, [metric.name for metric, _ in figures], known, found)
-        return Measured(tuple(metrics), (), tuple(clip_values), record, (), (*known.skipped, *found.skipped))
+        skipped = (*known.skipped, *found.skipped)
+        return Measured(tuple(metrics), (), tuple(clip_values), record, (), skipped, tuple(means))
 
     def _values(self, role: str, folder: Path) -> SetValues:
         key = (role == REAL, folder)
@@ -101,7 +104,17 @@ def _figures(
 
 def _mean(quantity: Quantity, clips: Clips) -> Measure:
     statistic, interval = ("share", WILSON) if quantity.is_share else ("mean", PERCENTILES)
-    return Measure(quantity.name, statistic, quantity.unit, "neutral", mean, clips, interval=interval, is_mean=True)
+    return Measure(
+        quantity.name,
+        statistic,
+        quantity.unit,
+        "neutral",
+        mean,
+        clips,
+        interval=interval,
+        is_mean=True,
+        has_ratio=quantity.has_ratio,
+    )
 
 
 def _compared(quantity: Quantity, statistic: str, unit: str, of: Statistic, clips: Clips, real: Clips) -> Measure:

@@ -1,14 +1,16 @@
 """Figures of a protocol, under the name that its network and its number of samples allow."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exvideo_eval.features.published.loading import LoadedNetwork
+from exvideo_eval.measure import Measure
 from exvideo_eval.metrics.clip_similarity import frame_consistency
+from exvideo_eval.pairs import source_of
 from exvideo_eval.protocols.captions import caption_cosines
 from exvideo_eval.protocols.definition import FRAME, Protocol
 from exvideo_eval.protocols.extraction import SetFeatures
@@ -31,7 +33,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics and curves of one set, the protocols' record for the result, notes, and the files left out."""
+    """Metrics and curves of one set, the protocols' record for the result, notes, and the files left out.
+
+    `measures`: those that have a value of each clip, and so can be set against another set's.
+    """
 
     metrics: tuple[Metric, ...]
     curves: tuple[Curve, ...]
@@ -39,6 +44,7 @@ class Measured:
     record: Mapping[str, Any]
     notes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    measures: tuple[Measure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,10 +117,11 @@ def clip_figure(
         return np.maximum(drawn, 0.0) if isinstance(kind, CaptionSimilarity) and kind.clamped else drawn
 
     name = metric_name(context, {GENERATED: len(values)})
-    sources = tuple(file.rpartition(".")[0] or file for file in found.files)
+    sources = tuple(map(source_of, found.files))
     judged = Clips(values, sources)
+    measure = Measure(name, "mean", kind.unit, kind.better, mean, judged, features=context.network.name, is_mean=True)
     clips = ClipValues(name, context.network.name, VALUE, found.files, sources, tuple(map(float, values)))
-    return _measured(
+    measured = _measured(
         context,
         Figure(value_of(mean, [judged])),
         {GENERATED: len(values)},
@@ -125,6 +132,7 @@ def clip_figure(
         interval=percentile_interval(mean, [judged], resampling),
         notes=notes,
     )
+    return replace(measured, measures=(measure,))
 
 
 def metric_name(context: Context, counts: Mapping[str, int]) -> str:

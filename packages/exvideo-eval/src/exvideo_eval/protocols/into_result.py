@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from exvideo_eval.contrast import contrasts_of_sets
 from exvideo_eval.protocol import protocol_hash
 from exvideo_eval.protocols.figures import Measured
 from exvideo_eval.result_parts import Metric
 from exvideo_eval.results import Result
+from exvideo_eval.statistics import Resampling
 
 MEASURES = "measures"  # the key of the protocols in a result's protocol
 
@@ -23,6 +25,25 @@ def with_measures(result: Result, measured: Measured) -> Result:
         clip_values=(*result.clip_values, *measured.clip_values),
         notes=(*result.notes, *measured.notes),
         skipped=tuple(dict.fromkeys((*result.skipped, *measured.skipped))),
+    )
+
+
+def contrasted(ours: Measured, theirs: Measured, reference: str, resampling: Resampling) -> Measured:
+    """The contrasts of what both sets have clip by clip, with a note on the measures that have no such values."""
+    found = contrasts_of_sets(ours.measures, theirs.measures, reference, resampling)
+    by_clip = {measure.name for measure in ours.measures}
+    of_sets = [metric.name for metric in ours.metrics if not metric.of and metric.quantity not in by_clip]
+    note = (
+        f"Not set against the {reference}'s: {', '.join(of_sets)}. Each is one number of all clips that its protocol "
+        "takes, without values clip by clip: compare the two columns."
+    )
+    return Measured(
+        metrics=tuple(metric for metric, _ in found),
+        curves=(),
+        clip_values=tuple(values for _, values in found if values),
+        record=ours.record,
+        notes=(note,) if of_sets else (),
+        skipped=(),
     )
 
 

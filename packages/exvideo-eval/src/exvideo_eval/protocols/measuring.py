@@ -85,6 +85,7 @@ class Meter:
             record={name: part.record for name, part in zip(self.protocols, parts, strict=True)},
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
             skipped=tuple(dict.fromkeys(item for part in parts for item in part.skipped)),
+            measures=tuple(measure for part in parts for measure in part.measures),
         )
 
     def _one(

@@ -144,10 +144,10 @@ class CaptionSimilarity:
 
 @dataclass(frozen=True)
 class FrameConsistency:
-    """Cosine of each frame with the next, averaged over frames, then over clips."""
+    """Cosine of each frame with the next, averaged over frames, then over clips. A frozen clip has 1, the most."""
 
     surrogate = "frame consistency, {network}"
-    unit, better = "cosine", "higher"
+    unit, better = "cosine", "neutral"
 
 
 @dataclass(frozen=True)
