@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+WORDS = ("a", "red", "blue", "circle", "square", "moves", "left", "right")
 TINY = {"unet_channels": (32, 64), "vae_channels": (32, 32, 32), "cross_attention_dim": 32}
 
 
@@ -47,6 +48,25 @@ def tiny_animatediff_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_world.small_base import build_animatediff
 
     directory = tmp_path_factory.mktemp("tiny_animatediff")
-    words = ("a", "red", "blue", "circle", "square", "moves", "left", "right")
-    AnimateDiffPipeline(**build_animatediff(words)).save_pretrained(directory)
+    AnimateDiffPipeline(**build_animatediff(WORDS)).save_pretrained(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def make_transformer_dir(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes folders with small random video transformers of diffusers, each once: make_transformer_dir("wan", ...).
+
+    The options are those of `tiny_world.small_transformers`: of "wan", `experts=2`, `expand_timesteps=True`.
+    """
+    from tiny_world import small_transformers
+
+    made: dict[str, Path] = {}
+
+    def make(kind: str, **options: Any) -> Path:
+        key = f"{kind} {sorted(options.items())}"
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp(f"tiny_{kind}")
+            small_transformers.build_pipeline(kind, WORDS, **options).save_pretrained(made[key])
+        return made[key]
+
+    return make

@@ -154,10 +154,10 @@ def test_the_command_line_samples_with_the_stock_pipeline(
         (["--prompt", "a", "--num-frames", "33"], "num_frames is 33, beyond the positions that this base has"),
         (["--prompt", "a", "--num-frames", "21", "--extension", "FILE"], "num_frames is 21, but the extension has 20"),
         (["--prompt", "a", "--height", "30"], "height x width is 30x32: give positive multiples of 8"),
-        (["--prompt", "a", "--motion-bucket-id", "3"], "is an AnimateDiff, which has no --motion-bucket-id"),
-        (["--prompt", "a", "--guidance-min", "3"], "is an AnimateDiff, which has no --guidance-min"),
-        (["--image", "PICTURE"], "makes clips of words alone: give --prompt"),
-        (["--prompt", "a", "--image", "PICTURE"], "is an AnimateDiff, which has no --image"),
+        (["--prompt", "a", "--motion-bucket-id", "3"], "is of AnimateDiffPipeline, which has no --motion-bucket-id"),
+        (["--prompt", "a", "--guidance-min", "3"], "is of AnimateDiffPipeline, which has no --guidance-min"),
+        (["--image", "PICTURE"], "makes clips of words: give --prompt"),
+        (["--prompt", "a", "--image", "PICTURE"], "is of AnimateDiffPipeline, which has no --image"),
     ],
 )
 def test_the_command_line_says_what_it_cannot_do(

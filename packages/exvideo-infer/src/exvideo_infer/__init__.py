@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from exvideo_infer.bases.base import AugmentsFirstFrame as AugmentsFirstFrame
     from exvideo_infer.bases.base import Base as Base
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
+    from exvideo_infer.bases.base import DecidesObjective as DecidesObjective
     from exvideo_infer.bases.base import encode_for as encode_for
     from exvideo_infer.bases.base import silence_loading as silence_loading
     from exvideo_infer.bases.sampling_defaults import SamplingDefaults as SamplingDefaults
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from exvideo_infer.beyond import between_keyframes as between_keyframes
     from exvideo_infer.beyond import chain as chain
     from exvideo_infer.conditions import Conditions as Conditions
+    from exvideo_infer.conditions import PromptConditions as PromptConditions
     from exvideo_infer.conditions import TextConditions as TextConditions
     from exvideo_infer.decode import to_uint8 as to_uint8
     from exvideo_infer.live_bytes import LiveBytes as LiveBytes
@@ -59,11 +61,13 @@ _HOMES = {
     "Base": "bases.base",
     "BaseModelError": "bases.base",
     "Conditions": "conditions",
+    "DecidesObjective": "bases.base",
     "Examination": "video_file",
     "ExVideoOutput": "pipeline",
     "ExVideoPipeline": "pipeline",
     "LiveBytes": "live_bytes",
     "MemoryReport": "memory_report",
+    "PromptConditions": "conditions",
     "SamplingDefaults": "bases.sampling_defaults",
     "TextConditions": "conditions",
     "VideoError": "video_file",

@@ -30,6 +30,10 @@ class Conditions:
         first_frame = None if self.first_frame is None else torch.zeros_like(self.first_frame)
         return replace(self, tokens=torch.zeros_like(self.tokens), first_frame=first_frame)
 
+    def with_given(self, latents: Tensor) -> Tensor:
+        """A sampler's latents (batch, frames, ...) with the frames in their place that a clip is given: here, none."""
+        return latents
+
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Moved and/or cast, given as to `torch.Tensor.to`."""
         return self._mapped(lambda tensor: tensor.to(*args, **kwargs))
@@ -72,6 +76,29 @@ class TextConditions(Conditions):
         if self.unconditional is None:
             raise ValueError("unconditional=None: give the embedding of the empty prompt, (batch, tokens, dimension).")
         return replace(self, tokens=self.unconditional)
+
+
+@dataclass(frozen=True)
+class PromptConditions(TextConditions):
+    """The conditions of a video transformer: text, and `first_frame` where that is given clean as the clip's own.
+
+    Args:
+        tokens_mask: (batch, tokens), 1 where a token is one of the text; None where the network is told no mask.
+        unconditional_mask: the same of the empty prompt.
+    """
+
+    tokens_mask: Tensor | None = None
+    unconditional_mask: Tensor | None = None
+
+    def without(self) -> Self:
+        """The conditions of the empty prompt; a first frame stays. Raises ValueError as `TextConditions.without`."""
+        return replace(super().without(), tokens_mask=self.unconditional_mask)
+
+    def with_given(self, latents: Tensor) -> Tensor:
+        """Latents (batch, frames, ...) with the first frame in its place, if it is given."""
+        if self.first_frame is None:
+            return latents
+        return torch.cat([self.first_frame.to(latents)[:, None], latents[:, 1:]], dim=1)
 
 
 def join_tokens(image_token: Tensor, text_tokens: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ def denoise(
         strength: of the noise that is put on them, as `exvideo_infer.schedules.Schedule` explains.
 
     Returns:
-        Latents, of the shape and dtype of `noise`, in the network's scale (the VAE's times its scaling factor).
+        Latents, of the shape and dtype of `noise`, in the network's scale; frames that the conditions give are those.
 
     Raises:
         NotFiniteError: latents are not finite after a step.
@@ -97,7 +97,8 @@ def denoise(
         halves = [Conditions.cat(halves)]
     copies = 2 if guided and guidance_batched else 1
 
-    schedule = Schedule(scheduler, num_inference_steps, noise.device, sigmas, generator, strength)
+    tokens = noise[0].numel() // noise.shape[2]
+    schedule = Schedule(scheduler, num_inference_steps, noise.device, sigmas, generator, strength, tokens)
     latents = schedule.noisiest(noise, clean if strength < 1 else None)
     for step, timestep in enumerate(schedule.timesteps):
         model_input = schedule.model_input(torch.cat([latents] * copies) if copies > 1 else latents, timestep)
@@ -114,7 +115,7 @@ def denoise(
         if on_prediction is not None:
             latents = on_prediction(step, timestep, stepped)
         check_finite(latents, f"step {step + 1} of {len(schedule.timesteps)}", dtype or noise.dtype)
-    return latents
+    return conditions.with_given(latents)
 
 
 def check_finite(tensor: Tensor, where: str, dtype: torch.dtype) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from exvideo_infer.generators import Generators
 
+FLOW_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 CANNOT_BEGIN = ("PNDMScheduler",)  # its first steps are of another kind, wherever it begins
 
 
@@ -25,6 +26,7 @@ class Schedule:
             noised. As `denoising_strength` in the ExVideo authors' DiffSynth-Studio (`ContinuousODEScheduler`): the
             first level stands at 1 - strength of the ramp from the highest to the lowest. Here it is rounded to what
             divides a finer ramp evenly, (num_inference_steps - 1) over a whole number.
+        tokens: latents of a clip, frames x height x width, by which some schedulers of flows shift their levels.
 
     Raises:
         ValueError: the scheduler takes no `sigmas`, or cannot begin from a clip at that strength.
@@ -38,10 +40,14 @@ class Schedule:
         sigmas: list[float] | None = None,
         generator: Generators = None,
         strength: float = 1.0,
+        tokens: int | None = None,
     ) -> None:
         self._scheduler = copy.deepcopy(scheduler)
         self._first = 0  # of the scheduler's timesteps
-        if sigmas is None:
+        self._is_flow = is_flow(scheduler)
+        if type(scheduler).__name__ == FLOW_SCHEDULER:
+            self._scheduler.set_timesteps(device=device, **_flow_levels(scheduler, num_inference_steps, sigmas, tokens))
+        elif sigmas is None:
             self._scheduler.set_timesteps(num_inference_steps, device=device)
         elif "sigmas" in signature(self._scheduler.set_timesteps).parameters:
             self._scheduler.set_timesteps(sigmas=sigmas, device=device)
@@ -65,12 +71,14 @@ class Schedule:
     def noisiest(self, noise: Tensor, clean: Tensor | None = None) -> Tensor:
         """The latents to begin with, of standard normal noise; or of clean ones, noised to the first level."""
         if clean is None:
-            return noise * self._scheduler.init_noise_sigma
+            return noise * self._initial_sigma
         noisy: Tensor = self._scheduler.add_noise(clean, noise, self.timesteps[:1].expand(len(clean)))
         return noisy
 
     def model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
         """Latents as the network is given them."""
+        if not hasattr(self._scheduler, "scale_model_input"):
+            return latents
         scaled: Tensor = self._scheduler.scale_model_input(latents, timestep)
         return scaled
 
@@ -80,9 +88,15 @@ class Schedule:
         self._made += 1
         made = self._scheduler.step(prediction, timestep, latents, **self._arguments)
         known = getattr(made, "pred_original_sample", getattr(made, "denoised", None))
-        scaled = float(self._scheduler.init_noise_sigma) == 1.0
+        if self._is_flow and sigma is not None:
+            known = latents - sigma.to(latents) * prediction  # v is noise - latents
+        scaled = float(self._initial_sigma) == 1.0
         place = (self._made, len(self.timesteps))
         return Stepped(made.prev_sample, prediction, latents, sigma, scaled, known, place)
+
+    @property
+    def _initial_sigma(self) -> Any:
+        return getattr(self._scheduler, "init_noise_sigma", 1.0)  # schedulers of flows alone have none
 
     def _begin_at(self, strength: float, num_inference_steps: int, device: torch.device) -> None:
         kind, config = type(self._scheduler).__name__, self._scheduler.config
@@ -123,6 +137,26 @@ class Schedule:
             return None
         alpha = scheduler.alphas_cumprod[int(timestep)]
         return ((1 - alpha) / alpha).sqrt()
+
+
+def is_flow(scheduler: Any) -> bool:
+    """True if a scheduler takes the network's answer for a flow, noise - latents."""
+    return type(scheduler).__name__ == FLOW_SCHEDULER or (
+        getattr(getattr(scheduler, "config", None), "prediction_type", None) == "flow_prediction"
+    )
+
+
+def _flow_levels(scheduler: Any, steps: int, sigmas: list[float] | None, tokens: int | None) -> dict[str, Any]:
+    """Levels from 1 down in even steps, as LTX-Video's and HunyuanVideo's pipelines give them, and their shift."""
+    from diffusers.pipelines.ltx.pipeline_ltx import calculate_shift
+
+    config = scheduler.config
+    levels = [1 - step / steps for step in range(steps)] if sigmas is None else sigmas
+    if not config.use_dynamic_shifting:
+        return {"sigmas": levels}
+    lengths = (config.base_image_seq_len, config.max_image_seq_len)
+    seen = lengths[0] if tokens is None else tokens
+    return {"sigmas": levels, "mu": calculate_shift(seen, *lengths, config.base_shift, config.max_shift)}
 
 
 def evaluations(scheduler: Any, num_inference_steps: int, strength: float = 1.0) -> int:

@@ -1,4 +1,4 @@
-"""Clips by a family's own pipeline of diffusers, with an extension mounted on its network: AnimateDiff's."""
+"""Clips by a family's own pipeline of diffusers, with an extension mounted on its network."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from exvideo_blocks import extension_of, family_of, load_extension
 from numpy.typing import NDArray
+from PIL import Image
 
 from exvideo_infer.bases import load_base
-from exvideo_infer.bases.animatediff import AnimateDiffBase
+from exvideo_infer.bases.base import SampledByStock
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension
 from exvideo_infer.decode import to_uint8
 from exvideo_infer.prompts import warn_of_unread_words
 from exvideo_infer.request import check_positive, check_size
+
+USUAL_SIZE = (512, 512)  # pixels, of a base that does not say its own
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,12 @@ class TextRequest:
 
     Args:
         num_frames: the extension's length, if left open, else the base's.
-        height, width: pixels; those of the extension's training, if left open, else what the UNet was made for.
+        height, width: pixels; those of the extension's training, if left open, else what the base was made for.
         steps: evaluations of the network.
         guidance_scale: 1 is none.
         seed: of the noise.
+        fps: frames a second, of a pipeline that is told.
+        image: the first frame, of a base that can begin at one.
     """
 
     prompt: str
@@ -37,63 +42,77 @@ class TextRequest:
     steps: int | None = None
     guidance_scale: float | None = None
     seed: int = 0
+    fps: float | None = None
+    image: Image.Image | None = None
 
-    def filled(self, base: AnimateDiffBase) -> dict[str, Any]:
-        """The arguments of a call of the base's pipeline.
+    def filled(self, base: SampledByStock) -> dict[str, Any]:
+        """The arguments of a call of the base's pipeline, all but the picture.
 
         Raises:
-            ValueError: the clip is longer than the extension or the base, or a side is not one that the UNet can halve.
+            ValueError: the clip is longer than the extension or the base, or of a length or a size that it has none of;
+                or a picture is lacking, or of no use.
         """
-        unet, extension = base.network, extension_of(base.network)
-        family = family_of(unet)
-        known = extension.config.num_frames if extension else family.base_frames(unet)
+        if self.image is None and base.gives_first_frame:
+            raise ValueError("Clips of this base begin at a picture, and none is given: give an image.")
+        if self.image is not None and base.image_pipeline is None:
+            raise ValueError("Clips of this base begin at no picture, and an image is given: leave it out.")
+        height, width = self._size(base)
+        sampling = defaults_of(base).replace(num_inference_steps=self.steps, max_guidance_scale=self.guidance_scale)
+        return {
+            "prompt": self.prompt,
+            "num_frames": self._num_frames(base),
+            "height": height,
+            "width": width,
+            "num_inference_steps": sampling.num_inference_steps,
+            **base.call_arguments(sampling, self.fps or sampling.fps),
+        }
+
+    def _num_frames(self, base: SampledByStock) -> int:
+        network, extension = base.network, extension_of(base.network)
+        family = family_of(network)
+        known = extension.config.num_frames if extension else family.base_frames(network)
         frames = known if self.num_frames is None else self.num_frames
         check_positive(num_frames=frames)
+        family.rows(frames)
         if extension and frames > known:
             raise ValueError(f"num_frames is {frames}, but the extension has {known}: ask for no more than that.")
-        if not extension and not family.can_run(unet, frames):
+        if not extension and not family.can_run(network, frames):
             raise ValueError(
                 f"num_frames is {frames}, beyond the positions that this base has: load an extension trained for so "
                 f"many, or ask for {known}, which it was trained at."
             )
-        scale = base.pipeline.vae_scale_factor
+        return frames
+
+    def _size(self, base: SampledByStock) -> tuple[int, int]:
+        extension = extension_of(base.network)
         sizes = (extension.training or {}).get("sizes", []) if extension else []
-        side = (unet.config.sample_size or 64) * scale
-        known_height, known_width = sizes[0] if len(sizes) == 1 else (side, side)
-        height, width = self.height or known_height, self.width or known_width
-        sampling = defaults_of(base).replace(num_inference_steps=self.steps, max_guidance_scale=self.guidance_scale)
+        height, width = sizes[0] if len(sizes) == 1 else base.default_size or USUAL_SIZE
+        height, width = self.height or height, self.width or width
         check_size(height, width, base.size_multiple)
-        return {
-            "prompt": self.prompt,
-            "num_frames": frames,
-            "height": height,
-            "width": width,
-            "num_inference_steps": sampling.num_inference_steps,
-            "guidance_scale": sampling.max_guidance_scale,
-        }
+        return height, width
 
 
-def defaults_of(base: AnimateDiffBase) -> SamplingDefaults:
+def defaults_of(base: SampledByStock) -> SamplingDefaults:
     """The values taken where a caller leaves them open: those an extension was trained at, else the base's own."""
     extension = extension_of(base.network)
     return of_extension(base.sampling_defaults, extension.training if extension else None)
 
 
-def load_stock(base: str | Path, extension: str | Path | None, torch_dtype: torch.dtype) -> AnimateDiffBase:
-    """Loads a base of AnimateDiff, and mounts the extension of a file or hub id on it, if one is given.
+def load_stock(base: str | Path, extension: str | Path | None, torch_dtype: torch.dtype) -> SampledByStock:
+    """Loads a base that its own pipeline samples, and mounts the extension of a file or hub id on it, if one is given.
 
     Raises:
         ValueError: as `load_base` and `exvideo_blocks.load_extension`.
     """
     loaded = load_base(base, torch_dtype)
-    assert isinstance(loaded, AnimateDiffBase)
+    assert isinstance(loaded, SampledByStock)
     if extension is not None:
         load_extension(loaded.pipeline, extension)
     return loaded
 
 
 def generate(
-    base: AnimateDiffBase, request: TextRequest, on_step: Callable[..., dict[str, Any]] | None = None
+    base: SampledByStock, request: TextRequest, on_step: Callable[..., dict[str, Any]] | None = None
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames (height, width, 3), 0 to 255, of the clip that is asked for, on the pipeline's device.
 
@@ -108,6 +127,10 @@ def generate(
     arguments = request.filled(base)
     warn_of_unread_words(base.tokenizer, [request.prompt])
     generator = torch.Generator().manual_seed(request.seed)  # of the CPU: the same noise on every device
-    made = base.pipeline(**arguments, generator=generator, callback_on_step_end=on_step, output_type="pt")
+    pipeline = base.pipeline
+    if request.image is not None:
+        pipeline, arguments = base.image_pipeline, arguments | {"image": request.image}
+        pipeline.set_progress_bar_config(**getattr(base.pipeline, "_progress_bar_config", {}))
+    made = pipeline(**arguments, generator=generator, callback_on_step_end=on_step, output_type="pt")
     frames = made.frames[0]
     return (to_uint8(frame.float()) for frame in frames)

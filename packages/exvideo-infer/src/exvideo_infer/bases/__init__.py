@@ -8,12 +8,14 @@ import torch
 from exvideo_blocks import family_of
 
 from exvideo_infer import embedded
-from exvideo_infer.bases import animatediff, svd
+from exvideo_infer.bases import animatediff, svd, wan
 from exvideo_infer.bases.base import Base, BaseModelError, check_is_folder_or_hub_id, loading
 
 EMBEDDED = "embedded"
 INDEX = "model_index.json"
 WEIGHTS = ".safetensors"
+# Whose bases are sampled by their own pipeline of diffusers (`exvideo_infer.stock`); all others by `ExVideoPipeline`.
+STOCK: dict[str, Callable[..., Base]] = {animatediff.PIPELINE: animatediff.load, **wan.PIPELINES}
 _LOADERS: dict[str, Callable[..., Base]] = {}
 
 
@@ -31,13 +33,20 @@ def register_base(pipeline_class: str, load: Callable[..., Base]) -> None:
         raise ValueError(f"Bases of {pipeline_class} are registered already: choose another class name.")
 
 
-def load_base(directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None = None, **kwargs: Any) -> Base:
+def load_base(
+    directory_or_hub_id: str | Path,
+    torch_dtype: torch.dtype | None = None,
+    pipeline: str | None = None,
+    **kwargs: Any,
+) -> Base:
     """Loads the parts of a base model.
 
     Args:
         directory_or_hub_id: "embedded" for the model that ships with this package; a folder that holds a
             `model_index.json`; or a hub id such as "stabilityai/stable-video-diffusion-img2vid-xt".
         torch_dtype: of the weights, whatever dtype they are stored in; float32 if None. `dtype` is another name of it.
+        pipeline: class of diffusers that the base is loaded as, where its weights serve several: as
+            "WanImageToVideoPipeline", clips of a Wan 2.2 TI2V-5B begin at a picture. None for the folder's own.
         **kwargs: for diffusers' `from_pretrained`: `variant`, `revision`, `cache_dir`, `local_files_only` ...
 
     Raises:
@@ -46,9 +55,10 @@ def load_base(directory_or_hub_id: str | Path, torch_dtype: torch.dtype | None =
         MemoryError: it does not fit.
     """
     torch_dtype = kwargs.pop("dtype", None) or torch_dtype
-    name, kind = find_base(directory_or_hub_id), pipeline_class(directory_or_hub_id, **kwargs)
+    name, kind = find_base(directory_or_hub_id), pipeline or pipeline_class(directory_or_hub_id, **kwargs)
     if kind not in _LOADERS:
-        raise BaseModelError(f"{name} is of {kind}: give a base of {', '.join(_LOADERS)}.")
+        is_of = "is of" if pipeline is None else "was to be loaded as"
+        raise BaseModelError(f"{name} {is_of} {kind}: give a base of {', '.join(_LOADERS)}.")
     check_variant(Path(name), kwargs.get("variant"))
     base = _LOADERS[kind](name, torch_dtype or torch.float32, **kwargs)
     check_fits(name, base.network, base.scheduler)
@@ -123,4 +133,5 @@ def find_base(directory_or_hub_id: str | Path) -> str:
 
 for _pipeline in svd.PIPELINES:
     register_base(_pipeline, svd.load)
-register_base(animatediff.PIPELINE, animatediff.load)
+for _pipeline, _load in STOCK.items():
+    register_base(_pipeline, _load)

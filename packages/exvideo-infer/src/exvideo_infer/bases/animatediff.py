@@ -83,6 +83,20 @@ class AnimateDiffBase:
         """True: the autoencoder is one of pictures."""
         return True
 
+    @property
+    def image_pipeline(self) -> None:
+        """None: clips begin at no picture."""
+        return None
+
+    @property
+    def gives_first_frame(self) -> bool:
+        """False."""
+        return False
+
+    def call_arguments(self, sampling: SamplingDefaults, fps: float) -> dict[str, Any]:
+        """The guidance; the pipeline is told no rate."""
+        return {"guidance_scale": sampling.max_guidance_scale}
+
     def encode_frames(self, frames: Tensor) -> Tensor:
         """Latents (frames, channels, height, width) of frames (frames, 3, height, width) in [-1, 1]."""
         return encode_clip(self.pipeline.vae, frames[None])[0]

@@ -122,6 +122,49 @@ class AugmentsFirstFrame(Protocol):
         ...
 
 
+@runtime_checkable
+class DecidesObjective(Protocol):
+    """A base that decides settings of its family's objective, as that a first frame is given."""
+
+    @property
+    def objective_settings(self) -> dict[str, Any]:
+        """Arguments of `exvideo_blocks.Family.objective` by name."""
+        ...
+
+
+@runtime_checkable
+class SampledByStock(Protocol):
+    """A base that its own pipeline of diffusers samples, with the extension that is mounted on its network.
+
+    Attributes:
+        image_pipeline: the one that begins at a picture; None where there is none.
+        gives_first_frame: True if `pipeline` itself is that one.
+    """
+
+    @property
+    def pipeline(self) -> Any: ...
+    @property
+    def image_pipeline(self) -> Any: ...
+    @property
+    def gives_first_frame(self) -> bool: ...
+    @property
+    def network(self) -> Any: ...
+    @property
+    def scheduler(self) -> Any: ...
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def size_multiple(self) -> int: ...
+    @property
+    def default_size(self) -> tuple[int, int] | None: ...
+    @property
+    def sampling_defaults(self) -> SamplingDefaults: ...
+
+    def call_arguments(self, sampling: SamplingDefaults, fps: float) -> dict[str, Any]:
+        """Those of the pipeline's call that are not the same in all families, as its guidance."""
+        ...
+
+
 def encode_for(base: Base, frames: Tensor, caption: str = "") -> dict[str, Tensor]:
     """Encodes one clip: `latents` (frames, ...), in the network's scale, and all that `Base.conditions` is made of.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from exvideo_blocks import BackendError, compile_blocks, extension_of
 
-from exvideo_infer.bases import animatediff, pipeline_class
+from exvideo_infer.bases import STOCK, pipeline_class
 from exvideo_infer.bases.base import silence_loading
 from exvideo_infer.extensions import check_extension
 from exvideo_infer.jobs.maker import Maker, load_pipeline_maker
@@ -23,7 +23,7 @@ def load_maker(choice: ModelChoice) -> Maker:
     if choice.extension is not None:
         check_extension(choice.extension)
     silence_loading()
-    stock = pipeline_class(choice.base) == animatediff.PIPELINE
+    stock = pipeline_class(choice.base) in STOCK
     maker: Maker = load_stock_maker(choice, dtype) if stock else load_pipeline_maker(choice, dtype)
     maker.pipeline.to(device)
     if choice.attention_backend is not None:

@@ -1,8 +1,8 @@
-"""One loaded AnimateDiff, which makes one clip at a time by diffusers' own pipeline."""
+"""One loaded base that makes one clip at a time by diffusers' own pipeline."""
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from numpy.typing import NDArray
 
-from exvideo_infer.jobs.job import FILES, SETTINGS, Clip, Job
+from exvideo_infer.bases import pipeline_class
+from exvideo_infer.bases.base import SampledByStock
+from exvideo_infer.first_frame import cover, picture_hash
+from exvideo_infer.jobs.job import SETTINGS, Clip, Job
 from exvideo_infer.jobs.maker import Watch
 from exvideo_infer.jobs.model import ModelChoice, model_hash
+from exvideo_infer.pictures import read_image
 from exvideo_infer.schedules import evaluations
-from exvideo_infer.stock import AnimateDiffBase, TextRequest, defaults_of, generate, load_stock
+from exvideo_infer.stock import TextRequest, defaults_of, generate, load_stock
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-HAS_NO = (*FILES, "guidance_min", "motion_bucket_id", "beyond", *SETTINGS, "strength")
+HAS_NO = ("continues", "video", "guidance_min", "motion_bucket_id", "beyond", *SETTINGS, "strength")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class StockMaker:
         name: of the base, for errors.
     """
 
-    base: AnimateDiffBase
+    base: SampledByStock
     name: str
 
     @property
@@ -48,15 +52,20 @@ class StockMaker:
     def resolve(self, job: Job) -> Clip:
         """As `Maker.resolve`."""
         if job.prompt is None:
-            raise ValueError(f'{self.name} makes clips of words alone: give --prompt "a boat on a lake".')
-        for name in HAS_NO:
+            raise ValueError(f'{self.name} makes clips of words: give --prompt "a boat on a lake".')
+        lacking = HAS_NO if self.base.image_pipeline is not None else (*HAS_NO, "image")
+        for name in lacking:
             if getattr(job, name) is not None:
-                raise ValueError(_has_no(self.name, name))
+                raise ValueError(_has_no(self.name, type(self.pipeline).__name__, name))
         fps = job.fps or defaults_of(self.base).fps
         if not job.extended:
-            raise ValueError(f"{self.name} is an AnimateDiff, whose extension cannot be left out of a clip: load none.")
+            raise ValueError(
+                f"{self.name} is of {type(self.pipeline).__name__}, whose extension cannot be left out of a clip: load "
+                "none."
+            )
         filled = self._request(job, fps).filled(self.base)
-        settings = {**filled, "seed": job.seed, "fps": fps, "version": version("exvideo-infer")}
+        picture = {} if job.image is None else {"image": picture_hash(read_image(job.image))}
+        settings = {**filled, **picture, "seed": job.seed, "fps": fps, "version": version("exvideo-infer")}
         asked = evaluations(self.pipeline.scheduler, filled["num_inference_steps"])
         return Clip(job, settings, asked, filled["num_frames"])
 
@@ -68,23 +77,34 @@ class StockMaker:
             watch.step(steps, tensors)
             return {}
 
-        yield from generate(self.base, self._request(clip.job, clip.settings["fps"]), on_step)
+        request = self._request(clip.job, clip.settings["fps"])
+        if clip.job.image is not None:
+            size = (clip.settings["height"], clip.settings["width"])
+            request = replace(request, image=cover(read_image(clip.job.image), *size))
+        yield from generate(self.base, request, on_step)
 
     def _request(self, job: Job, fps: float) -> TextRequest:
         frames = None if job.num_frames is None and job.seconds is None else job.frames(1, fps)
         assert job.prompt is not None
-        return TextRequest(job.prompt, frames, job.height, job.width, job.steps, job.guidance_max, job.seed)
+        picture = None if job.image is None else read_image(job.image)
+        return TextRequest(
+            job.prompt, frames, job.height, job.width, job.steps, job.guidance_max, job.seed, fps, picture
+        )
 
 
 def load_stock_maker(choice: ModelChoice, dtype: torch.dtype) -> StockMaker:
-    """Loads AnimateDiff and its extension. Raises ValueError if one cannot be had, or it has no use for an option."""
+    """Loads a base that its own pipeline samples, and its extension.
+
+    Raises:
+        ValueError: one cannot be had, or it has no use for an option.
+    """
     for name in ("text_to_image", "decode_tile_size", "unload_unet"):
         if getattr(choice, name):
-            raise ValueError(_has_no(str(choice.base), name))
+            raise ValueError(_has_no(str(choice.base), str(pipeline_class(choice.base)), name))
     base = load_stock(choice.base, choice.extension, dtype)
     base.pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     return StockMaker(base, str(choice.base))
 
 
-def _has_no(base: str, name: str) -> str:
-    return f"{base} is an AnimateDiff, which has no --{name.replace('_', '-')}: leave it out."
+def _has_no(base: str, pipeline: str, name: str) -> str:
+    return f"{base} is of {pipeline}, which has no --{name.replace('_', '-')}: leave it out."

@@ -1,0 +1,208 @@
+"""Wan through exvideo-infer: its base, what a clip and its words become, and the stock pipelines extended."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from exvideo_blocks import ExtensionConfig, extend, save_extension
+from exvideo_infer import BaseModelError, denoise, encode_for, load_base, probe
+from exvideo_infer.cli import main
+from PIL import Image
+from torch import Tensor
+
+KNOWN, LONG = 9, 17  # frames; the base is told to know 9
+CALL = {"prompt": "a red circle", "num_inference_steps": 2, "height": 32, "width": 32, "guidance_scale": 2.0}
+MakeDir = Callable[..., Path]
+
+
+@pytest.fixture
+def wan_dir(make_transformer_dir: MakeDir) -> Path:
+    return make_transformer_dir("wan")
+
+
+@pytest.fixture
+def ti2v_dir(make_transformer_dir: MakeDir) -> Path:
+    return make_transformer_dir("wan", expand_timesteps=True)
+
+
+def stock(kind: str, directory: Path) -> Any:
+    import diffusers
+
+    pipe = getattr(diffusers, kind).from_pretrained(directory)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def clip_of(frames: int) -> Tensor:
+    """A clip (frames, 3, 32, 32) in [-1, 1], of whole grey values, as a file has them."""
+    generator = torch.Generator().manual_seed(4)
+    return torch.randint(256, (frames, 3, 32, 32), generator=generator) / 127.5 - 1
+
+
+def picture_of(frame: Tensor) -> Image.Image:
+    return Image.fromarray(((frame + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())
+
+
+@contextmanager
+def fed(network: torch.nn.Module) -> Iterator[list[dict[str, Any]]]:
+    """The arguments that a network is given within."""
+    seen: list[dict[str, Any]] = []
+    hook = network.register_forward_pre_hook(lambda _m, _a, kwargs: seen.append(kwargs), with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+@pytest.fixture
+def extension_file(wan_dir: Path, tmp_path: Path) -> Path:
+    base = load_base(wan_dir)
+    extension = extend(base.network, ExtensionConfig(LONG, "lora", lora_rank=2, base_frames=KNOWN))
+    with torch.no_grad():
+        for parameter in extension.named_parameters().values():
+            parameter.add_(0.05)
+    extension.training = {"sizes": [[32, 48]], "sampling": {"fps": 12.0}}
+    save_extension(extension, tmp_path / "extension.safetensors")
+    return tmp_path / "extension.safetensors"
+
+
+def test_words_are_those_that_the_stock_pipeline_feeds_its_transformer(wan_dir: Path) -> None:
+    base, pipe = load_base(wan_dir), stock("WanPipeline", wan_dir)
+    encoded = encode_for(base, clip_of(KNOWN), CALL["prompt"])
+    with fed(pipe.transformer) as seen:
+        pipe(**CALL, num_frames=5, output_type="latent")
+    conditions = base.conditions(encoded, 16.0, 127)
+    torch.testing.assert_close(conditions.tokens, seen[0]["encoder_hidden_states"], rtol=0, atol=1e-6)
+    torch.testing.assert_close(conditions.without().tokens, seen[1]["encoder_hidden_states"], rtol=0, atol=1e-6)
+    assert len(encoded["embedding"]) == 5  # a start, three words, an end: the filling is in no cache
+    assert not torch.equal(conditions.tokens, conditions.without().tokens)
+
+
+def test_latents_are_those_that_the_stock_pipeline_makes_of_the_same_clip(wan_dir: Path) -> None:
+    base, pipe = load_base(wan_dir), stock("WanVideoToVideoPipeline", wan_dir)
+    frames = clip_of(KNOWN)
+    seen: list[Tensor] = []
+    add_noise = pipe.scheduler.add_noise
+    pipe.scheduler.add_noise = lambda clean, *rest: seen.append(clean) or add_noise(clean, *rest)
+    pipe(**CALL, video=[picture_of(frame) for frame in frames], strength=0.9, output_type="latent")
+    latents = base.encode_frames(frames)
+    assert latents.shape == (3, 16, 4, 4)
+    torch.testing.assert_close(latents.transpose(0, 1)[None], seen[0], rtol=0, atol=1e-6)
+
+
+def test_a_first_frame_is_the_one_that_the_stock_pipeline_feeds(ti2v_dir: Path) -> None:
+    base, pipe = load_base(ti2v_dir, pipeline="WanImageToVideoPipeline"), stock("WanImageToVideoPipeline", ti2v_dir)
+    frames = clip_of(KNOWN)
+    conditions = base.conditions(encode_for(base, frames, CALL["prompt"]), 16.0, 127)
+    with fed(pipe.transformer) as seen:
+        pipe(**CALL, image=picture_of(frames[0]), num_frames=KNOWN, output_type="latent")
+    assert conditions.first_frame is not None
+    torch.testing.assert_close(conditions.first_frame, seen[0]["hidden_states"][:, :, 0], rtol=0, atol=1e-6)
+    assert seen[0]["timestep"].view(3, 4).eq(0).tolist() == [[True] * 4, [False] * 4, [False] * 4]
+    assert base.conditions(encode_for(base, frames), 16.0, 127).without().first_frame is not None
+    # A clip's first latent frame is that of its first frame alone, as the autoencoder is causal.
+    torch.testing.assert_close(base.encode_frames(frames)[0], conditions.first_frame[0], rtol=0, atol=1e-5)
+    assert "first_frame" not in encode_for(load_base(ti2v_dir), frames)  # as a WanPipeline: text to video
+
+
+@pytest.mark.parametrize("begins_at_a_picture", [False, True])
+def test_our_sampler_gives_the_stock_pipeline_s_latents(ti2v_dir: Path, begins_at_a_picture: bool) -> None:
+    kind = "WanImageToVideoPipeline" if begins_at_a_picture else "WanPipeline"
+    base, pipe = load_base(ti2v_dir, pipeline=kind), stock(kind, ti2v_dir)
+    frames = clip_of(KNOWN)
+    conditions = base.conditions(encode_for(base, frames, CALL["prompt"]), 16.0, 127)
+    noise = torch.randn(1, 16, 3, 4, 4, generator=torch.Generator().manual_seed(3))
+    picture = {"image": picture_of(frames[0])} if begins_at_a_picture else {}
+    expected = pipe(**CALL, **picture, num_frames=KNOWN, latents=noise.clone(), output_type="latent").frames
+    ours = denoise(base.network, base.scheduler, noise.transpose(1, 2), conditions, torch.full((3,), 2.0), 2)
+    torch.testing.assert_close(ours.transpose(1, 2), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_clip_is_decoded_as_the_stock_pipeline_does(wan_dir: Path) -> None:
+    base, pipe = load_base(wan_dir), stock("WanPipeline", wan_dir)
+    generator = torch.Generator().manual_seed(0)
+    latents = pipe(**CALL, num_frames=KNOWN, generator=generator, output_type="latent").frames
+    generator = torch.Generator().manual_seed(0)
+    expected = pipe(**CALL, num_frames=KNOWN, generator=generator, output_type="pt").frames[0]
+    frames = torch.stack(list(base.decode(latents[0].transpose(0, 1))))
+    torch.testing.assert_close(frames, expected, rtol=0, atol=1e-6)
+    assert base.decoder in base.encoders
+
+
+def test_the_command_line_samples_with_the_stock_pipeline(
+    wan_dir: Path, ti2v_dir: Path, extension_file: Path, tmp_path: Path
+) -> None:
+    out, arguments = tmp_path / "out.mp4", ["--prompt", "a red circle", "--steps", "2", "--seed", "3"]
+    base = ["--base", str(wan_dir)]
+    assert main([*base, *arguments, "--extension", str(extension_file), "-o", str(out)]) == 0
+    info = probe(out)
+    assert (info.num_frames, info.height, info.width, info.fps) == (LONG, 32, 48, 12)  # as it was trained
+    size = ["--height", "32", "--width", "32"]
+    assert main([*base, *arguments, *size, "--num-frames", "5", "-o", str(out)]) == 0
+    assert (probe(out).num_frames, probe(out).fps) == (5, 16)
+    picture_of(clip_of(1)[0]).save(tmp_path / "first.png")
+    begun = ["--base", str(ti2v_dir), "--image", str(tmp_path / "first.png"), *arguments, *size, "--num-frames", "5"]
+    assert main([*begun, "-o", str(out)]) == 0
+    assert probe(out).num_frames == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--num-frames", "18"], "num_frames=18 is no length of wan clips"),
+        (["--num-frames", "21", "--extension", "FILE"], "num_frames is 21, but the extension has 17"),
+        (["--num-frames", "129"], "num_frames is 129, beyond the positions that this base has"),
+        (["--height", "40"], "height x width is 40x832: give positive multiples of 16"),
+        (["--image", "PICTURE"], "is of WanPipeline, which has no --image: leave it out"),
+        (["--decode-tile-size", "64"], "is of WanPipeline, which has no --decode-tile-size: leave it out"),
+    ],
+)
+def test_the_command_line_says_what_it_cannot_do(
+    wan_dir: Path, extension_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str],
+    sentence: str,
+) -> None:  # fmt: skip
+    picture_of(clip_of(1)[0]).save(tmp_path / "picture.png")
+    given = {"FILE": str(extension_file), "PICTURE": str(tmp_path / "picture.png")}
+    arguments = ["--base", str(wan_dir), "--prompt", "a", *(given.get(option, option) for option in options)]
+    assert main([*arguments, "-o", str(tmp_path / "out.mp4")]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def changed(directory: Path, folder: Path, part: str, **values: Any) -> Path:
+    """A copy of a base in which a part's JSON has other values."""
+    shutil.copytree(directory, folder)
+    path = folder / part
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    return folder
+
+
+def test_what_is_wrong_with_a_folder_is_said(wan_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError, match="has no time for each token, so that no first frame can be given"):
+        load_base(wan_dir, pipeline="WanImageToVideoPipeline")
+    with pytest.raises(BaseModelError, match="was to be loaded as MochiPipeline: give a base of"):
+        load_base(wan_dir, pipeline="MochiPipeline")
+    other = changed(wan_dir, tmp_path / "other", "model_index.json", _class_name="WanVACEPipeline")
+    with pytest.raises(BaseModelError, match="is of WanVACEPipeline: give a base of"):
+        load_base(other)
+    index = "scheduler/scheduler_config.json"
+    noise = changed(wan_dir, tmp_path / "noise", index, prediction_type="epsilon", use_flow_sigmas=False)
+    with pytest.raises(BaseModelError, match=r"does not fit together.*samples no flow"):
+        load_base(noise)
+    narrow = changed(wan_dir, tmp_path / "narrow", "model_index.json")
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    UMT5EncoderModel(UMT5Config(vocab_size=8, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)).save_pretrained(
+        narrow / "text_encoder"
+    )
+    with pytest.raises(BaseModelError, match="has width 8, and its transformer reads 16"):
+        load_base(narrow)
+    weights = tmp_path / "other" / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BaseModelError, match="cannot be loaded, its files are damaged or missing"):
+        load_base(changed(other, tmp_path / "damaged", "model_index.json", _class_name="WanPipeline"))
