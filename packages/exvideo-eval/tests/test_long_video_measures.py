@@ -6,76 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from exvideo_eval import Settings, evaluate
-from exvideo_eval.metrics.cuts import cuts, largest_jump
-from exvideo_eval.metrics.drift import changes
-from exvideo_eval.metrics.flicker import flicker
-from exvideo_eval.metrics.palindrome import palindrome
-from exvideo_eval.metrics.relative_motion import clip_motion
-from exvideo_eval.metrics.repetition import is_still, nearest_return
-from exvideo_eval.metrics.seam import seam
 from exvideo_eval.results import Result
 
 SETTINGS = Settings(features="random3d", window=4, resamples=20, seam_every=6)
-
-
-def grey(*levels: int) -> torch.Tensor:
-    """Frames of one grey level each, 8x8."""
-    return torch.tensor(levels, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8).contiguous()
 
 
 def value(result: Result, name: str) -> float:
     metric = result.metric(name)
     assert metric is not None, name
     return metric.value
-
-
-def test_changes_are_those_that_arithmetic_gives() -> None:
-    ramp = grey(0, 51, 102, 153, 204)
-    assert changes(ramp, 1) == pytest.approx([0.2] * 4)
-    assert changes(ramp, 3) == pytest.approx([0.6] * 2)
-    with pytest.raises(ValueError, match="frame distance is 5: give 1 to 4"):
-        changes(ramp, 5)
-
-
-def test_a_loop_returns_a_ramp_does_not_and_a_still_clip_never_left() -> None:
-    assert nearest_return(np.linspace(0.1, 1, 10)) == 1
-    assert nearest_return(np.array([0.2, 0.4, 0.2, 0.0, 0.2])) == 0
-    assert nearest_return(np.array([0.2, 0.4, 0.1])) == pytest.approx(0.25)
-    assert nearest_return(np.zeros(5)) == 0
-    assert is_still(np.full(5, 0.5 / 255))
-    assert not is_still(np.array([0.0, 2 / 255]))
-
-
-def test_a_cut_stands_out_of_its_neighbours_and_fast_motion_does_not() -> None:
-    assert cuts(np.array([0.01, 0.01, 0.3, 0.01, 0.01])) == [3]
-    assert cuts(np.full(9, 0.3)) == []
-    assert cuts(np.zeros(9)) == []
-    assert largest_jump(np.zeros(9)) == 1
-    assert largest_jump(np.array([0.1, 0.1, 0.5])) == pytest.approx(5, rel=0.05)
-
-
-def test_a_seam_is_seen_at_its_frames_alone() -> None:
-    steps = np.array([0.1, 0.1, 0.4, 0.1, 0.1])
-    assert seam(steps, [3]) == pytest.approx(4, rel=0.05)
-    assert seam(steps, [2]) == pytest.approx(1)
-    with pytest.raises(ValueError, match="give some, not all, of the frames 1 to 5"):
-        seam(steps, [6])
-
-
-def test_a_clip_that_runs_back_is_a_palindrome_and_a_ramp_is_not() -> None:
-    assert palindrome(grey(0, 50, 100, 100, 50, 0)) == 0
-    assert palindrome(grey(7, 7, 7, 7)) == 0
-    assert palindrome(grey(0, 10, 20, 30, 40, 50)) == pytest.approx(1)
-
-
-def test_flicker_and_motion_are_those_that_arithmetic_gives() -> None:
-    assert flicker(grey(0, 51, 0, 51)) == pytest.approx(0.2)
-    assert flicker(grey(0, 51, 102)) == 0
-    corner = torch.zeros(2, 3, 10, 10, dtype=torch.uint8)
-    corner[1, :, 0, :5] = 255  # 5 of 100 pixels
-    assert clip_motion(corner) == pytest.approx(1)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from exvideo_eval.results import Result
 from exvideo_eval.statistics import Clips, value_of
 from exvideo_eval.suite import Evaluation
 from exvideo_eval.tiny_world import JUDGES
+from exvideo_eval.verdict import WORSE, verdict_of_difference
 
 Columns = Sequence[tuple[str, Result]]
 
@@ -78,14 +79,8 @@ def _contrast_section(evaluation: Evaluation, columns: Columns) -> list[str]:
 
 
 def _verdict(metric: Metric) -> str:
-    interval, significance = metric.interval, metric.significance
-    if interval is None or significance is None:
-        return ""
-    if interval.low <= 0 <= interval.high or significance.p_value >= 1 - interval.level:
-        return "undecided"
-    if metric.better == "neutral":
-        return "differs"
-    return "better" if (metric.value < 0) == (metric.better == "lower") else "**worse**"
+    verdict = verdict_of_difference(metric)
+    return f"**{verdict}**" if verdict == WORSE else verdict
 
 
 def _data_section(columns: Columns) -> list[str]:

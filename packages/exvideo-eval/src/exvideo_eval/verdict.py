@@ -14,6 +14,7 @@ from exvideo_eval.result_parts import Interval, Metric
 
 BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "same", "undecided"
 NOT_COMPARABLE, NEUTRAL = "not comparable", "neutral"
+DIFFERS = "differs"  # of a neutral figure, by a decided difference
 
 # Counted or summed by a program that does the same at every run: such a figure is its own interval.
 EXACT_UNITS = frozenset({"FLOPs", "operators", "bytes", "KiB", "MiB", "GiB", "frames", "modules", "files", "calls"})
@@ -98,6 +99,22 @@ def verdict_of(change: Change, margin: Margin, before: Metric) -> str:
     if abs(change.difference) > least and (low > 0 or high < 0):
         return BETTER if (change.difference < 0) == (before.better == "lower") else WORSE
     return UNDECIDED
+
+
+def verdict_of_difference(metric: Metric) -> str:
+    """The verdict of a report on a difference of two sets: better, worse, differs (if neutral) or undecided.
+
+    Decided: the interval leaves zero out, and exchanging the clips of the sets by chance differs as much with a
+    probability below one less the interval's level. "" without interval or test.
+    """
+    interval, significance = metric.interval, metric.significance
+    if interval is None or significance is None:
+        return ""
+    if interval.low <= 0 <= interval.high or significance.p_value >= 1 - interval.level:
+        return UNDECIDED
+    if metric.better == "neutral":
+        return DIFFERS
+    return BETTER if (metric.value < 0) == (metric.better == "lower") else WORSE
 
 
 def _missing(before: Interval | None, after: Interval | None) -> str:
