@@ -36,7 +36,7 @@ OTHERS = (
     "temporal-clip",
 )
 
-OF_CLIPS = ("smoothness", "warp-error", "dynamic-degree", "niqe", "brisque")
+OF_CLIPS = ("smoothness", "warp-error", "dynamic-degree", "flow-direction", "niqe", "brisque")
 
 
 def add_measure_options(parser: argparse.ArgumentParser) -> None:

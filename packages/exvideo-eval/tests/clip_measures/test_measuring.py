@@ -1,9 +1,10 @@
 """The command's measures of clips, end to end: from files to a report, with a network of known answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from exvideo_eval.cli import main
@@ -104,6 +105,41 @@ def test_they_are_set_against_the_baselines_clip_by_clip(clip_folders: Path, sti
     assert "smoothness" in contrast.protocol["measures"]
     text = (clip_folders / "report" / "report.md").read_text()
     assert "| warp error, RIFE 3.9 (mean absolute difference) | neutral |" in text.partition("## Data")[0]
+
+
+class Along(Still):
+    """Sees a flow to the side of the brighter frame's level, so that backwards is the other way."""
+
+    def flows(self, before: Tensor, after: Tensor) -> Tensor:
+        x = (after - before).mean(dim=(1, 2, 3)).view(-1, 1, 1, 1) * 1000
+        flow = torch.tensor([-1.0, 0, 1, 0]).view(1, 4, 1, 1) * x
+        return flow.expand(-1, -1, *before.shape[2:])
+
+
+def test_the_direction_of_flow_is_of_clips_and_their_twins(
+    tmp_path: Path, still: list[str], monkeypatch: pytest.MonkeyPatch, write_video: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    levels = np.linspace(20, 220, 12).astype(np.uint8).reshape(-1, 1, 1, 1)
+    for number in range(4):
+        clip = np.broadcast_to(levels + np.uint8(number), (12, 32, 32, 3))
+        for folder, frames in (("real", clip), ("generated", clip), ("base", clip[::-1])):
+            write_video(tmp_path / folder / f"{number}.mp4", frames)
+    monkeypatch.setattr(Still, "flows", Along.flows)
+    assert judge(tmp_path, "--measure", "flow-direction", "--baseline", str(tmp_path / "base")) == 0
+    report, base, contrast = (
+        Result.load(tmp_path / "report" / name).metric(f"flow along the real clip's, RIFE 3.9{end}")
+        for name, end in ((REPORTS[0], ""), (REPORTS[1], ""), ("against_baseline.json", ", difference to baseline"))
+    )
+    assert report is not None
+    assert base is not None
+    assert contrast is not None
+    assert (report.value, base.value, contrast.value) == pytest.approx((1, -1, 2))
+    assert (report.n, report.unit, report.better) == (4, "cosine", "neutral")
+    for path in (tmp_path / "generated").iterdir():
+        path.rename(path.with_stem(f"other{path.stem}"))
+    assert judge(tmp_path, "--measure", "flow-direction") == 2
+    assert "no two names are equal: name them alike, or leave it out." in capsys.readouterr().err
 
 
 def test_a_second_run_measures_nothing_and_finds_the_same(

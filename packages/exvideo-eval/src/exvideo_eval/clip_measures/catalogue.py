@@ -4,14 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from exvideo_eval.features.packaged.picture_quality import BRISQUE_SHA256, NIQE_SHA256, Brisque, Niqe
 from exvideo_eval.features.packaged.rife import NAME as RIFE
 from exvideo_eval.features.packaged.rife import SCALES, WEIGHTS_SHA256, Rife
 from exvideo_eval.metrics.dynamic_degree import motion_of
+from exvideo_eval.metrics.flow_direction import CELLS, STILL, flow_cosine, flow_of_cells
 from exvideo_eval.metrics.interpolation import motion_smoothness
 from exvideo_eval.metrics.warp_error import warp_error
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,14 @@ class Quantity:
     unit: str
     is_share: bool = False
     has_ratio: bool = False
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A number of a clip and its real twin: the quantity, and from the values of both to it."""
+
+    quantity: Quantity
+    of: Callable[[Array, Array], float]
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class ClipMeasure:
         network: see there.
         quantities: what `values` are.
         values: from a uint8 clip (frames, 3, height, width), its frames a second and the network.
+        pairing: of a measure that has no number of a clip alone, but of it and the real one of its name.
     """
 
     source: str
@@ -57,6 +71,7 @@ class ClipMeasure:
     network: Network
     quantities: tuple[Quantity, ...]
     values: Callable[[Tensor, float, Any], tuple[float, ...]]
+    pairing: Pairing | None = None
 
 
 def _smoothness(clip: Tensor, _: float, network: Rife) -> tuple[float, ...]:
@@ -70,6 +85,10 @@ def _warp_error(clip: Tensor, _: float, network: Rife) -> tuple[float, ...]:
 def _dynamic_degree(clip: Tensor, fps: float, network: Rife) -> tuple[float, ...]:
     motion = motion_of(clip, fps, network.flows)
     return float(motion.is_dynamic), motion.mean_flow
+
+
+def _flow_direction(clip: Tensor, fps: float, network: Rife) -> tuple[float, ...]:
+    return tuple(flow_of_cells(clip, fps, network.flows).tolist())
 
 
 def _of_pictures(clip: Tensor, _: float, model: Niqe | Brisque) -> tuple[float, ...]:
@@ -108,6 +127,15 @@ CLIP_MEASURES = {
             Quantity(f"mean flow, {RIFE}", "shorter sides a second", has_ratio=True),
         ),
         _dynamic_degree,
+    ),
+    "flow-direction": ClipMeasure(
+        "cosine of mean flows; in no paper that we know of",
+        f"every round(fps / 8)-th frame; flow averaged over time in {CELLS}x{CELLS} cells, cosine with the real clip's; "
+        f"0 where a field's root mean square is below 1/{1 / STILL:g} of the shorter side; {_SCALES}",
+        _RIFE,
+        (),
+        _flow_direction,
+        Pairing(Quantity(f"flow along the real clip's, {RIFE}", "cosine"), flow_cosine),
     ),
     "niqe": ClipMeasure(
         "Mittal, Soundararajan and Bovik, IEEE SPL 20, 2013, as in scikit-video 1.1.11",

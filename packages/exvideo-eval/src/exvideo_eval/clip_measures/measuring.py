@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.clip_measures.catalogue import ClipMeasure, Quantity, clip_measure_named
+from exvideo_eval.clip_measures.catalogue import ClipMeasure, Pairing, Quantity, clip_measure_named
 from exvideo_eval.clip_measures.reading import ClipReader, SetValues, measure_protocol
 from exvideo_eval.clip_set import REAL
 from exvideo_eval.execution import Execution
@@ -51,7 +51,11 @@ class ClipMeter:
             self._values(role, folder)
 
     def measure(self, role: str, real: Path, folder: Path, resampling: Resampling) -> Measured:
-        """All measures of a folder's clips and the real ones; raises ValueError as `ClipReader`."""
+        """All measures of a folder's clips and the real ones.
+
+        Raises:
+            ValueError: as `ClipReader`; or a measure of pairs, and no clip has a real one's name.
+        """
         known, found = self._values(REAL, real), self._values(role, folder)
         metrics: list[Metric] = []
         clip_values: list[ClipValues] = []
@@ -63,6 +67,9 @@ class ClipMeter:
                 clips, of_real = (Clips(item.values[name][:, number], item.sources) for item in (found, known))
                 means.append(_mean(quantity, clips))
                 figures += _figures(quantity, clips, of_real, resampling)
+            if measure.pairing is not None:
+                means.append(_mean(measure.pairing.quantity, _of_pairs(name, measure.pairing, found, known)))
+                figures.append(means[-1].metric(resampling)[:2])
             metrics += [metric for metric, _ in figures]
             clip_values += [values for _, values in figures if values is not None]
             record[name] = self._record(measure, [metric.name for metric, _ in figures], known, found)
@@ -88,6 +95,20 @@ class ClipMeter:
             "samples": {REAL: len(known.sources), "generated": len(found.sources)},
             "files_sha256": {REAL: known.sha256},
         }
+
+
+def _of_pairs(name: str, pairing: Pairing, found: SetValues, known: SetValues) -> Clips:
+    """The pairing's number of each clip whose file has a real one's name, beside that one's first clip."""
+    twins = dict(reversed(list(zip(known.sources, known.values[name], strict=True))))
+    rows = [row for row, source in enumerate(found.sources) if source in twins]
+    if not rows:
+        raise ValueError(
+            f"--measure {name} is of clips beside the real ones of their names, and no two names are equal: name them "
+            "alike, or leave it out."
+        )
+    sources = tuple(found.sources[row] for row in rows)
+    pairs = [pairing.of(found.values[name][row], twins[source]) for row, source in zip(rows, sources, strict=True)]
+    return Clips(np.array(pairs), sources)
 
 
 def _figures(

@@ -40,10 +40,11 @@ class SetValues:
 
 def measure_protocol(measure: ClipMeasure, plan: ClipPlan) -> dict[str, Any]:
     """All that a measure's numbers depend on but for the clips and the network, as plain JSON values."""
+    of_pairs = () if measure.pairing is None else (measure.pairing.quantity,)
     return {
         "source": measure.source,
         "rule": measure.rule,
-        "quantities": [asdict(quantity) for quantity in measure.quantities],
+        "quantities": [asdict(quantity) for quantity in (*measure.quantities, *of_pairs)],
         "frames": plan.num_frames,
         "size": list(plan.size),
         "resizing": RESIZING,

@@ -31,23 +31,36 @@ def motion_of(clip: Tensor, fps: float, flows: Flows) -> Motion:
         flows: as of `warp_error`.
 
     Raises:
-        ValueError: fewer than 2 frames are left, or the rate is not known.
+        ValueError: as `thinned`.
     """
-    if fps <= 0:
-        raise ValueError("Dynamic degree is at 8 frames a second, and a clip does not tell its rate: write it anew.")
-    step = max(1, round(fps / RATE))
-    kept = clip[::step]
-    if len(kept) < 2:
-        raise ValueError(
-            f"Dynamic degree is at 8 frames a second, at which a clip of {len(clip)} at {fps:g} has one: "
-            "give longer ones."
-        )
+    kept = thinned(clip, fps)
     side = min(clip.shape[2:])
     lengths = torch.cat([_lengths(flows(*pair)) for pair in pairs_of(kept)])
     top = lengths.topk(max(1, int(lengths.shape[1] * 0.05)), dim=1).values.mean(dim=1)
     moving = int((top > _PIXELS * side / _REFERENCE).sum())
     needed = max(1, round(4 * len(kept) / 16))
-    return Motion(moving >= needed, float(lengths.mean()) / side * fps / step)
+    return Motion(moving >= needed, float(lengths.mean()) / side * fps / _step(fps))
+
+
+def thinned(clip: Tensor, fps: float) -> Tensor:
+    """Every round(fps / 8)-th frame of a clip (frames, 3, height, width).
+
+    Raises:
+        ValueError: fewer than 2 frames are left, or the rate is not known.
+    """
+    if fps <= 0:
+        raise ValueError("Motion is measured at 8 frames a second, and a clip does not tell its rate: write it anew.")
+    kept = clip[:: _step(fps)]
+    if len(kept) < 2:
+        raise ValueError(
+            f"Motion is measured at 8 frames a second, at which a clip of {len(clip)} at {fps:g} has one: "
+            "give longer ones."
+        )
+    return kept
+
+
+def _step(fps: float) -> int:
+    return max(1, round(fps / RATE))
 
 
 def _lengths(flow: Tensor) -> Tensor:
