@@ -1,8 +1,8 @@
 """A verdict needs an interval and a threshold; without either it stays open."""
 
 import pytest
-from exvideo_eval.result_parts import Interval, Metric
-from exvideo_eval.verdict import Change, Margin, change_between, verdict_of
+from exvideo_eval.result_parts import Interval, Metric, Significance
+from exvideo_eval.verdict import Change, Margin, change_between, verdict_of, verdict_of_difference
 
 
 def measured(
@@ -93,3 +93,25 @@ def test_a_difference_has_the_interval_of_two_independent_figures() -> None:
 def test_thresholds_below_zero_are_refused(margin: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="give a number of at least 0"):
         Margin(**margin)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "interval", "p_value", "better", "expected"),
+    [
+        pytest.param(0.3, (0.1, 0.5), 0.01, "lower", "worse", id="more of what should be low"),
+        pytest.param(-0.3, (-0.5, -0.1), 0.01, "lower", "better", id="less of it"),
+        pytest.param(-0.3, (-0.5, -0.1), 0.01, "higher", "worse", id="less of what should be high"),
+        pytest.param(0.3, (0.1, 0.5), 0.01, "neutral", "differs", id="neither way is better"),
+        pytest.param(0.3, (-0.1, 0.7), 0.01, "lower", "undecided", id="zero is in the interval"),
+        pytest.param(0.3, (0.1, 0.5), 0.06, "lower", "undecided", id="chance differs as much"),
+        pytest.param(0.3, None, 0.01, "lower", "", id="no interval"),
+        pytest.param(0.3, (0.1, 0.5), None, "lower", "", id="no test"),
+    ],
+)
+def test_a_report_decides_by_interval_and_test(
+    value: float, interval: tuple[float, float] | None, p_value: float | None, better: str, expected: str
+) -> None:
+    bounds = Interval(*interval, 0.95, "test") if interval else None
+    significance = None if p_value is None else Significance(p_value, "test")
+    metric = Metric("figure", value, "x", better, interval=bounds, significance=significance)
+    assert verdict_of_difference(metric) == expected
