@@ -130,8 +130,8 @@ CLIP_MEASURES = {
     ),
     "flow-direction": ClipMeasure(
         "cosine of mean flows; in no paper that we know of",
-        f"every round(fps / 8)-th frame; flow averaged over time in {CELLS}x{CELLS} cells, cosine with the real clip's; "
-        f"0 where a field's root mean square is below 1/{1 / STILL:g} of the shorter side; {_SCALES}",
+        f"every round(fps / 8)-th frame; flow averaged over time in {CELLS}x{CELLS} cells, cosine with the real clip's;"
+        f" 0 where a field's root mean square is below 1/{1 / STILL:g} of the shorter side; {_SCALES}",
         _RIFE,
         (),
         _flow_direction,
