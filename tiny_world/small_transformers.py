@@ -69,6 +69,109 @@ def build_wan(
     }
 
 
+def build_ltx(words: Sequence[str], seed: int = 0, *, tokens: int = 12) -> dict[str, Any]:
+    """Builds the parts of an LTX-Video, as `build_wan`, of `diffusers.LTXPipeline`; latents are 8x32x32 pixels."""
+    import torch
+    from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXVideoTransformer3DModel
+
+    tokenizer = build_tokenizer(words, tokens)
+    ones, narrow = (1, 1, 1, 1, 1), (8, 8, 8, 8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformer = LTXVideoTransformer3DModel(
+            **_HEADS, attention_head_dim=16, in_channels=4, out_channels=4, cross_attention_dim=32,
+            caption_channels=TEXT_WIDTH,
+        ).eval()  # fmt: skip
+        vae = AutoencoderKLLTXVideo(
+            latent_channels=4, layers_per_block=ones, decoder_layers_per_block=ones, block_out_channels=narrow,
+            decoder_block_out_channels=narrow,
+        ).eval()  # fmt: skip
+        vae.latents_mean.normal_(std=0.1)
+        vae.latents_std.uniform_(0.5, 1.5)
+        text_encoder = _build_t5("T5", len(tokenizer))
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True, base_image_seq_len=4, max_image_seq_len=64)
+    return {
+        "transformer": transformer, "vae": vae, "text_encoder": text_encoder, "tokenizer": tokenizer,
+        "scheduler": scheduler,
+    }  # fmt: skip
+
+
+def build_hunyuan_video(words: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """Builds the parts of a HunyuanVideo, as `build_wan`, of `diffusers.HunyuanVideoPipeline`.
+
+    Its first tokenizer knows the words of the pipeline's template, too, which a prompt is put into.
+    """
+    import torch
+    from diffusers import (
+        AutoencoderKLHunyuanVideo,
+        FlowMatchEulerDiscreteScheduler,
+        HunyuanVideoTransformer3DModel,
+    )
+    from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel
+
+    tokenizer, short = _build_splitting_tokenizer(words), build_tokenizer(words, 77)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformer = HunyuanVideoTransformer3DModel(
+            num_attention_heads=2, attention_head_dim=16, in_channels=4, out_channels=4, num_layers=1,
+            num_single_layers=1, num_refiner_layers=1, text_embed_dim=TEXT_WIDTH, pooled_projection_dim=8,
+            rope_axes_dim=(4, 6, 6), patch_size=2, guidance_embeds=True,
+        ).eval()  # fmt: skip
+        vae = AutoencoderKLHunyuanVideo(
+            latent_channels=4, layers_per_block=1, norm_num_groups=4, mid_block_add_attention=False,
+            block_out_channels=(8, 8, 8, 8),
+        ).eval()  # fmt: skip
+        shape = {"num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
+        llama = LlamaConfig(vocab_size=len(tokenizer), hidden_size=TEXT_WIDTH, pad_token_id=0, **shape)
+        clip = CLIPTextConfig(
+            vocab_size=len(short), hidden_size=8, pad_token_id=0, bos_token_id=2, eos_token_id=3, **shape
+        )
+        text_encoder, text_encoder_2 = LlamaModel(llama).eval(), CLIPTextModel(clip).eval()
+    return {
+        "transformer": transformer, "vae": vae, "text_encoder": text_encoder, "tokenizer": tokenizer,
+        "text_encoder_2": text_encoder_2, "tokenizer_2": short, "scheduler": FlowMatchEulerDiscreteScheduler(shift=7.0),
+    }  # fmt: skip
+
+
+def build_cogvideox(words: Sequence[str], seed: int = 0, *, rotary: bool = True, tokens: int = 12) -> dict[str, Any]:
+    """Builds the parts of a CogVideoX, as `build_wan`, of `diffusers.CogVideoXPipeline`.
+
+    Args:
+        rotary: False for positions that are added, as in 2b.
+    """
+    import torch
+    from diffusers import AutoencoderKLCogVideoX, CogVideoXDDIMScheduler, CogVideoXTransformer3DModel
+
+    tokenizer = build_tokenizer(words, tokens)
+    down, up = ("CogVideoXDownBlock3D",) * 4, ("CogVideoXUpBlock3D",) * 4
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        transformer = CogVideoXTransformer3DModel(
+            **_HEADS, attention_head_dim=16, in_channels=4, out_channels=4, time_embed_dim=16,
+            text_embed_dim=TEXT_WIDTH, sample_width=4, sample_height=4, sample_frames=9, max_text_seq_length=226,
+            use_rotary_positional_embeddings=rotary,
+        ).eval()  # fmt: skip
+        vae = AutoencoderKLCogVideoX(
+            latent_channels=4, layers_per_block=1, norm_num_groups=2, block_out_channels=(8, 8, 8, 8),
+            down_block_types=down, up_block_types=up,
+        ).eval()  # fmt: skip
+        text_encoder = _build_t5("T5", len(tokenizer))
+    scheduler = CogVideoXDDIMScheduler(prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    return {
+        "transformer": transformer, "vae": vae, "text_encoder": text_encoder, "tokenizer": tokenizer,
+        "scheduler": scheduler,
+    }  # fmt: skip
+
+
+def _build_splitting_tokenizer(words: Sequence[str]) -> Any:
+    """A tokenizer of words and signs, as many of them as prompts have; those that it does not know are one token."""
+    from tokenizers import pre_tokenizers
+
+    tokenizer = build_tokenizer(words, 1024)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer
+
+
 def _build_t5(kind: str, vocabulary: int) -> Any:
     import transformers
 
@@ -79,4 +182,9 @@ def _build_t5(kind: str, vocabulary: int) -> Any:
     return getattr(transformers, f"{kind}EncoderModel")(config).eval()
 
 
-PIPELINES: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {"wan": ("WanPipeline", build_wan)}
+PIPELINES: dict[str, tuple[str, Callable[..., dict[str, Any]]]] = {
+    "wan": ("WanPipeline", build_wan),
+    "ltx": ("LTXPipeline", build_ltx),
+    "hunyuan_video": ("HunyuanVideoPipeline", build_hunyuan_video),
+    "cogvideox": ("CogVideoXPipeline", build_cogvideox),
+}

@@ -12,6 +12,7 @@ import torch
 from exvideo_blocks import ExtensionConfig, extend, save_extension
 from exvideo_infer import BaseModelError, denoise, encode_for, load_base, probe
 from exvideo_infer.cli import main
+from exvideo_infer.stock import TextRequest, generate, load_stock
 from PIL import Image
 from torch import Tensor
 
@@ -172,6 +173,80 @@ def test_the_command_line_says_what_it_cannot_do(
     assert main([*arguments, "-o", str(tmp_path / "out.mp4")]) == 2
     assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out.mp4").exists()
+
+
+# --- A mixture of two experts ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixture_dir(make_transformer_dir: MakeDir) -> Path:
+    return make_transformer_dir("wan", experts=2)
+
+
+@pytest.fixture
+def expert_files(mixture_dir: Path, tmp_path: Path) -> dict[str, Path]:
+    """An extension of each expert, by its name."""
+    base: Any = load_base(mixture_dir)
+    files = {}
+    for number, name in enumerate(base.experts):
+        extension = extend(base.of_expert(name).network, ExtensionConfig(LONG, "lora", lora_rank=2, base_frames=KNOWN))
+        with torch.no_grad():
+            for parameter in extension.named_parameters().values():
+                parameter.add_(0.05 * (number + 1))
+        extension.training = {"expert": name, "sizes": [[32, 32]]}
+        files[name] = tmp_path / f"{name}.safetensors"
+        save_extension(extension, files[name])
+    return files
+
+
+def test_each_expert_of_a_mixture_is_a_network_with_noise_levels_of_its_own(mixture_dir: Path, wan_dir: Path) -> None:
+    base: Any = load_base(mixture_dir)
+    assert base.experts == ("high_noise", "low_noise")
+    high, low = (base.of_expert(name) for name in base.experts)
+    assert high.network is base.pipeline.transformer
+    assert low.network is base.pipeline.transformer_2
+    assert (high.objective_settings, low.objective_settings) == (
+        {"sigma_range": (0.875, 1.0)}, {"sigma_range": (0.0, 0.875)},
+    )  # fmt: skip
+    single: Any = load_base(wan_dir)
+    assert (single.experts, single.objective_settings) == ((), {})
+    with pytest.raises(BaseModelError, match="'low_noise' was asked for, and this Wan is one network: leave"):
+        single.of_expert("low_noise")
+
+
+def test_the_stock_pipeline_samples_with_an_extension_on_each_expert(
+    mixture_dir: Path, expert_files: dict[str, Path]
+) -> None:
+    high, low = expert_files["high_noise"], expert_files["low_noise"]
+    request, made, asked = TextRequest("a red circle", steps=4, num_frames=LONG, height=32, width=32), {}, []
+    for files in ((None, None), (high, None), (None, low), (high, low)):
+        base: Any = load_stock(mixture_dir, files[0], torch.float32, files[1])
+        base.pipeline.set_progress_bar_config(disable=True)
+        with fed(base.networks[0]) as first, fed(base.networks[1]) as second:
+            made[files] = torch.tensor(list(generate(base, request)))
+        asked.append([[float(call["timestep"][0]) for call in calls] for calls in (first, second)])
+    of_high, of_low = asked[0]
+    assert min(of_high) >= 875 > max(of_low)
+    assert len({clip.numpy().tobytes() for clip in made.values()}) == 4
+    longest = TextRequest("a", num_frames=LONG + 4)
+    with pytest.raises(ValueError, match="num_frames is 21, but the extension has 17"):
+        longest.filled(load_stock(mixture_dir, None, torch.float32, low))
+
+
+def test_an_extension_of_the_other_expert_is_refused(
+    mixture_dir: Path, wan_dir: Path, expert_files: dict[str, Path], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    high, low = str(expert_files["high_noise"]), str(expert_files["low_noise"])
+    arguments = ["--prompt", "a", "--steps", "1", "-o", str(tmp_path / "out.mp4")]
+    assert main(["--base", str(mixture_dir), "--extension", low, "--extension-2", high, *arguments]) == 2
+    assert "was trained on the expert low_noise, and was to be put on high_noise" in capsys.readouterr().err
+    assert main(["--base", str(wan_dir), "--extension-2", low, *arguments]) == 2
+    assert "is no mixture of two experts, and extension_2 is" in capsys.readouterr().err
+    assert main(["--extension-2", low, *arguments]) == 2
+    assert "is no mixture of two experts, and has no --extension-2: leave it out" in capsys.readouterr().err
+    assert main(["--base", str(mixture_dir), "--extension", high, "--extension-2", low, *arguments]) == 0
+    assert probe(tmp_path / "out.mp4").num_frames == LONG
 
 
 def changed(directory: Path, folder: Path, part: str, **values: Any) -> Path:

@@ -1,6 +1,7 @@
 """Every configuration that ships, run for two steps: on small stand-ins for its base and its videos."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,16 @@ RECIPES = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 @pytest.mark.long
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_runs(
-    path: Path, tiny_base_dir: Path, tiny_animatediff_dir: Path, footage: Path, tmp_path: Path, mlflow_uri: str
+    path: Path,
+    tiny_base_dir: Path,
+    tiny_animatediff_dir: Path,
+    make_transformer_dir: Callable[..., Path],
+    footage: Path,
+    tmp_path: Path,
+    mlflow_uri: str,
 ) -> None:
-    bases = {"tiny": "embedded", "animatediff-64f": tiny_animatediff_dir}
+    wan = "wan-1.3b-161f-lora"
+    bases = {"tiny": "embedded", "animatediff-64f": tiny_animatediff_dir, wan: make_transformer_dir("wan")}
     settings: dict[str, Any] = {
         "output": tmp_path / "run",
         "extension.num_frames": 10,
@@ -31,6 +39,8 @@ def test_a_recipe_runs(
         "validation.max_clips": 1,
         "tracking.uri": mlflow_uri,
     }
+    if path.stem == wan:
+        settings |= {"extension.num_frames": 9, "extension.base_frames": 5, "samples.num_inference_steps": 2}
     if path.stem == "default":
         settings |= {"model.hidden_dim": 64, "model.num_layers": 4, "distributed.backend": "auto"}
     else:

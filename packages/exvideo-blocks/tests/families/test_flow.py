@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from exvideo_blocks.families import FAMILIES
-from exvideo_blocks.families.flow import with_first_frame
+from exvideo_blocks.families.flow import FlowObjective, with_first_frame
 
 SHAPE = (3, 5, 4, 2, 2)  # batch, frames, channels, height, width
 
@@ -77,6 +77,30 @@ def test_noise_is_drawn_with_the_scheduler_s_shift(scheduler: Any, shift: float)
     normal = (draws / (2 - draws)).logit()
     assert abs(normal.mean()) < 0.1
     assert abs(normal.std() - 1) < 0.1
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "logitnormal"])
+def test_levels_of_a_range_are_those_of_all_that_fall_into_it(distribution: str) -> None:
+    """An expert's levels, drawn directly, have the distribution of the whole model's that are in its range."""
+    generator = torch.Generator().manual_seed(0)
+    whole = FlowObjective(1000, shift=3.0, distribution=distribution)
+    levels = torch.stack([whole.draw(generator, 1) for _ in range(20_000)])
+    for low, high in ((0.0, 0.875), (0.875, 1.0)):
+        expert = FlowObjective(1000, shift=3.0, distribution=distribution, sigma_range=(low, high))
+        drawn = torch.stack([expert.draw(generator, 1) for _ in range(4_000)])
+        assert drawn.min() >= low
+        assert drawn.max() <= high
+        shares = torch.linspace(0.1, 0.9, 5)
+        own = levels[(levels >= low) & (levels < high)]
+        width = high - low
+        torch.testing.assert_close(drawn.quantile(shares), own.quantile(shares), rtol=0, atol=0.05 * width)
+        inside, outside = ((low + high) / 2, 0.9 if high < 0.9 else 0.5)
+        assert expert.level_at(inside / (1 - inside)) == pytest.approx(inside)
+        with pytest.raises(ValueError, match="is a noise level that this network, an expert of others, is not asked"):
+            expert.level_at(outside / (1 - outside))
+    for given in ((0.5, 0.5), (-0.1, 1.0), (0.9, 1.1)):
+        with pytest.raises(ValueError, match=r"is no range of levels: give two of 0 to 1 that rise"):
+            FlowObjective(1000, sigma_range=given)
 
 
 def test_ltx_shifts_by_tokens_as_its_pipeline_does() -> None:

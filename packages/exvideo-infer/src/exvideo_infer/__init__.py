@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exvideo_infer.bases.base import Base as Base
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
     from exvideo_infer.bases.base import DecidesObjective as DecidesObjective
+    from exvideo_infer.bases.base import MixesExperts as MixesExperts
     from exvideo_infer.bases.base import encode_for as encode_for
     from exvideo_infer.bases.base import silence_loading as silence_loading
     from exvideo_infer.bases.sampling_defaults import SamplingDefaults as SamplingDefaults
@@ -66,6 +67,7 @@ _HOMES = {
     "ExVideoOutput": "pipeline",
     "ExVideoPipeline": "pipeline",
     "LiveBytes": "live_bytes",
+    "MixesExperts": "bases.base",
     "MemoryReport": "memory_report",
     "PromptConditions": "conditions",
     "SamplingDefaults": "bases.sampling_defaults",

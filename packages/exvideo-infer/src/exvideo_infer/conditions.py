@@ -30,6 +30,10 @@ class Conditions:
         first_frame = None if self.first_frame is None else torch.zeros_like(self.first_frame)
         return replace(self, tokens=torch.zeros_like(self.tokens), first_frame=first_frame)
 
+    def told_guidance(self, scale: float) -> Self | None:
+        """The conditions of a network that is told its guidance; None of one that is guided by a second answer."""
+        return None
+
     def with_given(self, latents: Tensor) -> Tensor:
         """A sampler's latents (batch, frames, ...) with the frames in their place that a clip is given: here, none."""
         return latents

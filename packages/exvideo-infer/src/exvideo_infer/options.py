@@ -57,6 +57,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="extension.safetensors of a training, its folder or a checkpoint's, a hub id, the authors' checkpoint, or "
         '"embedded": the one that is shipped (default: the base is sampled directly)',
     )
+    add(
+        "--extension-2",
+        metavar="FILE",
+        help="of a mixture of two experts (Wan 2.2 A14B), the extension of that of low noise; --extension is of high",
+    )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (default: cuda where there is one, else cpu)")
     add("--dtype", choices=DTYPES, default="auto", help="auto: float16 on cuda, else float32")
     add("--attention-backend", choices=BACKENDS, help="of the extension's temporal attention; default: auto")

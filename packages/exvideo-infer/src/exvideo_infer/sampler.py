@@ -69,7 +69,8 @@ def denoise(
         scheduler: of diffusers; a copy of it is used, so that it stays as it is.
         noise: (batch, frames, ...), standard normal.
         conditions: of the same batch.
-        guidance_scale: (frames,). At 1 everywhere, the unconditional half is not computed.
+        guidance_scale: (frames,). At 1 everywhere, the unconditional half is not computed. A network that is told its
+            guidance is told the largest of these.
         num_inference_steps: number of network evaluations, of a scheduler of first order.
         on_step: called after each step; what it returns takes the place of the latents.
         family: of the network; found by its class if it is not given.
@@ -90,7 +91,8 @@ def denoise(
         ValueError: the scheduler takes no `sigmas`, or cannot begin at that strength.
     """
     family = family or family_of(network)
-    guided = bool((guidance_scale != 1).any())
+    told = conditions.told_guidance(float(guidance_scale.max()))
+    conditions, guided = (conditions, bool((guidance_scale != 1).any())) if told is None else (told, False)
     scale = guidance_scale.to(noise.device, noise.dtype).view(-1, *[1] * (noise.ndim - 2))
     halves = [conditions.without() if unconditional is None else unconditional, conditions] if guided else [conditions]
     if guidance_batched:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from exvideo_blocks import extension_of, family_of, load_extension
+from exvideo_blocks import Extension, extension_of, family_of, load_extension
 from numpy.typing import NDArray
 from PIL import Image
 
 from exvideo_infer.bases import load_base
-from exvideo_infer.bases.base import SampledByStock
+from exvideo_infer.bases.base import MixesExperts, SampledByStock
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension
 from exvideo_infer.decode import to_uint8
 from exvideo_infer.prompts import warn_of_unread_words
@@ -68,15 +68,16 @@ class TextRequest:
         }
 
     def _num_frames(self, base: SampledByStock) -> int:
-        network, extension = base.network, extension_of(base.network)
-        family = family_of(network)
-        known = extension.config.num_frames if extension else family.base_frames(network)
+        family, extensions = family_of(base.network), [extension_of(network) for network in base.networks]
+        lengths = [extension.config.num_frames for extension in extensions if extension]
+        known = min(lengths, default=family.base_frames(base.network))
         frames = known if self.num_frames is None else self.num_frames
         check_positive(num_frames=frames)
         family.rows(frames)
-        if extension and frames > known:
+        if lengths and frames > known:
             raise ValueError(f"num_frames is {frames}, but the extension has {known}: ask for no more than that.")
-        if not extension and not family.can_run(network, frames):
+        plain = [network for network, extension in zip(base.networks, extensions, strict=True) if not extension]
+        if not all(family.can_run(network, frames) for network in plain):
             raise ValueError(
                 f"num_frames is {frames}, beyond the positions that this base has: load an extension trained for so "
                 f"many, or ask for {known}, which it was trained at."
@@ -84,7 +85,7 @@ class TextRequest:
         return frames
 
     def _size(self, base: SampledByStock) -> tuple[int, int]:
-        extension = extension_of(base.network)
+        extension = mounted_on(base)
         sizes = (extension.training or {}).get("sizes", []) if extension else []
         height, width = sizes[0] if len(sizes) == 1 else base.default_size or USUAL_SIZE
         height, width = self.height or height, self.width or width
@@ -92,22 +93,47 @@ class TextRequest:
         return height, width
 
 
+def mounted_on(base: SampledByStock) -> Extension | None:
+    """The extension of the base's network; of a mixture, that of the first expert that has one."""
+    found = (extension_of(network) for network in base.networks)
+    return next((extension for extension in found if extension is not None), None)
+
+
 def defaults_of(base: SampledByStock) -> SamplingDefaults:
     """The values taken where a caller leaves them open: those an extension was trained at, else the base's own."""
-    extension = extension_of(base.network)
+    extension = mounted_on(base)
     return of_extension(base.sampling_defaults, extension.training if extension else None)
 
 
-def load_stock(base: str | Path, extension: str | Path | None, torch_dtype: torch.dtype) -> SampledByStock:
-    """Loads a base that its own pipeline samples, and mounts the extension of a file or hub id on it, if one is given.
+def load_stock(
+    base: str | Path,
+    extension: str | Path | None,
+    torch_dtype: torch.dtype,
+    extension_2: str | Path | None = None,
+) -> SampledByStock:
+    """Loads a base that its own pipeline samples, and mounts the extensions of files or hub ids that are given.
+
+    Args:
+        extension: on its network; of a mixture, on the expert of the highest noise.
+        extension_2: on a mixture's other expert.
 
     Raises:
-        ValueError: as `load_base` and `exvideo_blocks.load_extension`.
+        ValueError: as `load_base` and `exvideo_blocks.load_extension`; or an extension is of another expert.
     """
     loaded = load_base(base, torch_dtype)
     assert isinstance(loaded, SampledByStock)
-    if extension is not None:
-        load_extension(loaded.pipeline, extension)
+    if extension_2 is not None and len(loaded.networks) < 2:
+        raise ValueError(f"{base} is no mixture of two experts, and extension_2 is {extension_2}: leave it out.")
+    experts = loaded.experts if isinstance(loaded, MixesExperts) else ()
+    for place, source in enumerate((extension, extension_2)):
+        if source is not None:
+            mounted = load_extension(loaded.networks[place], source)
+            trained = (mounted.training or {}).get("expert")
+            if experts and trained not in (None, experts[place]):
+                raise ValueError(
+                    f"{source} was trained on the expert {trained}, and was to be put on {experts[place]}: give that "
+                    "of high_noise as extension, that of low_noise as extension_2."
+                )
     return loaded
 
 

@@ -1,10 +1,10 @@
 """The base of a run: loaded, or made in the shape that the configuration gives, and checked against it."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from exvideo_blocks import check_extends, family_of, read_safetensors
-from exvideo_infer import AugmentsFirstFrame, Base, load_base, make_base, save_base
+from exvideo_infer import AugmentsFirstFrame, Base, DecidesObjective, MixesExperts, load_base, make_base, save_base
 
 from exvideo_train.config import TrainConfig
 from exvideo_train.errors import UserError
@@ -28,10 +28,24 @@ def open_base(config: TrainConfig, *, draw_weights: bool = True) -> Base:
     """
     if config.base is None:
         return _new_base(config, draw_weights)
-    options: dict[str, Any] = {} if config.base_variant is None else {"variant": config.base_variant}
-    base: Base = load_base(config.base, **options)
+    options: dict[str, Any] = {"variant": config.base_variant, "pipeline": config.base_pipeline}
+    base: Base = load_base(config.base, **{name: value for name, value in options.items() if value is not None})
+    base = _expert_of(config, base)
     _check_shape(config, base)
     return base
+
+
+def _expert_of(config: TrainConfig, base: Base) -> Base:
+    experts = base.experts if isinstance(base, MixesExperts) else ()
+    name = config.base_expert
+    if (name is None and not experts) or name in experts:
+        return base if name is None else cast(MixesExperts, base).of_expert(name)
+    if experts:
+        raise UserError(
+            f"base_expert is {name}, and {config.base} is a mixture of {' and '.join(experts)}: choose one, and train "
+            "the other in a run of its own."
+        )
+    raise UserError(f"base_expert is {name}, and {config.base} is no mixture of experts: leave it out.")
 
 
 def _new_base(config: TrainConfig, draw_weights: bool) -> Any:
@@ -94,12 +108,14 @@ def task_of(config: TrainConfig, base: Base) -> Task:
     """The way that the base's network is asked and judged.
 
     Raises:
-        UserError: it cannot be extended as the configuration says, or has no clips of a length that is given.
+        UserError: it cannot be extended as the configuration says, has no clips of a length that is given, or is not
+            asked at a noise level that is to be validated.
     """
     try:
         check_extends(base.network, config.extension.mounted)
         family = family_of(base.network)
-        task = Task(family, family.objective(base.scheduler, **config.objective_settings))
+        own = base.objective_settings if isinstance(base, DecidesObjective) else {}
+        task = Task(family, family.objective(base.scheduler, **config.objective_settings, **own))
     except (TypeError, ValueError) as error:
         raise UserError(f"{config.base or 'The new base'} cannot be extended as asked: {error}") from error
     try:
@@ -107,6 +123,11 @@ def task_of(config: TrainConfig, base: Base) -> Task:
             family.rows(length)
     except ValueError as error:
         raise UserError(f"data.lengths: {error}") from error
+    try:
+        for sigma in () if config.validation is None else config.validation.sigmas:
+            task.objective.level_at(sigma)
+    except ValueError as error:
+        raise UserError(f"validation.sigmas: {error}") from error
     return task
 
 

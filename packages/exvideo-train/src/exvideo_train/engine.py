@@ -41,6 +41,9 @@ class Engine:
         processes: those of the run.
         undecayed: names of the trained parameters that get no weight decay.
 
+    Attributes:
+        module: the model, for whoever asks for its configuration.
+
     Raises:
         UserError: the batch cannot be spread evenly over the processes.
     """
@@ -53,6 +56,7 @@ class Engine:
         processes: Processes,
         undecayed: Collection[str] = (),
     ) -> None:
+        self.module = model
         self.processes = processes
         self.parameters = parameters
         self.dtype = DTYPES[config.engine.precision]

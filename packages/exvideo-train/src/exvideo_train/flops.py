@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -87,13 +88,21 @@ def count_flops(network: nn.Module, task: Task, batch: Batch, dtype: torch.dtype
     wanted = [tensors[name].requires_grad_() for name, value in network.named_parameters() if value.requires_grad]
     tensors |= {name: _shape(value, dtype) for name, value in network.named_buffers()}
 
-    def ask(*args: Any, **kwargs: Any) -> Any:
-        return functional_call(network, tensors, args, kwargs)
-
     with FlopCounterMode(display=False) as counter:
-        loss = task.loss(ask, batch.to(torch.device("meta")), dtype).mean()
+        loss = task.loss(_Shaped(network, tensors), batch.to(torch.device("meta")), dtype).mean()
         torch.autograd.grad(loss, wanted, allow_unused=True)
     return counter.get_total_flops()
+
+
+@dataclass(frozen=True)
+class _Shaped:
+    """A network that is asked with other tensors than its own, by their names."""
+
+    module: nn.Module
+    tensors: dict[str, Tensor]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return functional_call(self.module, self.tensors, args, kwargs)
 
 
 def _shape(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -23,7 +23,8 @@ def how_trained(config: TrainConfig, base: Base, data: Data) -> dict[str, Any]:
         `fps`: those of the clips, in rising order. `sizes`: [height, width] each, in pixels, and `lengths` in frames:
         those of the clips, the largest first; lengths where there are several. `sampling`: arguments of the sampler:
         the median `fps`; in a family that is told them, the medians of `motion_bucket_id` and
-        `noise_aug_strength` over at most `MOST_CLIPS` clips; and steps and guidance.
+        `noise_aug_strength` over at most `MOST_CLIPS` clips; and steps and guidance. `pipeline` and `expert`, where the
+        configuration names them.
     """
     rates = [round(clip.fps, 3) for clip in data.training]
     sampling: dict[str, Any] = {"fps": median(rates)}
@@ -46,4 +47,6 @@ def how_trained(config: TrainConfig, base: Base, data: Data) -> dict[str, Any]:
     sizes = dict.fromkeys((bucket.height, bucket.width) for bucket in buckets)
     trained = {"fps": sorted(set(rates)), "sizes": [list(size) for size in sizes], "sampling": sampling}
     lengths = sorted({bucket.num_frames for bucket in buckets}, reverse=True)
+    named = {"pipeline": config.base_pipeline, "expert": config.base_expert}
+    trained |= {name: value for name, value in named.items() if value is not None}
     return trained | ({"lengths": lengths} if len(lengths) > 1 else {})

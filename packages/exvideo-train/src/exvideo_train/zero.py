@@ -169,7 +169,7 @@ def _deepspeed_config(config: TrainConfig, micro_batches: int, num_trained: int)
         "zero_optimization": {
             "stage": config.engine.zero_stage,
             "reduce_bucket_size": bucket,
-            "allgather_bucket_size": bucket,
+            "allgather_bucket_size": bucket + bucket % 2,  # DeepSpeed refuses an odd one
             **(offload if config.engine.offload_optimizer else {}),
         }
         | config.deepspeed.zero_optimization,

@@ -48,9 +48,11 @@ class FlowObjective:
         distribution: of u: "uniform", or "logitnormal", a logistic function of a standard normal number.
         given_frames: latent frames at the start of each clip that are given clean, as the first one in some
             image-to-video models: noise is in the others alone, time is one a latent frame, and only those are judged.
+        sigma_range: levels of the network, from and to: those of an expert of a mixture, else all.
 
     Raises:
-        ValueError: the distribution is unknown, the shift is not above 0, or fewer than 0 frames are given.
+        ValueError: the distribution is unknown, the shift is not above 0, fewer than 0 frames are given, or the range
+            is none.
     """
 
     timesteps: int
@@ -58,6 +60,7 @@ class FlowObjective:
     by_tokens: ShiftByTokens | None = None
     distribution: str = "uniform"
     given_frames: int = 0
+    sigma_range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_choice("distribution", self.distribution, DISTRIBUTIONS)
@@ -65,23 +68,39 @@ class FlowObjective:
             raise ValueError(f"shift={self.shift} must be above 0: 1 shifts nothing, 3 to 7 are usual.")
         if self.given_frames < 0:
             raise ValueError(f"given_frames={self.given_frames} must be at least 0: 1 gives the first frame clean.")
+        if not 0 <= self.sigma_range[0] < self.sigma_range[1] <= 1:
+            raise ValueError(f"sigma_range={self.sigma_range} is no range of levels: give two of 0 to 1 that rise.")
 
     def shift_at(self, tokens: int) -> float:
         """The shift of a clip of so many tokens."""
         return self.shift if self.by_tokens is None else self.by_tokens.at(tokens)
 
     def draw(self, generator: torch.Generator, tokens: int) -> Tensor:
-        """A sigma, shifted."""
-        if self.distribution == "uniform":
-            uniform = torch.rand((), generator=generator)
-        else:
-            uniform = torch.randn((), generator=generator).sigmoid()
+        """A sigma of the range, shifted."""
         shift = self.shift_at(tokens)
-        return shift * uniform / (1 + (shift - 1) * uniform)
+        low, high = (sigma / (shift - (shift - 1) * sigma) for sigma in self.sigma_range)  # as they are drawn
+        if self.distribution == "uniform":
+            drawn = low + (high - low) * torch.rand((), generator=generator)
+        elif (low, high) == (0, 1):
+            drawn = torch.randn((), generator=generator).sigmoid()
+        else:
+            drawn = _logitnormal_between(low, high, generator)
+        return shift * drawn / (1 + (shift - 1) * drawn)
 
     def level_at(self, sigma: float) -> Tensor:
-        """sigma / (1 + sigma), as the clean latents have a weight of their own."""
-        return torch.tensor(sigma / (1 + sigma))
+        """sigma / (1 + sigma), as the clean latents have a weight of their own.
+
+        Raises:
+            ValueError: it is out of the network's range.
+        """
+        level, (low, high) = sigma / (1 + sigma), self.sigma_range
+        if not low <= level <= high:
+            least, most = low / (1 - low), high / (1 - high) if high < 1 else math.inf
+            raise ValueError(
+                f"sigma={sigma:g} is a noise level that this network, an expert of others, is not asked at: give "
+                f"{least:.3g} to {most:.3g}."
+            )
+        return torch.tensor(level)
 
     def precondition(self, latents: Tensor, noise: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
         """(1 - sigma) latents + sigma noise; and time, (batch,), or (batch, frames) where frames are given clean."""
@@ -109,13 +128,20 @@ class FlowObjective:
         return level[:, None] * is_noisy
 
 
+def _logitnormal_between(low: float, high: float, generator: torch.Generator) -> Tensor:
+    """A logistic function of a standard normal number, of those from low to high."""
+    edges = torch.special.ndtr(torch.logit(torch.tensor([low, high], dtype=torch.float64)))
+    share = edges[0] + (edges[1] - edges[0]) * torch.rand((), generator=generator, dtype=torch.float64)
+    return torch.special.ndtri(share).sigmoid().float()
+
+
 def flow_objective(scheduler: Any, family: str, settings: dict[str, Any]) -> FlowObjective:
     """Flow matching as a scheduler of diffusers samples it, with its shift unless the settings have one.
 
     Args:
         scheduler: FlowMatchEulerDiscreteScheduler, or a multistep one that samples a flow.
         family: the family in words, for the error.
-        settings: `shift`, `distribution` and `given_frames` of `FlowObjective`, by name.
+        settings: `shift`, `distribution`, `given_frames` and `sigma_range` of `FlowObjective`, by name.
 
     Raises:
         ValueError: the scheduler does not take the network's answer for a flow, or a setting is unknown.

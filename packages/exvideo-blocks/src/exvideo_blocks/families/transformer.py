@@ -34,6 +34,7 @@ class TransformerFamily:
 
     Attributes:
         LATENT_STRIDE: frames that the autoencoder makes one latent frame of, all but the first, which is by itself.
+        CLIP_STRIDE: clips have a multiple of so many frames and one; 0 stands for `LATENT_STRIDE`.
         TRAINED_FRAMES: usual length of its base models.
         BLOCKS: lists of blocks, by name.
         ATTENTION: the attention over all tokens of a clip, by its name in a block.
@@ -47,6 +48,7 @@ class TransformerFamily:
     LEVELS = ("position", "lora", "attention", "full")
     GROUPS: Mapping[str, str] = _GROUPS
     LATENT_STRIDE = 4
+    CLIP_STRIDE = 0
     TRAINED_FRAMES = 0
     BLOCKS: tuple[str, ...] = ("transformer_blocks",)
     ATTENTION = "attn1"
@@ -71,14 +73,15 @@ class TransformerFamily:
         Raises:
             ValueError: the autoencoder makes no clip of so many frames; the message names the nearest that it does.
         """
-        whole, rest = divmod(num_frames - 1, self.LATENT_STRIDE)
+        stride = self.CLIP_STRIDE or self.LATENT_STRIDE
+        whole, rest = divmod(num_frames - 1, stride)
         if rest or num_frames < 1:
-            below = max(whole, 0) * self.LATENT_STRIDE + 1
+            below = max(whole, 0) * stride + 1
             raise ValueError(
-                f"num_frames={num_frames} is no length of {self.NAME} clips, which is a multiple of "
-                f"{self.LATENT_STRIDE} and one: give {below} or {below + self.LATENT_STRIDE}."
+                f"num_frames={num_frames} is no length of {self.NAME} clips, which is a multiple of {stride} and one: "
+                f"give {below} or {below + stride}."
             )
-        return whole + 1
+        return (num_frames - 1) // self.LATENT_STRIDE + 1
 
     def architecture(self, model: Any) -> dict[str, Any]:
         """The part of the model's config that decides whether an extension's tensors fit, as plain JSON values."""

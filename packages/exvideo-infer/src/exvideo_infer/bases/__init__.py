@@ -8,14 +8,20 @@ import torch
 from exvideo_blocks import family_of
 
 from exvideo_infer import embedded
-from exvideo_infer.bases import animatediff, svd, wan
+from exvideo_infer.bases import animatediff, cogvideox, hunyuan_video, ltx, svd, wan
 from exvideo_infer.bases.base import Base, BaseModelError, check_is_folder_or_hub_id, loading
 
 EMBEDDED = "embedded"
 INDEX = "model_index.json"
 WEIGHTS = ".safetensors"
 # Whose bases are sampled by their own pipeline of diffusers (`exvideo_infer.stock`); all others by `ExVideoPipeline`.
-STOCK: dict[str, Callable[..., Base]] = {animatediff.PIPELINE: animatediff.load, **wan.PIPELINES}
+STOCK: dict[str, Callable[..., Base]] = {
+    animatediff.PIPELINE: animatediff.load,
+    **wan.PIPELINES,
+    **ltx.PIPELINES,
+    **hunyuan_video.PIPELINES,
+    **cogvideox.PIPELINES,
+}
 _LOADERS: dict[str, Callable[..., Base]] = {}
 
 

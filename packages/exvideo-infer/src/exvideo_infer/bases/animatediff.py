@@ -84,6 +84,11 @@ class AnimateDiffBase:
         return True
 
     @property
+    def networks(self) -> list[Any]:
+        """The UNet alone."""
+        return [self.network]
+
+    @property
     def image_pipeline(self) -> None:
         """None: clips begin at no picture."""
         return None

@@ -133,12 +133,29 @@ class DecidesObjective(Protocol):
 
 
 @runtime_checkable
+class MixesExperts(Protocol):
+    """A base that may be a mixture of networks, each for noise levels of its own, with an extension of its own.
+
+    Attributes:
+        experts: their names; none where there is one network.
+    """
+
+    @property
+    def experts(self) -> tuple[str, ...]: ...
+
+    def of_expert(self, name: str) -> Any:
+        """The base, of which the network is this expert."""
+        ...
+
+
+@runtime_checkable
 class SampledByStock(Protocol):
     """A base that its own pipeline of diffusers samples, with the extension that is mounted on its network.
 
     Attributes:
         image_pipeline: the one that begins at a picture; None where there is none.
         gives_first_frame: True if `pipeline` itself is that one.
+        networks: that it denoises with: `network`, or the experts of a mixture, the one of the highest noise first.
     """
 
     @property
@@ -149,6 +166,8 @@ class SampledByStock(Protocol):
     def gives_first_frame(self) -> bool: ...
     @property
     def network(self) -> Any: ...
+    @property
+    def networks(self) -> Sequence[Any]: ...
     @property
     def scheduler(self) -> Any: ...
     @property

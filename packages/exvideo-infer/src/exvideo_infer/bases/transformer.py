@@ -43,6 +43,11 @@ class TransformerBase:
         return self.pipeline.transformer
 
     @property
+    def networks(self) -> list[Any]:
+        """The transformer alone."""
+        return [self.network]
+
+    @property
     def scheduler(self) -> Any:
         """The scheduler of the folder, by which training shifts its noise levels, too."""
         return self.pipeline.scheduler
@@ -199,13 +204,13 @@ def load_pipeline(kind: str, transformer: str, name: str, torch_dtype: torch.dty
     import diffusers
 
     with loading(name):
-        pipeline = getattr(diffusers, kind).from_pretrained(name, dtype=torch_dtype, **kwargs)
-    if not isinstance(pipeline.transformer, getattr(diffusers, transformer)):
+        found = (diffusers.DiffusionPipeline.load_config(name, **kwargs).get("transformer") or [None, None])[1]
+    if found != transformer:
         raise BaseModelError(
-            f"The transformer of {name} is a {type(pipeline.transformer).__name__}, and a {kind} has a {transformer}: "
-            "give a base of that pipeline."
+            f"The transformer of {name} is a {found}, and a {kind} has a {transformer}: give a base of that pipeline."
         )
-    return pipeline
+    with loading(name):
+        return getattr(diffusers, kind).from_pretrained(name, dtype=torch_dtype, **kwargs)
 
 
 def check_text_width(name: str, text_encoder: Any, expected: int) -> None:

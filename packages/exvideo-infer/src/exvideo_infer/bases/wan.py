@@ -1,7 +1,8 @@
 """Wan 2.1 and 2.2: text to video, and of TI2V-5B's shape image to video; loaded, encoded for, and its own pipelines."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -21,17 +22,61 @@ from exvideo_infer.placement import exclusive, execution_device
 
 PIPELINE, IMAGE_PIPELINE = "WanPipeline", "WanImageToVideoPipeline"
 TRANSFORMER = "WanTransformer3DModel"
+EXPERTS = ("high_noise", "low_noise")  # of a mixture, `transformer` and `transformer_2`
 TOKENS = 512  # of a prompt, as the stock pipelines fill them up with zeros
 
 
+@dataclass(frozen=True)
 class WanBase(TransformerBase):
-    """The parts of Wan. Only of TI2V-5B's shape, with a time for each token, can clips begin at a picture."""
+    """The parts of Wan. Only of TI2V-5B's shape, with a time for each token, can clips begin at a picture.
+
+    Args:
+        expert: of a mixture (Wan 2.2 A14B), the one of `EXPERTS` that `network` is; None for the first.
+    """
+
+    expert: str | None = None
 
     DEFAULTS: ClassVar = SamplingDefaults(
         num_inference_steps=50, min_guidance_scale=5.0, max_guidance_scale=5.0, fps=16.0
     )
     SIZE: ClassVar = (480, 832)
     IMAGE_PIPELINE: ClassVar = IMAGE_PIPELINE
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """`EXPERTS` of a mixture, none of a single network."""
+        return EXPERTS if self.pipeline.transformer_2 is not None else ()
+
+    @property
+    def networks(self) -> list[Any]:
+        """The transformer, or both of a mixture."""
+        both = (self.pipeline.transformer, self.pipeline.transformer_2)
+        return [one for one in both if one is not None]
+
+    @property
+    def network(self) -> Any:
+        """The transformer; of a mixture, that of `expert`."""
+        return self.networks[EXPERTS.index(self.expert) if self.expert else 0]
+
+    def of_expert(self, name: str) -> Self:
+        """The base, of which the network is this expert.
+
+        Raises:
+            BaseModelError: it has no such expert.
+        """
+        if name not in self.experts:
+            has = f"has {' and '.join(self.experts)}" if self.experts else "is one network: leave the expert out"
+            raise BaseModelError(f"The expert {name!r} was asked for, and this Wan {has}.")
+        return replace(self, expert=name)
+
+    @property
+    def objective_settings(self) -> dict[str, Any]:
+        """That a first frame is given; the noise levels of an expert, which meet at the pipeline's boundary."""
+        if self.expert is None:
+            return super().objective_settings
+        boundary = self.pipeline.config.boundary_ratio
+        own = (boundary, 1.0) if self.expert == EXPERTS[0] else (0.0, boundary)
+        return super().objective_settings | {"sigma_range": own}
 
     @property
     def image_pipeline(self) -> Any:

@@ -20,8 +20,9 @@ def load_maker(choice: ModelChoice) -> Maker:
     """
     device = choose_device(choice.device)
     dtype = choose_dtype(choice.dtype, device)
-    if choice.extension is not None:
-        check_extension(choice.extension)
+    for extension in (choice.extension, choice.extension_2):
+        if extension is not None:
+            check_extension(extension)
     silence_loading()
     stock = pipeline_class(choice.base) in STOCK
     maker: Maker = load_stock_maker(choice, dtype) if stock else load_pipeline_maker(choice, dtype)

@@ -254,6 +254,8 @@ def _picture(job: Job) -> Any:
 
 def load_pipeline_maker(choice: ModelChoice, dtype: torch.dtype) -> PipelineMaker:
     """Loads a base of Stable Video Diffusion's shape and its extension. Raises ValueError if one cannot be had."""
+    if choice.extension_2 is not None:
+        raise ValueError(f"{choice.base} is no mixture of two experts, and has no --extension-2: leave it out.")
     pipeline = ExVideoPipeline.from_pretrained(choice.base, torch_dtype=dtype, text_to_image=choice.text_to_image)
     if choice.extension is not None:
         pipeline.load_extension(choice.extension)

@@ -19,6 +19,7 @@ class ModelChoice:
     Args:
         base: "embedded", a folder or a hub id.
         extension: file, folder or hub id; None samples the base directly.
+        extension_2: of a mixture of two experts, the extension of the second one.
         text_to_image: folder or hub id of what makes first frames; None for the base's own, if any.
         device: "auto": a GPU where there is one, of those that torchrun has dealt, else the CPU.
         dtype: "auto": float16 on a GPU, else float32.
@@ -37,6 +38,7 @@ class ModelChoice:
     compile_blocks: bool = False
     decode_tile_size: int | None = None
     unload_unet: bool = False
+    extension_2: str | Path | None = None
 
 
 def choose_device(name: str) -> "torch.device":

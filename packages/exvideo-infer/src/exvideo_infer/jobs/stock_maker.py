@@ -101,7 +101,7 @@ def load_stock_maker(choice: ModelChoice, dtype: torch.dtype) -> StockMaker:
     for name in ("text_to_image", "decode_tile_size", "unload_unet"):
         if getattr(choice, name):
             raise ValueError(_has_no(str(choice.base), str(pipeline_class(choice.base)), name))
-    base = load_stock(choice.base, choice.extension, dtype)
+    base = load_stock(choice.base, choice.extension, dtype, choice.extension_2)
     base.pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     return StockMaker(base, str(choice.base))
 

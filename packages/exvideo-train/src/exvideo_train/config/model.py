@@ -53,12 +53,16 @@ class ModelSection(Section):
 class NoiseSection(Section):
     """The distribution of noise levels; a key that is left out is the base family's own.
 
-    `karras` as published, `lognormal` with ln(sigma) ~ N(mean, std), or `discrete` timesteps of the base's scheduler.
+    `karras` as published, `lognormal` with ln(sigma) ~ N(mean, std), or `discrete` timesteps of the base's scheduler;
+    of flows, `uniform` or `logitnormal` levels, with `shift` in place of the base scheduler's.
     """
 
-    distribution: Annotated[Literal["karras", "lognormal", "discrete"] | None, Mark.CHANGEABLE] = None
+    distribution: Annotated[
+        Literal["karras", "lognormal", "discrete", "uniform", "logitnormal"] | None, Mark.CHANGEABLE
+    ] = None
     mean: Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, Mark.CHANGEABLE] = None
     std: Annotated[Positive | None, Mark.CHANGEABLE] = None
+    shift: Annotated[Positive | None, Mark.CHANGEABLE] = None
 
 
 class NoiseAugmentationSection(Section):

@@ -29,6 +29,8 @@ class TrainConfig(Section):
 
     base: Annotated[Name | None, Mark.FREE] = None  # its weights are compared
     base_variant: Annotated[str | None, Mark.FREE] = None  # of its files: "fp16" for model.fp16.safetensors
+    base_pipeline: str | None = None  # class of diffusers that it is loaded as, where its weights serve several
+    base_expert: str | None = None  # of a mixture of experts, each for its own noise levels, the one extended
     init_from: Annotated[Name | None, Mark.FREE] = None  # likewise
     output: Annotated[Here, Mark.FREE]
     seed: Annotated[int, Field(ge=0, lt=2**31), Mark.CHANGEABLE] = 0
@@ -94,6 +96,15 @@ class TrainConfig(Section):
             raise ValueError(
                 "samples.first_frames is held_out and there is no validation.videos: give that, or pictures, or null "
                 "and prompts"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _samples_whole_models(self) -> Self:
+        if self.samples is not None and self.base_expert is not None:
+            raise ValueError(
+                f"base_expert={self.base_expert} is one of several networks that make a clip together: leave samples "
+                "out, and sample with the extensions of all, by exvideo-generate"
             )
         return self
 

@@ -103,7 +103,9 @@ class PlannedModel:
 
     def batch(self, config: TrainConfig) -> Batch:
         """A micro-batch of the shapes that training will have."""
-        encoded, level = self.encoded, self.task.objective.level_at(1.0)
+        encoded = self.encoded
+        tokens = encoded.latents.numel() // encoded.latents.shape[1]
+        level = self.task.objective.draw(torch.Generator().manual_seed(0), tokens)
         conditions = self.base.conditions({"latents": encoded.latents, **encoded.rest}, fps=8.0, motion_bucket_id=0.0)
         one = Batch(encoded.latents[None].float(), encoded.latents[None].float(), level[None], conditions)
         return stretched(one, self.task.family.rows(self.bucket.num_frames), config.optimizer.micro_batch_size)

@@ -29,6 +29,7 @@ class CogVideoX(TransformerFamily):
     """
 
     NAME = "cogvideox"
+    CLIP_STRIDE = 8  # the autoencoder decodes latent frames in pairs after the first: of an even number it makes others
     CHANGES_BLOCKS = True
     NOT_ARCHITECTURE = frozenset({"sample_width", "sample_height", "sample_frames"})
     rewrite_inputs = staticmethod(turn_given_positions)

@@ -72,8 +72,9 @@ class LTX(TransformerFamily):
             model_input: (batch, frames, channels, height, width), in the dtype that the network computes in.
             time: 1000 sigma: (batch,), (batch, frames), or a scalar.
             conditions: `tokens` (batch, tokens, dimension), of the text; `tokens_mask` (batch, tokens), 1 where one
-                is; `frame_rate`, frames a second, 25 where it is left out; `first_frame` (batch, channels, height,
-                width), latents, or None. Where it is given, it stands in the first frame, whose time is 0.
+                is; `frame_rate`, frames a second, (batch,) or a number, 25 where it is left out; `first_frame` (batch,
+                channels, height, width), latents, or None. Where it is given, it stands in the first frame, whose time
+                is 0.
 
         Returns:
             (batch, frames, channels, height, width).
@@ -85,7 +86,8 @@ class LTX(TransformerFamily):
         time = time.expand(batch) if time.ndim == 0 else time
         if time.ndim == 2:  # one a token
             time = time.repeat_interleave(height * width, dim=1)
-        seconds = self.LATENT_STRIDE / getattr(conditions, "frame_rate", FRAME_RATE)
+        rate = getattr(conditions, "frame_rate", FRAME_RATE)
+        seconds = self.LATENT_STRIDE / (rate.view(-1, 1, 1, 1, 1) if isinstance(rate, Tensor) else rate)
         v: Tensor = network(
             hidden_states=model_input.permute(0, 1, 3, 4, 2).flatten(1, 3),
             encoder_hidden_states=conditions.tokens.to(model_input.dtype),

@@ -28,10 +28,12 @@ class ExtendedLTXVideoRotaryPosEmbed(LTXVideoRotaryPosEmbed):
         num_frames: int | None = None,
         height: int | None = None,
         width: int | None = None,
-        rope_interpolation_scale: tuple[float, float, float] | None = None,
+        rope_interpolation_scale: tuple[float | Tensor, float, float] | None = None,
         video_coords: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Cosines and sines, each (batch, tokens, columns), of packed latents; the arguments are the base's.
+
+        The first scale, seconds from row to row, may be one for each clip, (batch, 1, 1, 1, 1).
 
         Raises:
             ValueError: more frames than the extension has, or coordinates in place of numbers of frames.
@@ -44,11 +46,12 @@ class ExtendedLTXVideoRotaryPosEmbed(LTXVideoRotaryPosEmbed):
             )
         scale = rope_interpolation_scale
         step = 1.0 if scale is None else scale[0] * self.patch_size_t / self.base_num_frames
-        angles = self.angle_offsets(num_frames, hidden_states.device, step / self.row_step)
+        stretch = (step[:, 0, 0] if isinstance(step, Tensor) else step) / self.row_step
+        angles = self.angle_offsets(num_frames, hidden_states.device, stretch)
         cos, sin = super().forward(hidden_states, num_frames, height, width, scale)
         padding = self.dim % (2 * _AXES)
         cos_by_axis, sin_by_axis = (table[..., padding:].unflatten(-1, (-1, _AXES, 2)) for table in (cos, sin))
-        by_token = angles.repeat_interleave(cos.shape[1] // num_frames, dim=0)[None, :, :, None]
+        by_token = angles.repeat_interleave(cos.shape[1] // num_frames, dim=-2)[..., None]
         new = turned(cos_by_axis[..., _TIME, :], sin_by_axis[..., _TIME, :], by_token)
         tables = (
             torch.cat([table[..., None, :], by_axis[..., _TIME + 1 :, :]], dim=-2).flatten(-3)
