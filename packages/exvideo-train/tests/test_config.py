@@ -54,7 +54,7 @@ def test_a_number_that_yaml_reads_as_text_is_accepted(make_config: MakeConfig) -
         ({"engine.base_precision": "fp8", "extension.level": "lora"}, "=fp8 does not go with zero_stage=2"),
         ({"optimizer.micro_batch_size": 4}, "batch_size=2 must be a multiple of micro_batch_size=4"),
         ({"data.size": [64]}, r"data\.size"),
-        ({"noise.distribution": "uniform"}, r"noise\.distribution: 'uniform' is refused"),
+        ({"noise.distribution": "gauss"}, r"noise\.distribution: 'gauss' is refused"),
         ({"loss.weighting": "min_snr"}, r"loss\.weighting: 'min_snr' is refused"),
         ({"loss.target_scale": 0}, r"loss\.target_scale: 0 is refused"),
         ({"validation.sigmas": []}, r"validation\.videos is missing; validation\.sigmas"),

@@ -20,7 +20,8 @@ def open_base(config: TrainConfig, *, draw_weights: bool = True) -> Base:
 
     Args:
         config: the run.
-        draw_weights: False leaves the weights of a new base on the meta device, for a look at its shapes.
+        draw_weights: False leaves the weights of a new base, or of one that can be had so, on the meta device, for a
+            look at its shapes.
 
     Raises:
         BaseModelError: it cannot be loaded.
@@ -29,7 +30,8 @@ def open_base(config: TrainConfig, *, draw_weights: bool = True) -> Base:
     if config.base is None:
         return _new_base(config, draw_weights)
     options: dict[str, Any] = {"variant": config.base_variant, "pipeline": config.base_pipeline}
-    base: Base = load_base(config.base, **{name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    base: Base = load_base(config.base, weights=draw_weights, **given)
     base = _expert_of(config, base)
     _check_shape(config, base)
     return base

@@ -14,14 +14,14 @@ from exvideo_infer.bases.base import Base, BaseModelError, check_is_folder_or_hu
 EMBEDDED = "embedded"
 INDEX = "model_index.json"
 WEIGHTS = ".safetensors"
-# Whose bases are sampled by their own pipeline of diffusers (`exvideo_infer.stock`); all others by `ExVideoPipeline`.
-STOCK: dict[str, Callable[..., Base]] = {
-    animatediff.PIPELINE: animatediff.load,
+WEIGHTLESS: dict[str, Callable[..., Base]] = {
     **wan.PIPELINES,
     **ltx.PIPELINES,
     **hunyuan_video.PIPELINES,
     **cogvideox.PIPELINES,
-}
+}  # the bases of transformers, which can be had by their configurations alone
+# Whose bases are sampled by their own pipeline of diffusers (`exvideo_infer.stock`); all others by `ExVideoPipeline`.
+STOCK: dict[str, Callable[..., Base]] = {animatediff.PIPELINE: animatediff.load, **WEIGHTLESS}
 _LOADERS: dict[str, Callable[..., Base]] = {}
 
 
@@ -43,6 +43,8 @@ def load_base(
     directory_or_hub_id: str | Path,
     torch_dtype: torch.dtype | None = None,
     pipeline: str | None = None,
+    *,
+    weights: bool = True,
     **kwargs: Any,
 ) -> Base:
     """Loads the parts of a base model.
@@ -53,6 +55,8 @@ def load_base(
         torch_dtype: of the weights, whatever dtype they are stored in; float32 if None. `dtype` is another name of it.
         pipeline: class of diffusers that the base is loaded as, where its weights serve several: as
             "WanImageToVideoPipeline", clips of a Wan 2.2 TI2V-5B begin at a picture. None for the folder's own.
+        weights: False, for a look at shapes, leaves the networks of a video transformer's base on the meta device, by
+            their configurations; bases of other kinds are loaded as always.
         **kwargs: for diffusers' `from_pretrained`: `variant`, `revision`, `cache_dir`, `local_files_only` ...
 
     Raises:
@@ -66,6 +70,8 @@ def load_base(
         is_of = "is of" if pipeline is None else "was to be loaded as"
         raise BaseModelError(f"{name} {is_of} {kind}: give a base of {', '.join(_LOADERS)}.")
     check_variant(Path(name), kwargs.get("variant"))
+    if not weights and kind in WEIGHTLESS:
+        kwargs["weights"] = False
     base = _LOADERS[kind](name, torch_dtype or torch.float32, **kwargs)
     check_fits(name, base.network, base.scheduler)
     return base

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from exvideo_infer.bases.base import BaseModelError, loading, settings_of
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
+from exvideo_infer.bases.weightless import build_without_weights
 from exvideo_infer.conditions import Conditions
 from exvideo_infer.placement import exclusive, execution_device
 from exvideo_infer.sampler import check_finite
@@ -188,7 +189,9 @@ def _per_channel(values: Sequence[float] | Tensor, latents: Tensor) -> Tensor:
     return torch.as_tensor(values).to(latents).view(1, -1, 1, 1, 1)
 
 
-def load_pipeline(kind: str, transformer: str, name: str, torch_dtype: torch.dtype, **kwargs: Any) -> Any:
+def load_pipeline(
+    kind: str, transformer: str, name: str, torch_dtype: torch.dtype, *, weights: bool = True, **kwargs: Any
+) -> Any:
     """Loads a pipeline of diffusers from a folder or a hub.
 
     Args:
@@ -196,10 +199,11 @@ def load_pipeline(kind: str, transformer: str, name: str, torch_dtype: torch.dty
         transformer: class of its `transformer`.
         name: folder or hub id.
         torch_dtype: of the weights.
+        weights: False reads none, and leaves the networks on the meta device.
         **kwargs: for diffusers' `from_pretrained`.
 
     Raises:
-        BaseModelError: files are damaged, its transformer is of another class, or its text encoder is of another width.
+        BaseModelError: files are damaged, or its transformer is of another class.
     """
     import diffusers
 
@@ -210,12 +214,14 @@ def load_pipeline(kind: str, transformer: str, name: str, torch_dtype: torch.dty
             f"The transformer of {name} is a {found}, and a {kind} has a {transformer}: give a base of that pipeline."
         )
     with loading(name):
+        if not weights:
+            return build_without_weights(getattr(diffusers, kind), name, torch_dtype, **kwargs)
         return getattr(diffusers, kind).from_pretrained(name, dtype=torch_dtype, **kwargs)
 
 
 def check_text_width(name: str, text_encoder: Any, expected: int) -> None:
     """Raises BaseModelError if a text encoder of transformers does not fit the width that a network reads."""
-    width = getattr(text_encoder.config, "d_model", None) or text_encoder.config.hidden_size
+    width = text_encoder.config.hidden_size
     if width != expected:
         raise BaseModelError(
             f"The text encoder of {name} has width {width}, and its transformer reads {expected}: give a base whose "
