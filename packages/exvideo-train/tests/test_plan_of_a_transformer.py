@@ -42,7 +42,9 @@ def wan_configs(make_transformer_dir: Callable[..., Path], tmp_path_factory: pyt
 
 
 @pytest.mark.parametrize("kind", ["wan", "ltx", "hunyuan_video", "cogvideox"])
-def test_a_base_without_weights_encodes_to_the_same_shapes(make_transformer_dir: Callable[..., Path], kind: str) -> None:
+def test_a_base_without_weights_encodes_to_the_same_shapes(
+    make_transformer_dir: Callable[..., Path], kind: str
+) -> None:
     side, frames = (64, 17) if kind == "ltx" else (32, 9)
     clip = torch.zeros(frames, 3, side, side)
     whole, weightless = (
@@ -81,7 +83,7 @@ def test_the_memory_of_the_recipe_is_told_at_wan_s_own_size(
     assert parts["weights"] == pytest.approx(2 * 1.43e9, rel=0.01)
     # Each block keeps what it begins from, and computes the rest anew.
     kept = 2 * BLOCKS * TOKENS * WIDTH
-    assert kept < parts["activations"] < 2 * kept
+    assert kept < parts["activations"] < 3 * kept
     whole = plan_of([*arguments, "engine.gradient_checkpointing=none"], capsys)
     assert whole["memory"]["parts"]["activations"] > 5 * parts["activations"]
 
