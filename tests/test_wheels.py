@@ -159,7 +159,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(wheel_of: Callable[[str], Zi
     assert tops == {module, info}
     assert {name for name in names if name.startswith(f"{module}/")} == sources(project / "src")
     assert f"{module}/py.typed" in names
-    assert [name for name in names if "test" in name or "conftest" in name] == []
+    assert [name for name in names if re.search(r"(^|/)(tests?/|test_|conftest\.py$)|_test\.py$", name)] == []
     assert licence == (ROOT / "LICENSE").read_text()
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Description-Content-Type"] == "text/markdown"

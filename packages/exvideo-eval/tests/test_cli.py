@@ -1,13 +1,17 @@
 import re
 import subprocess
 import sys
+import wave
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 from exvideo_eval.cli import main
 from exvideo_eval.results import Result
 from exvideo_eval.tiny_world import judges
+from PIL import Image
 
 FAST = ["--features", "random3d", "--window", "4", "--resamples", "10"]
 
@@ -39,6 +43,51 @@ def test_the_command_writes_a_report_of_two_generated_sets_and_names_what_it_ski
     page = (output / "report.html").read_text()
     assert page.count("data:video/mp4;base64,") == 4
     assert "<h2>Skipped files</h2>" in page
+
+
+@pytest.fixture
+def mixed_files(
+    clip_folders: Path, write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray]
+) -> dict[str, str]:
+    """Files that are no use among the generated ones of `clip_folders`, and why each is left out; one good one more."""
+    folder = clip_folders / "generated"
+    good = (folder / "0.mp4").read_bytes()
+    (folder / "empty.mp4").write_bytes(b"")
+    (folder / "half.mp4").write_bytes(good[: len(good) // 2])
+    (folder / "notes.txt").write_text("a red ball")
+    write_video(folder / "one_frame.mp4", moving_clip(9, num_frames=1))
+    Image.fromarray(moving_clip(9)[0]).save(folder / "picture.png")
+    with wave.open(str(folder / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    frames = [Image.fromarray(frame) for frame in moving_clip(8)]
+    (folder / "more").mkdir()
+    frames[0].save(folder / "more" / "a.gif", save_all=True, append_images=frames[1:], duration=125)
+    return {
+        "empty.mp4": "is corrupt or not a video",
+        "half.mp4": "is corrupt or not a video",
+        "notes.txt": "is corrupt or not a video",
+        "one_frame.mp4": "has 1 frame, fewer than the 12",
+        "picture.png": "it is a picture or text",
+        "sound.wav": "no video",
+    }
+
+
+def test_files_of_all_kinds_are_named_and_counted(clip_folders: Path, mixed_files: dict[str, str]) -> None:
+    output = clip_folders / "report"
+    command = [sys.executable, "-m", "exvideo_eval", *arguments(clip_folders, "--output", str(output))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = Result.load(output / "report.json")
+    assert {Path(item.file).name for item in result.skipped} == mixed_files.keys()
+    for item in result.skipped:
+        assert mixed_files[Path(item.file).name] in item.reason
+        assert done.stderr.count(f"skipped {item.file}: {item.reason}") == 1
+        assert f"- `{item.file}`: {item.reason}" in (output / "report.md").read_text()
+    assert [(data.role, data.count) for data in result.data] == [("real", 4), ("generated", 5)]
+    assert result.data[1].media is not None
+    assert result.data[1].media.codecs == ("gif", "h264")
+    assert result.protocol["generated_clips"] == 5
 
 
 def test_a_second_report_leaves_nothing_of_the_first(clip_folders: Path) -> None:

@@ -109,7 +109,7 @@ def test_trimmed_broken_short_and_single_files_are_each_named(
         "gone.mp4": "cannot be read (No such file or directory)",
         "half.mp4": "is corrupt or not a video (Invalid data found when processing input)",
         "list.csv": "is corrupt or not a video (Invalid data found when processing input)",
-        "one.mp4": "has 1 frames, fewer than the 12 that are compared",
+        "one.mp4": "has 1 frame, fewer than the 12 that are compared",
         "short.mp4": "has 6 frames, fewer than the 12 that are compared",
     }
     assert [(data.role, data.count) for data in result.data] == [("real", 6), ("generated", 4)]

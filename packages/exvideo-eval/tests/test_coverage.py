@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from exvideo_eval.kernel_table import KernelTable
 from exvideo_eval.result_parts import Interval
-from exvideo_eval.set_distances import frechet, kernel_distance
+from exvideo_eval.set_distances import frechet
 from exvideo_eval.statistics import (
     Clips,
     Resampling,
@@ -58,12 +59,18 @@ def ratio_of_means(generated: Sample, real: Sample) -> Array:
     return generated.mean().mean(axis=1) / real.mean().mean(axis=1)
 
 
-def of_first_feature(generated: Clips, real: Clips) -> list[Clips]:
-    return [first_feature(generated), first_feature(real)]
+def of_first_features(generated: Clips, real: Clips) -> tuple[Statistic, list[Clips]]:
+    return ratio_of_means, [first_feature(generated), first_feature(real)]
 
 
-def as_they_are(generated: Clips, real: Clips) -> list[Clips]:
-    return [generated, real]
+def of_gaussians(generated: Clips, real: Clips) -> tuple[Statistic, list[Clips]]:
+    return frechet, [generated, real]
+
+
+def of_kernels(generated: Clips, real: Clips) -> tuple[Statistic, list[Clips]]:
+    table = KernelTable({"generated": generated.values, "real": real.values})
+    places = {"generated": generated, "real": real}
+    return table.distance, [Clips(table.places(role), clips.sources) for role, clips in places.items()]
 
 
 def by_percentiles(statistic: Statistic, sets: list[Clips], resamples: int = 200) -> Interval | None:
@@ -75,21 +82,21 @@ def by_jackknife(statistic: Statistic, sets: list[Clips]) -> Interval | None:
     return found and found.interval(0.95)
 
 
-METHODS: dict[str, tuple[Statistic, Callable[..., list[Clips]], Callable[..., Interval | None]]] = {
-    "ratio of means": (ratio_of_means, of_first_feature, by_percentiles),
-    "Fréchet distance": (frechet, as_they_are, by_jackknife),
-    "kernel distance": (kernel_distance, as_they_are, by_jackknife),
+METHODS: dict[str, tuple[Callable[..., tuple[Statistic, list[Clips]]], Callable[..., Interval | None]]] = {
+    "ratio of means": (of_first_features, by_percentiles),
+    "Fréchet distance": (of_gaussians, by_jackknife),
+    "kernel distance": (of_kernels, by_jackknife),
 }
 
 
 def coverage(method: str, world: World, repeats: int, truths: int, seed: int = 0) -> float:
     """The share of `repeats` intervals that hold the mean of the statistic over `truths` other drawings."""
-    statistic, prepared, interval_of = METHODS[method]
+    prepared, interval_of = METHODS[method]
     random = np.random.default_rng(seed)
-    truth = np.mean([value_of(statistic, prepared(*world.draw(random))) for _ in range(truths)])
+    truth = np.mean([value_of(*prepared(*world.draw(random))) for _ in range(truths)])
     held = 0
     for _ in range(repeats):
-        interval = interval_of(statistic, prepared(*world.draw(random)))
+        interval = interval_of(*prepared(*world.draw(random)))
         assert interval is not None
         held += interval.low <= truth <= interval.high
     return held / repeats

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 from exvideo_eval.exchange import exchange_test
+from exvideo_eval.kernel_table import KernelTable
 from exvideo_eval.measure import difference_of_means
-from exvideo_eval.set_distances import frechet, kernel_distance
-from exvideo_eval.statistics import Clips, Resampling, Sample
+from exvideo_eval.set_distances import frechet
+from exvideo_eval.statistics import Clips, Resampling, Sample, Statistic
 
 RESAMPLING = Resampling(199, 0.95, 0)
-STATISTICS = {"mean": difference_of_means, "Fréchet": frechet, "kernel": kernel_distance}
 
 
 def sets(random: np.random.Generator, twins: bool, apart: float = 0.0, count: int = 24) -> tuple[Clips, Clips]:
@@ -20,11 +20,23 @@ def sets(random: np.random.Generator, twins: bool, apart: float = 0.0, count: in
     return Clips(one + apart, sources[1]), Clips(two, sources[0])
 
 
+def by_kernels(one: Clips, two: Clips) -> tuple[Statistic, Clips, Clips]:
+    table = KernelTable({"one": one.values, "two": two.values})
+    return table.distance, Clips(table.places("one"), one.sources), Clips(table.places("two"), two.sources)
+
+
+STATISTICS = {
+    "mean": lambda one, two: (difference_of_means, one, two),
+    "Fréchet": lambda one, two: (frechet, one, two),
+    "kernel": by_kernels,
+}
+
+
 @pytest.mark.parametrize("statistic", STATISTICS)
 @pytest.mark.parametrize("twins", [True, False])
 def test_sets_that_are_alike_seldom_seem_to_differ(statistic: str, twins: bool) -> None:
     random = np.random.default_rng(0)
-    found = [exchange_test(STATISTICS[statistic], *sets(random, twins), RESAMPLING) for _ in range(200)]
+    found = [exchange_test(*STATISTICS[statistic](*sets(random, twins)), RESAMPLING) for _ in range(200)]
     alarms = np.mean([exchange.significance.p_value <= 0.05 for exchange in found if exchange])
     assert len(found) == 200
     assert alarms <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
@@ -84,3 +96,15 @@ def frechet_of(pair: tuple[Clips, Clips]) -> float:
 def test_too_few_clips_or_draws_have_no_test(count: int, resamples: int) -> None:
     pair = sets(np.random.default_rng(7), twins=True, count=count)
     assert exchange_test(frechet, *pair, Resampling(resamples)) is None
+
+
+@pytest.mark.parametrize("twins", [True, False])
+def test_draws_in_parts_are_the_same_draws(monkeypatch: pytest.MonkeyPatch, twins: bool) -> None:
+    pair = sets(np.random.default_rng(8), twins, apart=0.1)
+    whole = exchange_test(difference_of_means, *pair, RESAMPLING)
+    monkeypatch.setattr("exvideo_eval.pairs.WEIGHTS_AT_HAND", 48 * 7)
+    parts = exchange_test(difference_of_means, *pair, RESAMPLING)
+    assert whole is not None
+    assert parts is not None
+    assert parts.significance == whole.significance
+    assert parts.null_mean == pytest.approx(whole.null_mean, rel=1e-12)

@@ -3,9 +3,10 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from exvideo_eval.results import Result
@@ -19,6 +20,14 @@ class Levels(nn.Module):
 
     def forward(self, x: Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False) -> Tensor:
         return torch.stack([x.double().flatten(1).mean(dim=1), x.double().flatten(1).std(dim=1)], dim=1)
+
+
+@pytest.fixture
+def base_clips(clip_folders: Path, write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray]) -> Path:
+    """Four clips of 5 frames, as if the base had made them."""
+    for seed in range(4):
+        write_video(clip_folders / "base" / f"{seed}.mp4", moving_clip(seed, num_frames=5))
+    return clip_folders / "base"
 
 
 def judge(
@@ -45,6 +54,23 @@ def test_one_process_and_two_agree(clip_folders: Path, features: str) -> None:
     for one, two in zip(*results, strict=True):
         assert one.protocol == two.protocol
         assert one.skipped == two.skipped
+        values = [{metric.name: metric.value for metric in result.metrics} for result in (one, two)]
+        assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-12)
+
+
+def test_distances_of_parts_of_one_process_and_two_agree(clip_folders: Path, base_clips: Path) -> None:
+    (base_clips / "bad.mp4").write_bytes(b"no video")
+    results = []
+    for launcher in ((), ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")):
+        output = clip_folders / f"by_{len(launcher)}" / "report"
+        options = (f"--base-clips={base_clips}", f"--batch-size={len(launcher) + 1}")
+        done = judge(clip_folders, output, sys.executable, *launcher, features="random3d", options=options)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("bad.mp4: is corrupt") == 1
+        results.append([Result.load(output / f"{name}.json") for name in ("report", "baseline", "against_baseline")])
+    for one, two in zip(*results, strict=True):
+        assert one.protocol == two.protocol
+        assert any("by third" in metric.name for metric in one.metrics)
         values = [{metric.name: metric.value for metric in result.metrics} for result in (one, two)]
         assert values[0] == pytest.approx(values[1], rel=1e-9, abs=1e-12)
 

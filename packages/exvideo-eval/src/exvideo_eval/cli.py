@@ -56,6 +56,7 @@ def _run(options: argparse.Namespace) -> int:
         level=options.level,
         seed=options.seed,
         seam_every=options.seam_every,
+        thirds=options.thirds,
     )
     processes = Processes.started()
     execution = Execution(
@@ -69,10 +70,12 @@ def _run(options: argparse.Namespace) -> int:
     folders = (options.real, options.generated, options.baseline)
     measures, by_clip = measure_settings(options), clip_measures(options)
     if not processes.is_main:
-        take_part(*folders, settings, execution, measures, by_clip)
+        take_part(*folders, settings, execution, measures, by_clip, options.base_clips)
         processes.leave()
         return 0
-    evaluation = evaluate(*folders, settings, execution=execution, measures=measures, clip_measures=by_clip)
+    evaluation = evaluate(
+        *folders, settings, execution=execution, measures=measures, clip_measures=by_clip, base_clips=options.base_clips
+    )
     processes.leave()
     _tell(evaluation, write_report(options.output, evaluation, options.examples, options.examples_by))
     return 0
@@ -107,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--baseline", type=Path, metavar="DIR", help="a second generated set, reported beside the first"
     )
+    parser.add_argument(
+        "--base-clips", type=Path, metavar="DIR", help="the base's own short clips: fragments are compared with them"
+    )
+    parser.add_argument("--thirds", action="store_true", help="distances by third; always with --base-clips")
     parser.add_argument("--output", type=Path, default=Path("out/report"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--features", choices=CHOICES, default="auto", help="network of the Fréchet distance")
     parser.add_argument("--frames", type=int, metavar="N", help="frames of each clip; default: as the generated files")

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +61,6 @@ class ClipSet:
         """Values (clips, ...) with the source file of each clip."""
         return Clips(values, self.sources)
 
-    def window_features(self) -> Array:
-        """(clips, windows, dimension), read from their files."""
-        return np.stack(list(self.features))
-
 
 @dataclass(frozen=True)
 class _Source:
@@ -88,7 +84,11 @@ _Told = tuple[str | None, Mapping[str, str]]
 
 
 def measure(
-    folders: Mapping[str, Path], instruments: Instruments, cache: FileCache, execution: Execution
+    folders: Mapping[str, Path],
+    instruments: Instruments,
+    cache: FileCache,
+    execution: Execution,
+    told: Collection[str] = (),
 ) -> dict[str, ClipSet]:
     """Read and measure every file of some folders; a file that cannot be used whole is skipped and reported.
 
@@ -97,7 +97,8 @@ def measure(
     together, so that each is decoded once.
 
     Args:
-        folders: by role, "real" among them.
+        folders: by role.
+        told: roles whose skipped files have been logged before.
 
     Raises:
         ValueError: no such folder, nothing in it, no file of it usable, or a cache that cannot be written.
@@ -107,7 +108,11 @@ def measure(
     outcomes: dict[_Source, _Outcome] = {}
     for found in execution.each("measured", _measurer(instruments, cache), _grouped(folders)):
         outcomes |= found
-    return {role: _clip_set(role, folder, outcomes, instruments, cache) for role, folder in folders.items()}
+    sets = {role: _clip_set(role, folder, outcomes, instruments, cache) for role, folder in folders.items()}
+    for role, clip_set in sets.items():
+        if role not in told:
+            _tell(clip_set)
+    return sets
 
 
 def measure_share(
@@ -181,9 +186,9 @@ def _clip_set(
         try:
             told = _told(source.path) if instruments.judges is not None else told
         except SidecarError as error:
-            skipped.append(_skipped(Skipped(str(error.path), error.reason)))
+            skipped.append(Skipped(str(error.path), error.reason))
         if isinstance(outcome, Skipped):
-            skipped.append(_skipped(outcome))
+            skipped.append(outcome)
             continue
         measured = cache.load(outcome.path)
         if measured is None:
@@ -191,6 +196,7 @@ def _clip_set(
         judgements += _judgements(measured, told)
         used[source.file] = outcome, measured.without_features()
     if not used:
+        _warn(skipped)
         raise nothing_usable(role, folder, skipped)
     return _assembled(role, folder, used, judgements, skipped)
 
@@ -205,7 +211,7 @@ def _assembled(
     files = [measured for _, measured in used.values()]
     names = "".join(f"{name} {stored.sha256}\n" for name, (stored, _) in used.items())
     places = [(stored.path, number) for stored, measured in used.values() for number in range(measured.num_clips)]
-    clip_set = ClipSet(
+    return ClipSet(
         role=role,
         folder=folder,
         files=tuple(used),
@@ -220,10 +226,18 @@ def _assembled(
         judgements=tuple(judgements),
         skipped=tuple(skipped),
     )
-    num_frames = len(next(iter(files[0].curves.values()))[0])
-    counts = (clip_set.num_clips, num_frames, len(used), clip_set.num_windows)
-    logger.info("%s: %d clips of %d frames (files: %d, windows: %d)", role, *counts)
-    return clip_set
+
+
+def _warn(skipped: Sequence[Skipped]) -> None:
+    for item in skipped:
+        logger.warning("skipped %s: %s", item.file, item.reason)
+
+
+def _tell(clips: ClipSet) -> None:
+    _warn(clips.skipped)
+    num_frames = len(next(iter(clips.curves.values()))[0])
+    counts = (clips.num_clips, num_frames, len(clips.files), clips.num_windows)
+    logger.info("%s: %d clips of %d frames (files: %d, windows: %d)", clips.role, *counts)
 
 
 def _told(path: Path) -> _Told:
@@ -244,11 +258,6 @@ def _judgements(measured: MeasuredFile, told: _Told) -> list[ClipJudgement]:
         )
         for number, embedding in enumerate(measured.embeddings)
     ]
-
-
-def _skipped(item: Skipped) -> Skipped:
-    logger.warning("skipped %s: %s", item.file, item.reason)
-    return item
 
 
 def _joined(curves: Sequence[Mapping[str, Array]]) -> dict[str, Array]:

@@ -1,18 +1,21 @@
 """Distances of a set's features from the real ones, with all that they do not see beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from exvideo_eval.clip_set import ClipSet
 from exvideo_eval.exchange import Exchange
+from exvideo_eval.kernel_table import KernelTable, inner_product
 from exvideo_eval.measure import JACKKNIFE, Measure
 from exvideo_eval.metrics.frechet import FeatureStatistics
 from exvideo_eval.projection import Projection, require_filled
 from exvideo_eval.result_parts import Curve, Metric
-from exvideo_eval.set_distances import frechet, frechet_by_window, kernel_distance, squared_shift
-from exvideo_eval.statistics import Sample
+from exvideo_eval.set_distances import frechet, frechet_by_window
+from exvideo_eval.statistics import Clips, Sample
 
 Array = NDArray[np.float64]
 
@@ -20,103 +23,162 @@ UNIT = "squared feature units"
 FRECHET, KERNEL, SHIFT = "Fréchet distance", "kernel distance", "shift of the mean off the axes"
 VARIANCE = "variance on the axes"
 
+_BYTES_AT_HAND = 8 * 2**20  # of features
 
-def axes_of(real: ClipSet, dimension: int) -> Projection:
-    """The leading axes of the real clips' windows.
 
-    Raises:
-        ValueError: a feature is not finite; the dimension is more than the features have.
+@dataclass(frozen=True)
+class Distances:
+    """Distances of several sets from one, in features of equal windows.
+
+    Args:
+        real: the set that others are compared with: real clips, or the base's own.
+        others: by role.
+        features: name of the network.
+        axes: that the Fréchet distance is on; None for no such distance.
+        kernels: of the clips of all sets.
+        starts: first frames of the windows, for a curve; None for no curve.
+        about: said of the quantities after their names, as " by third".
+        part: of the clips, as "first third", or "value" for all of them.
     """
-    return Projection.fit(FeatureStatistics.of(_flat(real)), dimension)
 
+    real: ClipSet
+    others: Mapping[str, ClipSet]
+    features: str
+    axes: Projection | None
+    kernels: KernelTable
+    starts: Sequence[int] | None = None
+    about: str = ""
+    part: str = "value"
 
-def distance_measures(clips: ClipSet, real: ClipSet, features: str, axes: Projection) -> list[Measure]:
-    """Fréchet distance on the axes, shift of the mean off them, and a kernel distance on all features.
+    @classmethod
+    def of(
+        cls,
+        real: ClipSet,
+        others: Sequence[ClipSet],
+        features: str,
+        axes: Projection | None,
+        starts: Sequence[int] | None = None,
+        about: str = "",
+        part: str = "value",
+    ) -> "Distances":
+        sets = {clips.role: clips for clips in others}
+        table = KernelTable({clips.role: clips.features for clips in (real, *others)})
+        return cls(real, sets, features, axes, table, starts, about, part)
 
-    Raises:
-        ValueError: there are fewer than two clips a dimension.
-    """
-    dimension = axes.axes.shape[1]
-    require_filled(min(clips.num_clips, real.num_clips), dimension)
-    # Axes of one set favour it: for the test, in which clips change places, they are those of both.
-    both = Projection.fit(FeatureStatistics.of(np.concatenate([_flat(clips), _flat(real)])), dimension)
-    on, off, on_both = (
-        [each.of_clips(part(each.window_features())) for each in (clips, real)] for part in (axes, axes.rest, both)
-    )
-    return [
-        Measure(
-            quantity=f"{FRECHET}, {features} features",
-            statistic="value",
+    def at(self, windows: Sequence[int], part: str) -> "Distances":
+        """The same of some windows alone, on the same axes."""
+        sets = [replace(clips, features=clips.features.at(windows)) for clips in (self.real, *self.others.values())]
+        return Distances.of(sets[0], sets[1:], self.features, self.axes, None, self.about, part)
+
+    def measures(self, role: str) -> list[Measure]:
+        """Fréchet distance on the axes, if there are any, and a kernel distance on all features.
+
+        None at all where a set has one source file.
+
+        Raises:
+            ValueError: there are fewer than two clips a dimension.
+        """
+        clips = self.others[role]
+        kernel = self._kernel_measure(clips, KERNEL, self.kernels)
+        if self.axes is not None:
+            return [self._frechet_measure(clips, self.axes), kernel]
+        return [kernel] if min(len(set(each.sources)) for each in (clips, self.real)) > 1 else []
+
+    def shift_measure(self, role: str) -> list[Measure]:
+        """Shift of the mean off the axes; nothing without axes."""
+        if self.axes is None:
+            return []
+        measure = self._kernel_measure(self.others[role], SHIFT, self._shifts)
+        return [replace(measure, unit=UNIT, dimension=self.axes.axes.shape[1])]
+
+    @cached_property
+    def _shifts(self) -> KernelTable:
+        assert self.axes is not None
+        features = {clips.role: clips.features for clips in (self.real, *self.others.values())}
+        return KernelTable(features, inner_product, self.axes.rest)
+
+    def _frechet_measure(self, clips: ClipSet, axes: Projection) -> Measure:
+        dimension = axes.axes.shape[1]
+        require_filled(min(clips.num_clips, self.real.num_clips), dimension)
+
+        def on_both() -> tuple[Clips, Clips]:
+            # Axes of one set favour it: for the test, in which clips change places, they are those of both.
+            both = Projection.fit(FeatureStatistics.of_parts(_windows(clips, self.real)), dimension)
+            return _projected(clips, both), _projected(self.real, both)
+
+        return Measure(
+            quantity=f"{FRECHET}{self.about}, {self.features} features",
+            statistic=self.part,
             unit=UNIT,
             better="lower",
             of=frechet,
-            clips=on[0],
-            clips_of_real=on[1],
-            features=features,
+            clips=_projected(clips, axes),
+            clips_of_real=_projected(self.real, axes),
+            features=self.features,
             dimension=dimension,
             interval=JACKKNIFE,
             minimum=0.0,
             difference=frechet,
-            tested=(on_both[0], on_both[1]),
-        ),
-        Measure(
-            quantity=f"{SHIFT}, {features} features",
-            statistic="value",
-            unit=UNIT,
+            tested=on_both,
+        )
+
+    def _kernel_measure(self, clips: ClipSet, quantity: str, table: KernelTable) -> Measure:
+        """An unbiased kernel distance, which asks for no number of clips."""
+        return Measure(
+            quantity=f"{quantity}{self.about}, {self.features} features",
+            statistic=self.part,
+            unit="",
             better="lower",
-            of=squared_shift,
-            clips=off[0],
-            clips_of_real=off[1],
-            features=features,
-            dimension=dimension,
+            of=table.distance,
+            clips=clips.of_clips(table.places(clips.role)),
+            clips_of_real=self.real.of_clips(table.places(self.real.role)),
+            features=self.features,
+            dimension=table.dimension,
             interval=JACKKNIFE,
-            difference=squared_shift,
+            difference=table.distance,
             has_ratio=False,
-        ),
-        kernel_measure(clips, real, features),
-    ]
+        )
+
+    def shares_of_variance(self, role: str) -> list[Metric]:
+        """Of a set and of the real clips, the share of variance on the axes; nothing without axes."""
+        if self.axes is None:
+            return []
+        found = []
+        for each, of, ending in ((self.others[role], "", ""), (self.real, "real", ", real clips")):
+            share = self.axes.share_of_variance(each.features)
+            quantity = f"{VARIANCE}, {self.features} features"
+            dimension = self.axes.axes.shape[1]
+            metric = Metric(quantity + ending, share, "share", "neutral", each.num_clips, dimension, self.features)
+            found.append(replace(metric, quantity=quantity, statistic="share", of=of))
+        return found
 
 
-def kernel_measure(clips: ClipSet, real: ClipSet, features: str) -> Measure:
-    """The unbiased kernel distance on all features, which asks for no number of clips."""
-    features_of_clips = clips.window_features()
-    return Measure(
-        quantity=f"{KERNEL}, {features} features",
-        statistic="value",
-        unit="",
-        better="lower",
-        of=kernel_distance,
-        clips=clips.of_clips(features_of_clips),
-        clips_of_real=real.of_clips(real.window_features()),
-        features=features,
-        dimension=features_of_clips.shape[2],
-        interval=JACKKNIFE,
-        difference=kernel_distance,
-        has_ratio=False,
+def is_frechet(measure: Measure) -> bool:
+    """True for a Fréchet distance of sets, on whatever features, of all of the clips or of a part."""
+    return measure.quantity.startswith(FRECHET)
+
+
+def if_alike(measure: Measure, exchange: Exchange | None) -> list[Metric]:
+    """The mean of a distance between sets that are alike, at these numbers of clips; nothing without a test."""
+    if exchange is None:
+        return []
+    part = "" if measure.statistic == "value" else f"{measure.statistic}, "
+    metric = Metric(
+        name=f"{measure.name}, if alike",
+        value=exchange.null_mean,
+        unit=UNIT,
+        better="neutral",
+        n=len(measure.clips.values),
+        dimension=measure.dimension,
+        features=measure.features,
+        quantity=measure.quantity,
+        statistic=f"{part}mean of exchanged sets",
     )
-
-
-def beside_the_distance(
-    clips: ClipSet, real: ClipSet, measure: Measure, axes: Projection, exchange: Exchange | None
-) -> list[Metric]:
-    """The mean distance of sets that are alike, at these numbers of clips; and the shares of variance on the axes."""
-    found = []
-    shared = (measure.features, measure.dimension)
-    if exchange is not None:
-        name = f"{measure.name}, if alike"
-        null = exchange.null_mean
-        metric = Metric(name, null, UNIT, "neutral", measure.clips.values.shape[0], shared[1], shared[0])
-        found.append(_with(metric, measure.quantity, "mean of exchanged sets"))
-    for each, of, ending in ((clips, "", ""), (real, "real", ", real clips")):
-        share = axes.share_of_variance(each.window_features())
-        quantity = f"{VARIANCE}, {measure.features} features"
-        metric = Metric(quantity + ending, share, "share", "neutral", each.num_clips, shared[1], shared[0])
-        found.append(_with(metric, quantity, "share", of))
-    return found
+    return [metric]
 
 
 def distance_curve(measure: Measure, starts: Sequence[int]) -> Curve:
-    """The Fréchet distance window by window, by the first frame of each; where a clip leaves the real ones."""
+    """The Fréchet distance window by window, by the first frame of each; where a clip leaves the others."""
     samples = [
         Sample(each.values, np.ones((1, len(each.values))), np.arange(len(each.values))) for each in measure.sets
     ]
@@ -124,11 +186,27 @@ def distance_curve(measure: Measure, starts: Sequence[int]) -> Curve:
     return Curve(measure.name, UNIT, "first frame of the window", tuple(starts), tuple(distances), "lower", "generated")
 
 
-def _with(metric: Metric, quantity: str, statistic: str, of: str = "") -> Metric:
-    return Metric(**{**vars(metric), "quantity": quantity, "statistic": statistic, "of": of})
+def axes_of(clips: ClipSet, dimension: int) -> Projection | None:
+    """The leading axes of the windows of a set; None for dimension 0.
+
+    Raises:
+        ValueError: the dimension is more than the features have.
+    """
+    return Projection.fit(FeatureStatistics.of_parts(_windows(clips)), dimension) if dimension else None
 
 
-def _flat(clips: ClipSet) -> Array:
-    """(clips * windows, dimension)"""
-    features = clips.window_features()
-    return features.reshape(-1, features.shape[-1])
+def _projected(clips: ClipSet, axes: Projection) -> Clips:
+    """(clips, windows, dimension of the axes)"""
+    return clips.of_clips(np.stack([axes(features) for features in clips.features]))
+
+
+def _windows(*sets: ClipSet) -> Iterator[Array]:
+    """All windows of some sets, a part at a time: (windows, dimension)."""
+    part: list[Array] = []
+    for features in (features for clips in sets for features in clips.features):
+        part.append(features)
+        if len(part) * features.nbytes >= _BYTES_AT_HAND:
+            yield np.concatenate(part)
+            part = []
+    if part:
+        yield np.concatenate(part)

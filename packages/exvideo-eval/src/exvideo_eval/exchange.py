@@ -6,13 +6,13 @@ source file, at the numbers they have. The share of draws at least as extreme as
 counts the figure itself and so is never 0 (Phipson and Smyth, arXiv 1603.05766).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.pairs import MIN_UNITS, Units
+from exvideo_eval.pairs import MIN_UNITS, Units, parts
 from exvideo_eval.result_parts import Significance
 from exvideo_eval.statistics import Clips, Resampling, Sample, Statistic
 
@@ -42,55 +42,68 @@ def exchange_test(
     Returns:
         None for fewer than 3 pairs, or source files of a set, and for fewer than 2 resamples.
     """
-    first, second = _first_of_each(first), _first_of_each(second)
-    shared = set(first.sources) & set(second.sources)
-    paired = 2 * len(shared) >= min(len(first.sources), len(second.sources))
+    places = [_first_of_each(clips) for clips in (first, second)]
+    shared = places[0].keys() & places[1].keys()
+    paired = 2 * len(shared) >= min(map(len, places))
     if paired:
-        first, second = _only(first, shared), _only(second, shared)
-    if min(len(first.sources), len(second.sources)) < MIN_UNITS or resampling.resamples < 2:
+        places = [{source: place[source] for source in sorted(shared)} for place in places]
+    if min(map(len, places)) < MIN_UNITS or resampling.resamples < 2:
         return None
     generator = np.random.Generator(np.random.PCG64(resampling.seed))
     exchanged = _swapped if paired else _shuffled
-    of_first = exchanged(len(first.sources), len(second.sources), resampling.resamples, generator)
-    pooled = np.concatenate([first.values, second.values])
-    units = Units.of((*first.sources, *second.sources), *(clips.sources for clips in fixed))
-    samples = [Sample(pooled, weights, units.of_clips[0]) for weights in (of_first, 1 - of_first)]
+    draws = exchanged(len(places[0]), len(places[1]), resampling.resamples, generator)
+    pooled = _pooled(first.values, list(places[0].values()), second.values, list(places[1].values()))
+    units = Units.of((*places[0], *places[1]), *(clips.sources for clips in fixed))
     others = [
         Sample(clips.values, np.ones((1, len(clips.values))), of_clips)
         for clips, of_clips in zip(fixed, units.of_clips[1:], strict=True)
     ]
-    found = statistic(*samples, *others)
+    found = np.concatenate(
+        [
+            statistic(*(Sample(pooled, weights, units.of_clips[0]) for weights in (of_first, 1 - of_first)), *others)
+            for of_first in draws
+        ]
+    )
     extreme = int((found[1:] >= found[0] - 1e-9 * abs(found[0])).sum())
     name = "swap test within pairs" if paired else "shuffled labels"
     method = f"{name}, {resampling.resamples} draws"
     return Exchange(Significance((1 + extreme) / len(found), method), float(found[1:].mean()))
 
 
-def _swapped(num_first: int, num_second: int, resamples: int, generator: np.random.Generator) -> Array:
-    """(1 + resamples, pooled): which clips are of the first set, the sets as they are first; clips are in pairs."""
+def _swapped(num_first: int, num_second: int, resamples: int, generator: np.random.Generator) -> Iterator[Array]:
+    """(1 + resamples, pooled), part after part: which clips are of the first set, the sets as they are first.
+
+    Clips are in pairs.
+    """
     assert num_first == num_second
-    kept = generator.random((1 + resamples, num_first)) < 0.5
-    kept[0] = True
-    return np.concatenate([kept, ~kept], axis=1).astype(np.float64)
+    for rows in parts(1 + resamples, 2 * num_first):
+        kept = generator.random((rows.stop - rows.start, num_first)) < 0.5
+        kept[0] |= rows.start == 0
+        yield np.concatenate([kept, ~kept], axis=1).astype(np.float64)
 
 
-def _shuffled(num_first: int, num_second: int, resamples: int, generator: np.random.Generator) -> Array:
+def _shuffled(num_first: int, num_second: int, resamples: int, generator: np.random.Generator) -> Iterator[Array]:
     """(1 + resamples, pooled), as `_swapped`, of clips without pairs."""
-    of_first = np.zeros((1 + resamples, num_first + num_second))
-    of_first[:, :num_first] = 1
-    of_first[1:] = generator.permuted(of_first[1:], axis=1)
-    return of_first
+    for rows in parts(1 + resamples, num_first + num_second):
+        of_first = np.zeros((rows.stop - rows.start, num_first + num_second))
+        of_first[:, :num_first] = 1
+        later = slice(1 if rows.start == 0 else 0, None)
+        of_first[later] = generator.permuted(of_first[later], axis=1)
+        yield of_first
 
 
-def _first_of_each(clips: Clips) -> Clips:
-    _, first = np.unique(np.array(clips.sources, dtype=str), return_index=True)
-    mask = np.zeros(len(clips.sources), dtype=bool)
-    mask[first] = True
-    return clips.where(mask)
+def _first_of_each(clips: Clips) -> dict[str, int]:
+    """Where the first clip of each source file is, in the order of the clips."""
+    first: dict[str, int] = {}
+    for index, source in enumerate(clips.sources):
+        first.setdefault(source, index)
+    return first
 
 
-def _only(clips: Clips, sources: set[str]) -> Clips:
-    """Those of the sources, in the order of these, so that pairs stand at one place."""
-    order = sorted(range(len(clips.sources)), key=clips.sources.__getitem__)
-    chosen = [index for index in order if clips.sources[index] in sources]
-    return Clips(clips.values[chosen], tuple(clips.sources[index] for index in chosen))
+def _pooled(first: Array, of_first: Sequence[int], second: Array, of_second: Sequence[int]) -> Array:
+    """Some values of two sets, one after the other, without a copy of either in between."""
+    pooled = np.empty((len(of_first) + len(of_second), *first.shape[1:]))
+    # In any other mode numpy takes into a buffer first.
+    np.take(first, of_first, axis=0, out=pooled[: len(of_first)], mode="clip")
+    np.take(second, of_second, axis=0, out=pooled[len(of_first) :], mode="clip")
+    return pooled

@@ -115,10 +115,19 @@ class StoredFeatures(Sequence[Array]):
     Args:
         places: of each clip: the file of its measurements, and its number in it.
         num_windows: of each clip.
+        windows: their numbers, if not all of them are wanted, or one of them several times.
     """
 
-    def __init__(self, places: Sequence[tuple[Path, int]], num_windows: int) -> None:
-        self._places, self.num_windows = tuple(places), num_windows
+    def __init__(
+        self, places: Sequence[tuple[Path, int]], num_windows: int, windows: Sequence[int] | None = None
+    ) -> None:
+        self._places, self._windows = tuple(places), None if windows is None else list(windows)
+        self.num_windows = num_windows if windows is None else len(windows)
+
+    def at(self, windows: Sequence[int]) -> "StoredFeatures":
+        """The same clips' features at some windows, which may be one of them several times."""
+        of_all = windows if self._windows is None else [self._windows[window] for window in windows]
+        return StoredFeatures(self._places, self.num_windows, of_all)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -129,11 +138,11 @@ class StoredFeatures(Sequence[Array]):
     def __getitem__(self, index: slice) -> "StoredFeatures": ...
     def __getitem__(self, index: int | slice) -> "Array | StoredFeatures":
         if isinstance(index, slice):
-            return StoredFeatures(self._places[index], self.num_windows)
+            return StoredFeatures(self._places[index], self.num_windows, self._windows)
         path, number = self._places[index]
         with safe_open(path, "numpy") as file:
             features: Array = file.get_slice(_FEATURES)[number]
-        return features
+        return features if self._windows is None else features[self._windows]
 
 
 def _measured(info: dict[str, Any], arrays: Mapping[str, Array]) -> MeasuredFile:

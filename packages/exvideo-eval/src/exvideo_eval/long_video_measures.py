@@ -4,6 +4,7 @@ A figure that a frozen clip would win is neutral: no verdict rests on it.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,6 @@ from exvideo_eval.metrics.drift import DISTANCES
 from exvideo_eval.metrics.relative_motion import dynamic_degree
 from exvideo_eval.metrics.repetition import is_still, nearest_return
 from exvideo_eval.metrics.seam import seam
-from exvideo_eval.statistics import Clips
 
 Array = NDArray[np.float64]
 
@@ -107,5 +107,4 @@ def _mean(clips: ClipSet, name: str, unit: str, better: str, values: Array) -> M
 
 
 def _tested(ours: Measure, theirs: Measure) -> Measure:
-    sets: tuple[Clips, Clips] = (ours.clips, theirs.clips)
-    return Measure(**{**vars(ours), "difference": difference_of_means, "tested": sets})
+    return replace(ours, difference=difference_of_means, tested=lambda: (ours.clips, theirs.clips))

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from exvideo_eval.clip_parts import BASE
 from exvideo_eval.curve_measures import DRIFT, MISMATCH, RATIO, drift
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
 from exvideo_eval.long_video_measures import is_of_long_video
 from exvideo_eval.measures import REAL
+from exvideo_eval.part_distances import is_of_part
 from exvideo_eval.protocols.into_result import MEASURES, published_protocols, published_rows
 from exvideo_eval.result_parts import Metric
 from exvideo_eval.results import Result
@@ -36,6 +38,7 @@ def as_markdown(evaluation: Evaluation) -> str:
         "A Fréchet distance is comparable only at the same features, dimension and number of clips; the row under it "
         "is its mean between sets that are alike, at these numbers. It does not see what is off its axes: the rows of "
         "variance and shift do. p: generated clips and real ones exchanged.",
+        *_part_section(columns),
         *_published_section(columns),
         *_judge_section(columns),
         "## Frame by frame",
@@ -84,7 +87,8 @@ def _verdict(metric: Metric) -> str:
 
 
 def _data_section(columns: Columns) -> list[str]:
-    rows = [["real", *_data_cells(columns[-1][1], "real")]]
+    last = columns[-1][1]
+    rows = [[role, *_data_cells(last, role)] for role in ("real", BASE) if any(item.role == role for item in last.data)]
     rows += [[name, *_data_cells(result, name)] for name, result in columns]
     head = ["set", "clips", "what", "codec, pixels, size", "resized", "where"]
     return ["## Data", _table(head, rows)]
@@ -101,12 +105,28 @@ def _data_cells(result: Result, role: str) -> list[str]:
 def _distance_rows(columns: Columns) -> list[list[str]]:
     to_real = (PSNR_TO_REAL.name, DIFFERENCE_TO_REAL.name)
     shown = [metric for metric in columns[-1][1].metrics if metric.dimension is not None or metric.name in to_real]
-    rows = []
-    for metric in shown:
-        rests_on = f" (dimension {metric.dimension}, {metric.n} clips)" if metric.dimension else f", {metric.unit}"
-        cells = [_cell_and_p(_found(result, metric.name, metric.features)) for _, result in columns]
-        rows.append([metric.name + rests_on, metric.better, *cells])
+    rows = [_distance_row(metric, columns) for metric in shown if not is_of_part(metric)]
     return rows or [["none: see the notes", "", *("" for _ in columns)]]
+
+
+def _distance_row(metric: Metric, columns: Columns) -> list[str]:
+    rests_on = f" (dimension {metric.dimension}, {metric.n} clips)" if metric.dimension else f", {metric.unit}"
+    cells = [_cell_and_p(_found(result, metric.name, metric.features)) for _, result in columns]
+    return [metric.name + rests_on, metric.better, *cells]
+
+
+def _part_section(columns: Columns) -> list[str]:
+    rows = [_distance_row(metric, columns) for metric in columns[-1][1].metrics if is_of_part(metric)]
+    if not rows:
+        return []
+    return [
+        "## By part of the clip",
+        _table(["", "better", *(name for name, _ in columns)], rows),
+        "By third: windows that lie wholly in a third of the clips, from the same third of the real ones, on axes that "
+        "the thirds share. From the base's own clips: fragments of the long clips, as long as the base's, by place; "
+        "the rows of all fragments together come first. The first frames of windows and fragments are in the protocol. "
+        "They say whether the end of a long clip still looks like what the base makes.",
+    ]
 
 
 def _published_section(columns: Columns) -> list[str]:

@@ -1,6 +1,6 @@
 """A measure of a set of clips: from values of each clip to a metric with its interval, its test and its parts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ class Measure:
         interval: "percentiles", or "jackknife" of what drawing clips again shifts, or "Wilson" of a share.
         minimum: that the number cannot be below.
         difference: of two samples, by which they are tested for being alike: large where they differ. None for no test.
-        tested: the set's and the real clips, if `difference` takes others than `of`.
+        tested: gives the set's and the real clips, if `difference` takes others than `of`.
         is_mean: the number is the mean of its clips' values (over frames).
         has_ratio: a ratio of two such numbers means something.
     """
@@ -46,7 +46,7 @@ class Measure:
     interval: str = PERCENTILES
     minimum: float = -np.inf
     difference: Statistic | None = None
-    tested: tuple[Clips, Clips] | None = None
+    tested: Callable[[], tuple[Clips, Clips]] | None = None
     is_mean: bool = False
     has_ratio: bool = True
 
@@ -85,8 +85,10 @@ class Measure:
         return metric, self._values() if self.is_mean else pseudo, exchange
 
     def _tested(self, resampling: Resampling) -> Exchange | None:
-        first, second = self.tested or self.sets
-        return None if self.difference is None else exchange_test(self.difference, first, second, resampling)
+        if self.difference is None:
+            return None
+        first, second = self.tested() if self.tested else self.sets
+        return exchange_test(self.difference, first, second, resampling)
 
     def _interval(self, resampling: Resampling) -> tuple[Interval | None, ClipValues | None]:
         found = None if self.is_mean else jackknife(self.of, self.sets)

@@ -1,20 +1,15 @@
 """All measures of one set of clips against the real ones, and what they come to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exvideo_eval.clip_set import ClipSet
 from exvideo_eval.curve_measures import curve_measures, mean_measure
-from exvideo_eval.distance_measures import (
-    beside_the_distance,
-    distance_curve,
-    distance_measures,
-    kernel_measure,
-)
+from exvideo_eval.distance_measures import Distances, distance_curve, if_alike, is_frechet
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL
 from exvideo_eval.long_video_measures import long_video_measures
 from exvideo_eval.measure import Measure
 from exvideo_eval.measured_file import Instruments
-from exvideo_eval.projection import Projection
 from exvideo_eval.result_parts import ClipValues, Curve, Metric
 from exvideo_eval.statistics import Clips, Resampling
 from exvideo_eval.tiny_world.judgement import judge_measures, probabilities_of
@@ -39,50 +34,51 @@ def measured(
     clips: ClipSet,
     real: ClipSet,
     instruments: Instruments,
-    axes: Projection | None,
+    distances: Distances,
+    parts: Sequence[Distances],
     resampling: Resampling,
     seam_every: int | None = None,
 ) -> Measured:
     """Everything of a set.
 
     Args:
-        axes: that the Fréchet distance is on; None for no such distance.
+        distances: from the real clips.
+        parts: distances of parts of the clips.
         seam_every: frames between borders of windows or chained clips; None for no such measure.
 
     Raises:
         ValueError: there are fewer than two clips a dimension, or a clip's truth is none of the judges' classes.
     """
-    distances, notes = _distances(clips, real, instruments, axes)
+    of_features, notes = _distances(clips, distances)
+    of_parts = [(item, part.starts) for part in parts for item in part.measures(clips.role)]
     judged, of_real, judge_notes = _judged(clips, real, instruments)
     long, long_of_real = long_video_measures(clips, real, seam_every)
-    measures = [*distances, *judged, *_of_curves(clips, real), *long]
+    plain = [(item, None) for item in (*judged, *_of_curves(clips, real), *long)]
+    measures = [*((item, distances.starts) for item in of_features), *plain, *of_parts]
     metrics: list[Metric] = []
     values = []
     curves = []
-    for item in measures:
+    for item, starts in measures:
         metric, of_clips, exchange = item.metric(resampling)
         metrics.append(metric)
         values += [of_clips] if of_clips else []
-        if axes is not None and item is distances[0]:
-            metrics += beside_the_distance(clips, real, item, axes, exchange)
-            plan = instruments.plan
-            starts = range(0, plan.num_frames - plan.window + 1, plan.window_stride)
-            curves.append(distance_curve(item, starts))
+        if is_frechet(item):
+            metrics += if_alike(item, exchange)
+            metrics += distances.shares_of_variance(clips.role) if item is of_features[0] else []
+            curves += [] if starts is None else [distance_curve(item, starts)]
     metrics += [_of_real(item, resampling) for item in (*of_real, *long_of_real)]
-    return Measured(tuple(measures), tuple(metrics), tuple(curves), tuple(values), (*notes, *judge_notes))
+    return Measured(
+        tuple(item for item, _ in measures), tuple(metrics), tuple(curves), tuple(values), (*notes, *judge_notes)
+    )
 
 
-def _distances(
-    clips: ClipSet, real: ClipSet, instruments: Instruments, axes: Projection | None
-) -> tuple[list[Measure], list[str]]:
-    features = instruments.extractor.name
-    if axes is not None:
-        return distance_measures(clips, real, features, axes), []
+def _distances(clips: ClipSet, distances: Distances) -> tuple[list[Measure], list[str]]:
+    real, found = distances.real, distances.measures(clips.role)
+    if distances.axes is not None:
+        return [found[0], *distances.shift_measure(clips.role), *found[1:]], []
     fewest = min(clips.num_clips, real.num_clips)
     notes = [f"No Fréchet distance: too few clips ({fewest}); it needs {MIN_CLIPS_OF_DISTANCE} or more of each set."]
-    if min(len(set(each.sources)) for each in (clips, real)) < 2:
-        return [], [*notes, "No kernel distance: it needs 2 source files of each set."]
-    return [kernel_measure(clips, real, features)], notes
+    return found, notes if found else [*notes, "No kernel distance: it needs 2 source files of each set."]
 
 
 def _of_curves(clips: ClipSet, real: ClipSet) -> list[Measure]:

@@ -15,6 +15,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 MIN_UNITS = 3  # with fewer source files of a set, nothing tells how far a number would move with others
+WEIGHTS_AT_HAND = 2**20  # of draws x clips: 8 MB, whatever the number of clips
+
+
+def parts(draws: int, clips: int) -> Iterator[slice]:
+    """Draws in parts whose weights (draws, clips) are few enough to be in memory at a time."""
+    step = max(1, WEIGHTS_AT_HAND // max(1, clips))
+    yield from (slice(first, min(first + step, draws)) for first in range(0, draws, step))
 
 
 def source_of(file: str) -> str:
@@ -60,21 +67,31 @@ class Units:
         """The number of units of the set that has the fewest."""
         return min(len(np.unique(units)) for units in self.of_clips)
 
-    def draws(self, resamples: int, seed: int) -> tuple[Array, ...]:
-        """For each set, how often each of its clips is drawn: (resamples, clips), with replacement, from a seed."""
+    def draws(self, resamples: int, seed: int) -> Iterator[tuple[Array, ...]]:
+        """For each set, how often each of its clips is drawn, with replacement: (resamples, clips), part after part."""
         generator = np.random.Generator(np.random.PCG64(seed))
-        counts = np.zeros((resamples, len(self.names)))
+        counts = np.zeros((resamples, len(self.names)), dtype=np.int32)
         for stratum in self.strata:
             size = stratum.stop - stratum.start
-            counts[:, stratum] = generator.multinomial(size, np.full(size, 1 / size), size=resamples)
-        return tuple(counts[:, units] for units in self.of_clips)
+            for rows in parts(resamples, size):
+                drawn = generator.multinomial(size, np.full(size, 1 / size), size=rows.stop - rows.start)
+                counts[rows, stratum] = drawn
+        for rows in parts(resamples, self._clips):
+            yield tuple(counts[rows, units].astype(np.float64) for units in self.of_clips)
 
     def without_each(self) -> Iterator[tuple[slice, tuple[Array, ...]]]:
-        """Each stratum, with the weights of each set's clips as each of its units is left out: (units, clips).
+        """Some units of a stratum, with the weights of each set's clips as each of them is left out: (units, clips).
 
         (1, clips) for a set that has none of them.
         """
         for stratum in self.strata:
-            left_out = np.arange(stratum.start, stratum.stop)[:, None]
-            weights = [(units != left_out).astype(np.float64) for units in self.of_clips]
-            yield stratum, tuple(weight if (weight == 0).any() else weight[:1] for weight in weights)
+            for rows in parts(stratum.stop - stratum.start, self._clips):
+                some = slice(stratum.start + rows.start, stratum.start + rows.stop)
+                left_out = np.arange(some.start, some.stop)[:, None]
+                weights = [(units != left_out).astype(np.float64) for units in self.of_clips]
+                yield some, tuple(weight if (weight == 0).any() else weight[:1] for weight in weights)
+
+    @property
+    def _clips(self) -> int:
+        """Of the set that has the most."""
+        return max(map(len, self.of_clips))

@@ -1,6 +1,7 @@
 """The settings that a person gives, and the plan by which files are cut into clips and windows."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Settings:
         level: of the intervals.
         seed: of the draws.
         seam_every: frames from one border of windows or chained clips to the next, for the seam; None for no seam.
+        thirds: distances of each third of the clips from the same third of the real ones, too.
     """
 
     features: str = "auto"
@@ -37,6 +39,7 @@ class Settings:
     level: float = 0.95
     seed: int = 0
     seam_every: int | None = None
+    thirds: bool = False
 
     def __post_init__(self) -> None:
         minimums = {"num_frames": 2, "window": 2, "window_stride": 1, "dimension": 1, "resamples": 0, "seam_every": 2}
@@ -59,6 +62,11 @@ class ClipPlan:
     window: int
     window_stride: int
 
+    @property
+    def starts(self) -> range:
+        """The first frame of each window."""
+        return range(0, self.num_frames - self.window + 1, self.window_stride)
+
 
 def plan_clips(settings: Settings, generated: Path, execution: Execution | None = None) -> ClipPlan:
     """The cut of the clips, from the settings and, where these leave it open, from the generated files.
@@ -70,7 +78,7 @@ def plan_clips(settings: Settings, generated: Path, execution: Execution | None 
     """
     known = settings.num_frames is not None and settings.size is not None
     infos = [] if known else list(survey("generated", generated, execution or Execution()).values())
-    num_frames = settings.num_frames or _commonest_length(infos)
+    num_frames = settings.num_frames or commonest_length(infos)
     window = settings.window or min(16, num_frames)
     if num_frames < 2 or window > num_frames:
         raise ValueError(f"Clips of {num_frames} frames are shorter than a window of {max(window, 2)}: shorten it.")
@@ -81,7 +89,7 @@ def plan_clips(settings: Settings, generated: Path, execution: Execution | None 
     return ClipPlan(num_frames, settings.size or sizes[0], window, settings.window_stride or max(1, window // 2))
 
 
-def _commonest_length(infos: list[VideoInfo]) -> int:
-    """Of several equally common lengths, the shortest."""
+def commonest_length(infos: Sequence[VideoInfo]) -> int:
+    """The length that most files have; of several equally common lengths, the shortest."""
     counts = Counter(info.num_frames for info in infos)
     return min(counts, key=lambda length: (-counts[length], length))

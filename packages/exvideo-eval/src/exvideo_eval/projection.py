@@ -4,6 +4,7 @@ Few clips cannot fill the covariance of a 1024-dimensional space; on their leadi
 not see what lies off them, so the share of variance on them, and the shift of the means off them, stand beside it.
 """
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,15 +56,24 @@ class Projection:
         rest: Array = centred - (centred @ self.axes) @ self.axes.T
         return rest
 
-    def share_of_variance(self, features: NDArray[np.floating]) -> float:
-        """The share in [0, 1] of the variance of features (clips, windows, dimension), window by window, on the axes.
+    def share_of_variance(self, features: Collection[Array]) -> float:
+        """The share in [0, 1] of the variance of features, window by window, on the axes.
 
         1 where there is no variance at all.
+
+        Args:
+            features: (windows, dimension) of each clip; gone through four times, one at a time.
         """
-        on, off = (
-            float(parts.var(axis=0, ddof=1).sum(axis=-1).mean()) for parts in (self(features), self.rest(features))
-        )
+        on, off = (_variance(part, features) for part in (self, self.rest))
         return on / (on + off) if on + off > 0 else 1.0
+
+
+def _variance(part: Callable[[Array], Array], features: Collection[Array]) -> float:
+    """Of a part of features, by N - 1, summed over dimensions, mean over windows."""
+    zero = np.zeros(())
+    mean: Array = sum((part(clip) for clip in features), zero) / len(features)
+    squares: Array = sum((np.square(part(clip) - mean) for clip in features), zero)
+    return float((squares / (len(features) - 1)).sum(axis=-1).mean())
 
 
 def affordable_dimension(num_real: int, num_generated: int, feature_dimension: int) -> int:

@@ -8,7 +8,7 @@ repeats one, and Student's t. docs/decisions/0012-statistics-of-clips.md has the
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -36,10 +36,6 @@ class Clips:
     values: Array
     sources: tuple[str, ...]
 
-    def where(self, mask: NDArray[np.bool_]) -> "Clips":
-        """The clips of which the mask (clips,) is true."""
-        return Clips(self.values[mask], tuple(np.array(self.sources, dtype=object)[mask]))
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -48,6 +44,10 @@ class Sample:
     values: Array
     weights: Array
     units: NDArray[np.int64]
+
+    def of(self, draws: slice) -> "Sample":
+        """Some of the draws; the one that there is, if there is one."""
+        return self if len(self.weights) == 1 else replace(self, weights=self.weights[draws])
 
     def mean(self) -> Array:
         """(draws, ...)"""
@@ -70,7 +70,8 @@ def percentile_interval(statistic: Statistic, sets: Sequence[Clips], resampling:
     units = Units.of(*(clips.sources for clips in sets))
     if units.fewest < MIN_UNITS or resampling.resamples < 2:
         return None
-    draws = statistic(*_samples(sets, units, units.draws(resampling.resamples, resampling.seed)))
+    drawn = units.draws(resampling.resamples, resampling.seed)
+    draws = np.concatenate([statistic(*_samples(sets, units, weights)) for weights in drawn])
     count = units.fewest
     tail = NormalDist().cdf(student_quantile(0.5 - resampling.level / 2, count - 1) * math.sqrt(count / (count - 1)))
     low, high = np.quantile(draws, [tail, 1 - tail])
@@ -110,11 +111,13 @@ def jackknife(statistic: Statistic, sets: Sequence[Clips]) -> Jackknife | None:
     if units.fewest < MIN_UNITS:
         return None
     value = value_of(statistic, sets)
+    without = np.zeros(len(units.names))
+    for some, weights in units.without_each():
+        without[some] = statistic(*_samples(sets, units, weights))
     pseudo = np.zeros(len(units.names))
     variances, counts = [], []
-    for stratum, weights in units.without_each():
-        count = stratum.stop - stratum.start
-        left = statistic(*_samples(sets, units, weights))
+    for stratum in units.strata:
+        count, left = stratum.stop - stratum.start, without[stratum]
         pseudo[stratum] = count * value - (count - 1) * left
         variances.append((count - 1) / count * float(np.square(left - left.mean()).sum()))
         counts.append(count)

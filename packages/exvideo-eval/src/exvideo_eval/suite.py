@@ -1,34 +1,35 @@
 """The whole evaluation: real clips against generated ones, a baseline against the same, and the two side by side."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from exvideo_eval.clip_measures.measuring import ClipMeter
-from exvideo_eval.clip_set import ClipSet, measure, measure_share
+from exvideo_eval.clip_parts import Parts
+from exvideo_eval.clip_set import REAL, ClipSet, measure, measure_share
 from exvideo_eval.contrast import contrasts_of_sets
-from exvideo_eval.distance_measures import axes_of
+from exvideo_eval.description import curves_of_sets, data_of, notes_of, pairing_notes
+from exvideo_eval.distance_measures import Distances, axes_of
 from exvideo_eval.execution import Execution
 from exvideo_eval.features.choice import load_extractor
 from exvideo_eval.features.extractor import FeatureExtractor
 from exvideo_eval.file_cache import opened_cache
 from exvideo_eval.folder import is_of_tiny_world
-from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL, FrameCurve
-from exvideo_eval.measured_file import Array, Instruments
+from exvideo_eval.measured_file import Instruments
 from exvideo_eval.measures import Measured, measured
-from exvideo_eval.pairs import source_of
+from exvideo_eval.part_distances import PartDistances, measure_parts, measure_share_of_parts, part_distances
 from exvideo_eval.plan import ClipPlan, Settings, plan_clips
-from exvideo_eval.projection import Projection, affordable_dimension
+from exvideo_eval.projection import affordable_dimension
 from exvideo_eval.protocol import QualityProtocol
 from exvideo_eval.protocols.into_result import contrasted, with_measures
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
-from exvideo_eval.result_parts import Curve, Data, Media
+from exvideo_eval.result_parts import Data
 from exvideo_eval.results import Result
 from exvideo_eval.statistics import Resampling
 from exvideo_eval.tiny_world.judge_features import JudgeFeatures
 from exvideo_eval.tiny_world.judges import judges_present, load_judges
-from exvideo_eval.unusual_files import unusual_files
-from exvideo_eval.video_reader import RESIZING
 
 NAME, CONTRAST_NAME = "clips against real clips", "clips against a baseline's"
 
@@ -54,6 +55,7 @@ def evaluate(
     execution: Execution | None = None,
     measures: MeasureSettings | None = None,
     clip_measures: Sequence[str] = (),
+    base_clips: str | Path | None = None,
 ) -> Evaluation:
     """Judge a folder of generated clips, and optionally a second one, against a folder of real clips.
 
@@ -62,6 +64,8 @@ def evaluate(
         execution: cache, device, threads and processes; by default one thread, and nothing is kept.
         measures: published measures to add, with their networks.
         clip_measures: names of measures of clips to add, such as "smoothness" (`clip_measures.catalogue`).
+        base_clips: a folder of clips that the base itself makes, as long as it was made for: with it, distances of
+            each third of the clips, and of fragments of this length from the base's clips.
 
     Raises:
         ValueError: one sentence: a folder that is missing, empty or without a usable file; settings that the clips do
@@ -72,8 +76,12 @@ def evaluate(
     meter = None if measures is None else Meter(measures, execution)
     instruments = _instruments(folders, settings, extractor, execution)
     meters = _meters(meter, clip_measures, instruments, execution)
-    with opened_cache(instruments, execution) as cache:
-        evaluation = _judged(measure(folders, instruments, cache, execution), instruments, settings)
+    parts = _parts(settings, base_clips, instruments, execution)
+    with ExitStack() as stack:
+        cache = stack.enter_context(opened_cache(instruments, execution))
+        sets = measure(folders, instruments, cache, execution)
+        measured_parts = measure_parts(parts, sets, instruments, execution, stack)
+        evaluation = _judged(sets, parts, measured_parts, instruments, settings)
     for each in meters:
         evaluation = _with_measures(evaluation, each, folders, settings)
     return evaluation
@@ -87,14 +95,17 @@ def take_part(
     execution: Execution,
     measures: MeasureSettings | None = None,
     clip_measures: Sequence[str] = (),
+    base_clips: str | Path | None = None,
 ) -> None:
     """Measure this process's share of the files, for the main process, which calls `evaluate` with the same."""
     folders = _folders(real, generated, baseline)
     meter = None if measures is None else Meter(measures, execution)
     instruments = _instruments(folders, settings, None, execution)
     meters = _meters(meter, clip_measures, instruments, execution)
+    parts = _parts(settings, base_clips, instruments, execution)
     with opened_cache(instruments, execution) as cache:
         measure_share(folders, instruments, cache, execution)
+    measure_share_of_parts(parts, folders, instruments, execution)
     for each in meters:
         each.extract(folders)
 
@@ -126,12 +137,27 @@ def _folders(real: str | Path, generated: str | Path, baseline: str | Path | Non
     return folders if baseline is None else {**folders, "baseline": Path(baseline)}
 
 
-def _judged(sets: Mapping[str, ClipSet], instruments: Instruments, settings: Settings) -> Evaluation:
+def _parts(settings: Settings, base_clips: str | Path | None, instruments: Instruments, execution: Execution) -> Parts:
+    folder = None if base_clips is None else Path(base_clips)
+    return Parts.of(settings.thirds, folder, instruments.plan, execution)
+
+
+def _judged(
+    sets: Mapping[str, ClipSet],
+    parts: Parts,
+    measured_parts: Mapping[ClipPlan, Mapping[str, ClipSet]],
+    instruments: Instruments,
+    settings: Settings,
+) -> Evaluation:
     real, first, second = sets["real"], sets["generated"], sets.get("baseline")
     dimension = settings.dimension
     if dimension is None:
         dimension = affordable_dimension(real.num_clips, first.num_clips, instruments.extractor.dimension)
-    task = _Task(real, instruments, axes_of(real, dimension) if dimension else None, settings)
+    others = [clips for role, clips in sets.items() if role != REAL]
+    features = instruments.extractor.name
+    distances = Distances.of(real, others, features, axes_of(real, dimension), instruments.plan.starts)
+    of_parts = part_distances(parts, measured_parts, features, dimension, settings.dimension)
+    task = _Task(real, instruments, distances, parts, of_parts, settings)
     ours = task.measured(first)
     result = task.result(first, ours)
     if second is None:
@@ -155,11 +181,13 @@ def _instruments(
 
 @dataclass(frozen=True)
 class _Task:
-    """All that the judged sets share. `axes`: None where there are too few clips for a Fréchet distance."""
+    """All that the judged sets share."""
 
     real: ClipSet
     instruments: Instruments
-    axes: Projection | None
+    distances: Distances
+    parts: Parts
+    of_parts: PartDistances
     settings: Settings
 
     @property
@@ -167,19 +195,27 @@ class _Task:
         return Resampling(self.settings.resamples, self.settings.level, self.settings.seed)
 
     def measured(self, clips: ClipSet) -> Measured:
-        return measured(clips, self.real, self.instruments, self.axes, self.resampling, self.settings.seam_every)
+        return measured(
+            clips,
+            self.real,
+            self.instruments,
+            self.distances,
+            self.of_parts.distances,
+            self.resampling,
+            self.settings.seam_every,
+        )
 
     def result(self, clips: ClipSet, found: Measured) -> Result:
         return Result.measured_here(
             kind="quality",
             name=NAME,
-            protocol=self._protocol(clips).to_dict(),
+            protocol=self._protocol(clips),
             metrics=found.metrics,
-            data=tuple(_data(each, self.instruments.plan) for each in (self.real, clips)),
-            curves=(*_curves(self.real, clips), *found.curves),
+            data=self._data(clips),
+            curves=(*curves_of_sets(self.real, clips), *found.curves),
             clip_values=found.clip_values,
-            notes=(*found.notes, *_notes(self.real, clips, self.instruments.plan)),
-            skipped=(*self.real.skipped, *clips.skipped),
+            notes=(*found.notes, *notes_of(self.real, clips, self.instruments.plan), *self.of_parts.notes_of(clips)),
+            skipped=tuple(item for each in (self.real, *self._base, clips) for item in each.skipped),
         )
 
     def contrast(self, generated: tuple[ClipSet, Measured], baseline: tuple[ClipSet, Measured]) -> Result:
@@ -187,7 +223,7 @@ class _Task:
         (first, ours), (second, theirs) = generated, baseline
         found = contrasts_of_sets(ours.measures, theirs.measures, second.role, self.resampling)
         protocol = {
-            **self._protocol(first).to_dict(),
+            **self._protocol(first),
             "baseline_clips": second.num_clips,
             "baseline_files_sha256": second.sha256,
         }
@@ -196,14 +232,25 @@ class _Task:
             name=CONTRAST_NAME,
             protocol=protocol,
             metrics=tuple(metric for metric, _ in found),
-            data=tuple(_data(each, self.instruments.plan) for each in (self.real, second, first)),
+            data=self._data(second, first),
             clip_values=tuple(values for _, values in found if values),
-            notes=tuple(_pairing_notes(first, second)),
+            notes=tuple(pairing_notes(first, second)),
         )
 
-    def _protocol(self, clips: ClipSet) -> QualityProtocol:
+    @property
+    def _base(self) -> list[ClipSet]:
+        return [] if self.of_parts.base is None else [self.of_parts.base]
+
+    def _data(self, *clips: ClipSet) -> tuple[Data, ...]:
+        """Of the real clips, the base's own if there are any, and these."""
+        plan = self.instruments.plan
+        of_base = [data_of(each, self.parts.fragments.base_plan) for each in self._base if self.parts.fragments]
+        return (data_of(self.real, plan), *of_base, *(data_of(each, plan) for each in clips))
+
+    def _protocol(self, clips: ClipSet) -> dict[str, Any]:
         plan, extractor, judges = self.instruments.plan, self.instruments.extractor, self.instruments.judges
-        return QualityProtocol(
+        axes = self.distances.axes
+        protocol = QualityProtocol(
             num_frames=plan.num_frames,
             height=plan.size[0],
             width=plan.size[1],
@@ -213,7 +260,7 @@ class _Task:
             feature_input=extractor.input_description,
             feature_weights_sha256=extractor.weights_sha256,
             feature_dimension=extractor.dimension,
-            frechet_dimension=None if self.axes is None else self.axes.axes.shape[1],
+            frechet_dimension=None if axes is None else axes.axes.shape[1],
             real_files_sha256=self.real.sha256,
             real_clips=self.real.num_clips,
             generated_clips=clips.num_clips,
@@ -223,81 +270,5 @@ class _Task:
             seam_every=self.settings.seam_every,
             judges=None if judges is None else dict(judges.sha256),
         )
-
-
-def _curves(real: ClipSet, generated: ClipSet) -> tuple[Curve, ...]:
-    """Means over clips per frame index: of both sets, and of the generated set against its real twins."""
-
-    def mean(curve: FrameCurve, values: Array, series: str) -> Curve:
-        x = tuple(range(curve.first_frame, curve.first_frame + values.shape[1]))
-        return Curve(curve.name, curve.unit, "frame index", x, tuple(values.mean(axis=0)), series=series)
-
-    curves = [
-        mean(curve, clip_set.curves[curve.name], series)
-        for curve in CURVES
-        for clip_set, series in ((real, "real"), (generated, "generated"))
-    ]
-    for curve in (PSNR_TO_REAL, DIFFERENCE_TO_REAL):
-        if generated.curves_to_real:
-            curves.append(mean(curve, generated.curves_to_real[curve.name], "generated"))
-    return tuple(curves)
-
-
-def _data(clip_set: ClipSet, plan: ClipPlan) -> Data:
-    media = _media(clip_set, plan)
-    rates = ", ".join(f"{rate:g}" for rate in media.fps)
-    what = (
-        f"clips of {plan.num_frames} frames, files: {len(clip_set.files)}, windows: {clip_set.num_windows}, "
-        f"{rates} frames a second"
-    )
-    return Data(clip_set.role, what, str(clip_set.folder), clip_set.num_clips, media)
-
-
-def _media(clip_set: ClipSet, plan: ClipPlan) -> Media:
-    infos = clip_set.infos
-    resized = any((info.height, info.width) != plan.size for info in infos)
-    return Media(
-        codecs=_distinct(info.codec for info in infos),
-        pixel_formats=_distinct(info.pixel_format for info in infos),
-        sizes=_distinct(f"{info.height}x{info.width}" for info in infos),
-        fps=tuple(sorted({round(info.fps, 3) for info in infos})),
-        resizing=f"to {plan.size[0]}x{plan.size[1]}, {RESIZING}" if resized else "none",
-    )
-
-
-def _distinct(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(values)))
-
-
-def _notes(real: ClipSet, generated: ClipSet, plan: ClipPlan) -> list[str]:
-    """Facts that a reader of the numbers must know and could not see from them."""
-    notes = _pairing_notes(generated, real)
-    for clips in (real, generated):
-        notes += unusual_files(clips.role, dict(zip(clips.files, clips.infos, strict=True)))
-    rates = [sorted({round(info.fps, 3) for info in clip_set.infos}) for clip_set in (real, generated)]
-    if rates[0] != rates[1]:
-        notes.append(
-            f"Frame rates differ (real {rates[0]}, generated {rates[1]}): curves run by frame index, not time."
-        )
-    longer = sum(info.num_frames > plan.num_frames for info in generated.infos)
-    if longer:
-        notes.append(f"Generated files longer than {plan.num_frames} frames: {longer}; only their beginning counts.")
-    smaller = sum(info.height < plan.size[0] or info.width < plan.size[1] for info in real.infos)
-    if smaller:
-        notes.append(f"Real files enlarged to {plan.size[0]}x{plan.size[1]}: {smaller}; their sharpness is too low.")
-    kinds = [_media(clip_set, plan) for clip_set in (real, generated)]
-    for what, (one, two) in (
-        ("Codecs", (kinds[0].codecs, kinds[1].codecs)),
-        ("Pixel formats", (kinds[0].pixel_formats, kinds[1].pixel_formats)),
-    ):
-        if one != two:
-            notes.append(f"{what} differ (real {', '.join(one)}; generated {', '.join(two)}): some distances see that.")
-    return notes
-
-
-def _pairing_notes(first: ClipSet, second: ClipSet) -> list[str]:
-    """The clips of two sets that are drawn as pairs, as both have a file of their name."""
-    shared = {source_of(file) for file in first.files} & {source_of(file) for file in second.files}
-    role = {"real": "a real file", "baseline": "a baseline's file"}[second.role]
-    count = f"{len(shared)} of {first.num_clips}"
-    return [f"{first.role.capitalize()} clips with {role} of their name, drawn as pairs: {count}."]
+        parts = self.of_parts.protocol(self.parts)
+        return {**protocol.to_dict(), **({"parts": parts} if parts else {})}

@@ -32,4 +32,5 @@ def iter_clips(video: Path | Decoding, num_frames: int, size: tuple[int, int] | 
             clip = None
     found = decoding.info.num_frames
     if found < num_frames:
-        raise VideoReadError(decoding.path.name, f"has {found} frames, fewer than the {num_frames} that are compared")
+        has = "1 frame" if found == 1 else f"{found} frames"
+        raise VideoReadError(decoding.path.name, f"has {has}, fewer than the {num_frames} that are compared")
