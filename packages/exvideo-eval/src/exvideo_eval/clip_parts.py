@@ -93,7 +93,7 @@ class Fragments:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is asked of parts of clips; None for what is not."""
+    """Questions that are asked of parts of clips; None for one that is not."""
 
     thirds: Thirds | None = None
     fragments: Fragments | None = None

@@ -93,7 +93,7 @@ def _shuffled(num_first: int, num_second: int, resamples: int, generator: np.ran
 
 
 def _first_of_each(clips: Clips) -> dict[str, int]:
-    """Where the first clip of each source file is, in the order of the clips."""
+    """The place of the first clip of each source file, in the order of the clips."""
     first: dict[str, int] = {}
     for index, source in enumerate(clips.sources):
         first.setdefault(source, index)
