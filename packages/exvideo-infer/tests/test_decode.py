@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -140,9 +141,14 @@ print(status("VmHWM") - before)
 
 @pytest.mark.long
 def test_the_memory_of_a_clip_does_not_grow_with_its_length(tmp_path: Path) -> None:
-    """1,024 frames through an autoencoder of Stable Video Diffusion's structure to MP4, and a quarter of them."""
-    peaks = {}
-    for frames in (256, 1024):
+    """512 frames through an autoencoder of Stable Video Diffusion's structure to MP4, and 64 of them.
+
+    glibc is told to give every large block back at once: what its heaps keep by themselves changes from run to run.
+    """
+    peaks, environment = {}, os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
+    for frames in (64, 512):
         command = [sys.executable, "-c", _PEAK, str(frames), str(tmp_path / f"{frames}.mp4")]
-        peaks[frames] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert peaks[1024] < 1.1 * peaks[256], peaks
+        run = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        peaks[frames] = int(run.stdout)
+    print(f"KiB above the baseline, by frames: {peaks}")
+    assert peaks[512] < 1.1 * peaks[64], peaks

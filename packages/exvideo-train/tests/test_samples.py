@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from exvideo_blocks import read_extension_header
@@ -181,3 +182,26 @@ def test_a_picture_that_is_not_there_is_told_at_once(
     path = make_config(base="no/such/base", samples={"first_frames": ["absent.png"]})
     assert main(["--config", str(path)]) == 2
     assert "samples.first_frames: there is no picture absent.png" in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_a_step_after_samples_takes_as_long_as_before(config_of: MakeConfig, runs: Any) -> None:
+    """The five steps after each of forty samplings against the five before the next one, by medians over samplings.
+
+    What a neighbour on the machine does falls on all places alike, and the interval over samplings says how much of
+    the ratio is that.
+    """
+    every, half = 10, 5
+    often = SAMPLES | {"every": every, "num_inference_steps": 1, "metrics": False}
+    far = {"checkpoint.every": 10**6, "validation.every": 10**6}
+    assert main(["--config", str(config_of("often", samples=often, **far, **{"optimizer.steps": 41 * every}))]) == 0
+    seconds = np.array(runs.figures("often", "seconds"))[every:].reshape(-1, every)  # a row begins with a sampling
+
+    def after_by_before(rows: Any) -> Any:
+        places = np.median(rows, axis=-2)
+        return places[..., :half].mean(-1) / places[..., half:].mean(-1)
+
+    drawn = np.random.default_rng(0).integers(len(seconds), size=(2000, len(seconds)))
+    ratio, low = after_by_before(seconds), np.quantile(after_by_before(seconds[drawn]), 0.05)
+    print(f"after samples / before: {ratio:.3f}, at least {low:.3f} in 95%, {len(seconds)} samplings")
+    assert low <= 1.03
