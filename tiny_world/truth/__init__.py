@@ -7,6 +7,10 @@ themselves as the tracker's own floor, gets a JSON file of the schema `exvideo.r
 all, `truth.png` the curves by frame index.
 
     tracker         what frames alone show of a clip: its subjects' places, sizes, shapes and colours
+    subject         one subject, measured by a colour
+    strangers       what is of no subject's colour: a subject that left its own, or a body too many
+    bodies          separate bodies in a mask, counted
+    pooling         means, maxima and openings of images over squares
     measures        how far that is from the truth, frame by frame
     measured_set    from files to one curve a clip and measure
     figures         from curves to numbers with intervals, and to differences between two sets

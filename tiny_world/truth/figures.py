@@ -51,6 +51,10 @@ MEASURES = (
     Measure("colour error", "RGB distance", "lower", lambda curves: curves["colour_error"]),
     Measure("shape right", "share", "higher", lambda curves: curves["shape_right"]),
     Measure("shape overlap", "share", "higher", lambda curves: curves["shape_overlap"]),
+    Measure("censored", "share", "lower", lambda curves: curves["censored"]),
+    Measure("recoloured", "share", "lower", lambda curves: curves["recoloured"]),
+    Measure("extra bodies", "bodies a frame", "lower", lambda curves: curves["extra_bodies"]),
+    Measure("judged right", "share", "higher", lambda curves: curves["judged_right"]),
 )
 
 

@@ -36,6 +36,11 @@ class TruthMeasures:
         colour_error: RGB distance, 0 to 442.
         shape_right: 1 where the true shape fits best, else 0, in frames where nothing is hidden.
         shape_overlap: intersection over union with the true shape at the same place and area, likewise.
+        censored: 1 where a subject that can be seen is not found, and so has no place, area, colour or shape; else 0.
+        recoloured: 1 where a subject is found in a colour that is not its own, 0 where in its own.
+        extra_bodies: bodies besides the subjects; a second copy of one is one.
+        judged_right: 1 where every subject that can be seen is there once, in its colour and shape, and nothing else
+            is; 0 where not; NaN in frames where presence is in doubt.
     """
 
     displacement: Array
@@ -47,6 +52,10 @@ class TruthMeasures:
     colour_error: Array
     shape_right: Array
     shape_overlap: Array
+    censored: Array
+    recoloured: Array
+    extra_bodies: Array
+    judged_right: Array
 
 
 @dataclass(frozen=True)
@@ -80,17 +89,26 @@ def compare(track: Track, state: State, spec: ClipSpec) -> TruthMeasures:
     overlap = np.where(whole[..., None], track.overlap, np.nan)
     right = np.array([SHAPES.index(subject.shape) for subject in spec.subjects])
     fits = np.take_along_axis(overlap, np.broadcast_to(right[None, :, None], (*whole.shape, 1)), axis=2)[..., 0]
-    clear = (state.visible > 0.5) | (state.visible < GONE)
+    in_view = state.visible > 0.5
+    clear = in_view | (state.visible < GONE)
+    present = np.where(clear, track.found == in_view, np.nan)
+    has_shape = np.where(whole, fits >= overlap.max(axis=2), np.nan)
+    flawed = (present == 0) | (has_shape == 0) | track.recoloured
+    right = ~flawed.any(axis=1) & (track.extra == 0)
     return TruthMeasures(
         displacement=_mean(np.linalg.norm(way, axis=-1)),
         true_displacement=_mean(np.linalg.norm(true_way, axis=-1)),
         trajectory_error=_mean(np.linalg.norm(offset, axis=-1)),
         velocity_error=_mean(np.linalg.norm(step_error, axis=-1)),
         area_ratio=_mean(np.where(whole, track.area / np.maximum(state.area, 1e-9), np.nan)),
-        permanence=_mean(np.where(clear, track.found == (state.visible > 0.5), np.nan)),
+        permanence=_mean(present),
         colour_error=_mean(np.linalg.norm(track.colour - state.colour, axis=-1)),
-        shape_right=_mean(np.where(whole, fits >= overlap.max(axis=2), np.nan)),
+        shape_right=_mean(has_shape),
         shape_overlap=_mean(fits),
+        censored=_mean(np.where(in_view, ~track.found, np.nan)),
+        recoloured=_mean(np.where(track.found, track.recoloured, np.nan)),
+        extra_bodies=track.extra.astype(np.float64),
+        judged_right=np.where(clear.all(axis=1), right, np.nan),
     )
 
 

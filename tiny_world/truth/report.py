@@ -22,14 +22,17 @@ from tiny_world.truth.measured_set import MeasuredSet
 from tiny_world.truth.picture import draw
 
 NAME = "tiny-world truth"
-DEFINITIONS = "tiny-world truth 1"  # bumped whenever a definition changes a number
+DEFINITIONS = "tiny-world truth 2"  # bumped whenever a definition changes a number
 LEGEND = f"""Brackets: {RESAMPLING.level:.0%} intervals from {RESAMPLING.resamples} draws of whole clips; parentheses:
 the clips that a number rests on. "real" is what the tracker finds in the real files: below that, no set can be told
 from the truth. Means leave out the first frame, which is given. Displacement is measured on what moves from its place
 alone; displacement error is the distance from the true displacement of the same frame, area error that of the area
-ratio from 1. What is not found has no place, colour or shape, and no part in those rows: permanence counts it. A
-comparison is made clip by clip in the frames in which both sets have a value, and so is not quite the difference of
-the columns; it is undecided where its interval holds 0."""
+ratio from 1. A subject that has left its colour is followed in its new one, which is its colour error; "recoloured" is
+the share of what is found that is so. What is not found in any colour has no place, colour or shape, and no part in
+those rows: permanence and "censored" count it. "Extra bodies" are second copies of a subject, and any others. "Judged
+right" are the frames in which every subject that can be seen is there once, in its colour and shape, and nothing else
+is. A comparison is made clip by clip in the frames in which both sets have a value, and so is not quite the difference
+of the columns; it is undecided where its interval holds 0."""
 
 
 def write_report(folder: Path, real: MeasuredSet, sets: Sequence[MeasuredSet]) -> tuple[Path, ...]:

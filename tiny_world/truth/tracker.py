@@ -1,11 +1,10 @@
 """Tracks subjects by frames alone: where they are, how much of them, in which colour and shape.
 
 The clip's spec says which colours to look for; nothing is taken from its motion but whether opposite edges are joined.
-So rendered, decoded and generated clips are measured alike. A pixel's share of a subject is how far it lies on the way
-from the background, as it is around it or at other times, to the subject's colour, as found in the same frame.
+So rendered, decoded and generated clips are measured alike. What is neither in a subject's colour nor of the scene that
+the spec describes is a subject that has left its colour, or a body too many, as is a second copy.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi
 
@@ -13,21 +12,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
+from tiny_world.truth.bodies import count_bodies
+from tiny_world.truth.pooling import max_around, without_thin
+from tiny_world.truth.strangers import THIN, regions_followed, strange_pixels
+from tiny_world.truth.subject import EDGE, SAME_COLOUR, Found, mean_colour, measure_subject
 from tiny_world.world.motion import PULSE_RADII
 from tiny_world.world.render import wrapped_axis
-from tiny_world.world.shapes import REACH, coverage
-from tiny_world.world.spec import COLOURS, FRAME_SIZE, SHAPES, SIZES, ClipSpec
+from tiny_world.world.shapes import REACH
+from tiny_world.world.spec import COLOURS, FRAME_SIZE, SIZES, ClipSpec
 
-SAME_COLOUR = (
-    75.0  # of RGB distance: a pixel within it is of the subject; the colours are 120 and more from one another
-)
-MIN_AREA = 8.0  # pixels: less than that is nothing; the smallest subject has 78
-EDGE = 2  # pixels around what is surely of the subject, which may be so in part
-SURROUNDINGS = 4  # pixels further out that are averaged as the background there
+MIN_BODY = 0.15  # of a whole subject's area: less is no body; in real clips nothing besides the subjects has a pixel
+LARGEST = 2.5  # whole subjects: what is larger is no body, but another scene; two that touch are 2
+MIN_OVERLAP = 0.6  # with the shape of the world that fits best, of what is followed in another colour
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Track:
         visible: (T, S) that area as a share of a whole subject's, 1 at most; "pulses" is measured against its smallest.
         colour: (T, S, 3) RGB, 0 to 255, mean of the pixels that are surely of the subject.
         overlap: (T, S, shapes of SHAPES) what is seen over each shape at that place and area, intersection over union.
+        recoloured: (T, S) whether it was found in a colour that is not its own.
+        extra: (T,) bodies besides the subjects: second copies of these, and any of other colours.
     """
 
     centre: Array
@@ -47,15 +49,17 @@ class Track:
     visible: Array
     colour: Array
     overlap: Array
+    recoloured: Flags
+    extra: NDArray[np.int64]
 
     @property
-    def found(self) -> NDArray[np.bool_]:
+    def found(self) -> Flags:
         """(T, S): whether anything was found."""
         return self.area > 0
 
 
 def track(frames: NDArray[np.uint8], spec: ClipSpec) -> Track:
-    """Measures a clip's subjects.
+    """Measures a clip's subjects; one that has left its colour is followed in its new one.
 
     Args:
         frames: uint8 (frames, FRAME_SIZE, FRAME_SIZE, 3), RGB.
@@ -63,22 +67,88 @@ def track(frames: NDArray[np.uint8], spec: ClipSpec) -> Track:
 
     Raises:
         ValueError: the frames have another shape.
+        VideoError: the clip's scene is a photograph and the footage is not installed.
     """
     if frames.ndim != 4 or frames.shape[1:] != (FRAME_SIZE, FRAME_SIZE, 3):
         raise ValueError(f"The frames are {frames.shape}: give (frames, {FRAME_SIZE}, {FRAME_SIZE}, 3).")
     pixels = torch.from_numpy(np.ascontiguousarray(frames)).float()
     distances = torch.stack([_distance(pixels, colours) for colours in _colours(spec)])
-    parts = []
-    for which in range(len(spec.subjects)):
-        nearest = distances.argmin(dim=0) == which
-        parts.append(
-            _track_subject(pixels, distances[which], nearest, _largest_radius(spec, which), wrapped_axis(spec))
-        )
-    centre, area, colour, overlap = (
-        np.stack([part[number].double().numpy() for part in parts], axis=1) for number in range(4)
+    own = _own_pixels(distances)
+    subjects = range(len(spec.subjects))
+    found = Found.together(
+        [
+            measure_subject(pixels, distances[which], own[which], _largest_radius(spec, which), wrapped_axis(spec))
+            for which in subjects
+        ]
     )
-    whole = [pi * (PULSE_RADII[0] if spec.motion.kind == "pulses" else SIZES[s.size]) ** 2 for s in spec.subjects]
-    return Track(centre, area, np.minimum(area / whole, 1), colour, overlap)
+    strange, recoloured = _follow(found, pixels, own, spec)
+    visible = np.minimum(found.area / [_sizes(spec, which)[0] for which in subjects], 1)
+    extra = _extra(own, strange, recoloured, spec)
+    return Track(found.centre, found.area, visible, found.colour, found.overlap, recoloured, extra)
+
+
+def _follow(found: Found, pixels: Tensor, own: Tensor, spec: ClipSpec) -> tuple[Flags, Flags]:
+    """Measures lost subjects by the colour of the strange region that each has become, and writes it over `found`.
+
+    Returns:
+        (T, H, W): the strange pixels that no subject is; (T, S): where a subject has another colour. A region that has
+        no shape of the world is no subject.
+    """
+    solid = torch.stack([without_thin(each, THIN) for each in own])
+    sizes = [_sizes(spec, which) for which in range(len(own))]
+    most = LARGEST * max(large for _, large in sizes)
+    strange = strange_pixels(pixels, spec, max_around(solid.amax(dim=0), EDGE), most)
+    least = np.array([MIN_BODY * small for small, _ in sizes])
+    taken = regions_followed(strange, solid.sum(dim=(2, 3)).T.numpy(), found.centre, least, wrapped_axis(spec))
+    recoloured = np.zeros(found.area.shape, np.bool_)
+    for which, regions in enumerate(taken):
+        frames = regions.any(axis=(1, 2))
+        if frames.any():
+            other = _measured_in(regions[frames], pixels[frames], _largest_radius(spec, which), wrapped_axis(spec))
+            away = _distance(torch.from_numpy(other.colour), _colours(spec)[which]).numpy() > SAME_COLOUR
+            is_shape = away & (np.nan_to_num(other.overlap).max(axis=1) >= MIN_OVERLAP)
+            recoloured[frames, which] = is_shape
+            found.put(which, recoloured[:, which], other[is_shape])
+    followed = torch.from_numpy((taken & recoloured.T[:, :, None, None]).any(axis=0)).float()
+    seen = max_around(torch.maximum(own.amax(dim=0), followed), EDGE)
+    return without_thin(torch.from_numpy(strange).float() * (1 - seen), THIN).numpy() > 0, recoloured
+
+
+def _measured_in(regions: Flags, pixels: Tensor, reach: float, wrapped: int | None) -> Found:
+    """A subject in the colour that its region (T, H, W) has in each frame."""
+    region = torch.from_numpy(regions).float()
+    distance = (pixels - mean_colour(pixels, region)[:, None, None]).norm(dim=-1)
+    return measure_subject(pixels, distance, max_around(region, EDGE), reach, wrapped)
+
+
+def _extra(own: Tensor, strange: Flags, recoloured: Flags, spec: ClipSpec) -> NDArray[np.int64]:
+    """(T,) bodies that are no subject, in the subjects' own colours (S, T, H, W) or another (T, H, W)."""
+    extra = _bodies(strange, spec, 0)
+    for which, in_colour in enumerate(own):
+        # Edges of a subject in another colour may look like its own; what is thicker is one too many.
+        instead = _bodies(without_thin(in_colour, THIN).numpy() > 0, spec, which)
+        bodies = _bodies(in_colour.numpy() > 0, spec, which)
+        extra += np.maximum(np.where(recoloured[:, which], instead, bodies - 1), 0)
+    return extra
+
+
+def _bodies(mask: Flags, spec: ClipSpec, which: int) -> NDArray[np.int64]:
+    """(T,) bodies of a mask (T, H, W), in size like a subject."""
+    small, large = _sizes(spec, which)
+    return count_bodies(mask, MIN_BODY * small, large, wrapped_axis(spec))
+
+
+def _own_pixels(distances: Tensor) -> Tensor:
+    """(S, T, H, W): 1 where a pixel is of a subject's colour and of no other's more, else 0."""
+    nearest = distances.argmin(dim=0)
+    return torch.stack([((each < SAME_COLOUR) & (nearest == which)).float() for which, each in enumerate(distances)])
+
+
+def _sizes(spec: ClipSpec, which: int) -> tuple[float, float]:
+    """Pixels of a whole subject, at its smallest and at its largest."""
+    radius = SIZES[spec.subjects[which].size]
+    radii = PULSE_RADII if spec.motion.kind == "pulses" else (radius, radius)
+    return pi * radii[0] ** 2, pi * radii[1] ** 2
 
 
 def _colours(spec: ClipSpec) -> list[tuple[Tensor, Tensor]]:
@@ -95,122 +165,7 @@ def _largest_radius(spec: ClipSpec, which: int) -> float:
 def _distance(pixels: Tensor, ends: tuple[Tensor, Tensor]) -> Tensor:
     """(T, H, W): how far each pixel's colour is from the nearest mixture of the two."""
     first, last = ends
+    first, last = first.to(pixels.dtype), last.to(pixels.dtype)
     way = last - first
     share = ((pixels - first) @ way / way.square().sum().clamp(min=1e-6)).clamp(0, 1)
     return (pixels - first - share[..., None] * way).norm(dim=-1)
-
-
-def _track_subject(
-    pixels: Tensor, distance: Tensor, nearest: Tensor, reach: float, wrapped: int | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """One subject's centre, area, colour and overlap."""
-    alike = (distance < SAME_COLOUR).float()
-    core = alike * nearest
-    elsewhere = 1 - _max_around(alike, EDGE)
-    images: tuple[Tensor, ...] = (pixels, core, elsewhere, _background_over_time(pixels, elsewhere))
-    shift = torch.zeros(len(pixels), 2)
-    if wrapped is not None:
-        shift[:, wrapped] = _shift_to_middle(core, wrapped)
-        images = tuple(_rolled(each, shift[:, wrapped], wrapped) for each in images)
-    pixels, core, elsewhere, over_time = images
-    core = core * _neighbourhood(core, reach)
-    colour = _mean_colour(pixels, core)
-    around, known = _background_around(pixels, elsewhere)
-    share = _share_of_subject(pixels, colour, (around, over_time))
-    # Deep inside a large subject no background is near, and none is needed.
-    share = torch.where(known, share, core) * _max_around(core, EDGE)
-    area = share.sum(dim=(1, 2))
-    gone = area < MIN_AREA
-    middles = torch.arange(FRAME_SIZE) + 0.5
-    centre = torch.stack([share.sum(dim=1) @ middles, share.sum(dim=2) @ middles], dim=1) / area[:, None]
-    overlap = _overlap(share, centre, area)
-    if wrapped is not None:
-        centre[:, wrapped] = (centre[:, wrapped] - shift[:, wrapped]) % FRAME_SIZE
-    for measured in (centre, colour, overlap):
-        measured[gone] = torch.nan
-    return centre, area.masked_fill(gone, 0.0), colour, overlap
-
-
-def _shift_to_middle(core: Tensor, axis: int) -> Tensor:
-    """(T,) whole pixels to roll each frame by, so that what is on both sides of an edge comes together."""
-    angle = 2 * pi * (torch.arange(FRAME_SIZE) + 0.5) / FRAME_SIZE
-    weight = core.sum(dim=1 if axis == 0 else 2)
-    mean = torch.atan2(weight @ angle.sin(), weight @ angle.cos()) * FRAME_SIZE / (2 * pi)
-    return torch.round(FRAME_SIZE / 2 - mean)
-
-
-def _rolled(images: Tensor, shift: Tensor, axis: int) -> Tensor:
-    dim = 1 if axis == 0 else 0  # of one frame
-    return torch.stack([image.roll(int(by), dims=dim) for image, by in zip(images, shift, strict=True)])
-
-
-def _neighbourhood(core: Tensor, reach: float) -> Tensor:
-    """1 in a square, somewhat wider than a subject, around the place where most of the core is: specks are outside."""
-    half = round(reach)
-    density = _mean_around(core, half).flatten(1)
-    row, column = density.argmax(dim=1) // FRAME_SIZE, density.argmax(dim=1) % FRAME_SIZE
-    numbers = torch.arange(FRAME_SIZE)
-    limit = round(1.6 * reach)
-    rows, columns = ((numbers - at[:, None]).abs() <= limit for at in (row, column))
-    return (rows[:, :, None] & columns[:, None, :]).float()
-
-
-def _mean_colour(pixels: Tensor, core: Tensor) -> Tensor:
-    """(T, 3): of the core's inside, where it has one; its edge is half background."""
-    inside = -_max_around(-core, 1)
-    weight = torch.where(inside.sum(dim=(1, 2), keepdim=True) >= MIN_AREA, inside, core)
-    return torch.einsum("thw,thwc->tc", weight, pixels) / weight.sum(dim=(1, 2)).clamp(min=1e-6)[:, None]
-
-
-def _background_over_time(pixels: Tensor, elsewhere: Tensor) -> Tensor:
-    """(T, H, W, 3): each pixel's mean over the frames in which it shows background; infinite where it never does."""
-    times = elsewhere.sum(dim=0)[..., None]
-    mean = (elsewhere[..., None] * pixels).sum(dim=0) / times
-    return torch.where(times > 0, mean, torch.inf).expand_as(pixels)
-
-
-def _background_around(pixels: Tensor, elsewhere: Tensor) -> tuple[Tensor, Tensor]:
-    """(T, H, W, 3): the mean of what background there is around each pixel; (T, H, W): whether there is any."""
-    around = [_mean_around(elsewhere * pixels[..., c], EDGE + SURROUNDINGS) for c in range(3)]
-    known = _mean_around(elsewhere, EDGE + SURROUNDINGS)
-    return torch.stack(around, dim=-1) / known.clamp(min=1e-6)[..., None], known > 1e-3
-
-
-def _share_of_subject(pixels: Tensor, colour: Tensor, backgrounds: tuple[Tensor, ...]) -> Tensor:
-    """(T, H, W) in [0, 1]: by the background that explains each pixel best, being mixed with the subject's colour."""
-    shares, left_over = [], []
-    for background in backgrounds:
-        contrast = colour[:, None, None] - background
-        share = ((pixels - background) * contrast).sum(dim=-1) / contrast.square().sum(dim=-1).clamp(min=1.0)
-        share = share.clamp(0, 1)
-        shares.append(share)
-        left_over.append((pixels - background - share[..., None] * contrast).square().sum(dim=-1).nan_to_num(torch.inf))
-    best = torch.stack(left_over).argmin(dim=0, keepdim=True)
-    return torch.stack(shares).gather(0, best)[0].nan_to_num(0.0)
-
-
-def _overlap(share: Tensor, centre: Tensor, area: Tensor) -> Tensor:
-    """(T, shapes)"""
-    middles = torch.arange(FRAME_SIZE) + 0.5
-    x, y = ((middles - centre[:, axis : axis + 1]).numpy() for axis in (0, 1))
-    radius = (area / pi).sqrt()[:, None, None].numpy()
-    scores = []
-    for shape in SHAPES:
-        ideal = torch.from_numpy(coverage(shape, x[:, None, :], y[:, :, None], radius))
-        both, either = torch.minimum(share, ideal).sum(dim=(1, 2)), torch.maximum(share, ideal).sum(dim=(1, 2))
-        scores.append(both / either)
-    return torch.stack(scores, dim=1)
-
-
-def _mean_around(images: Tensor, radius: int) -> Tensor:
-    return _around(F.avg_pool2d, images, radius)
-
-
-def _max_around(images: Tensor, radius: int) -> Tensor:
-    return _around(F.max_pool2d, images, radius)
-
-
-def _around(pool: Callable[..., Tensor], images: Tensor, radius: int) -> Tensor:
-    """Pools (T, H, W) over squares: rows, then columns, which is the same and much faster."""
-    rows = pool(images[:, None], (1, 2 * radius + 1), stride=1, padding=(0, radius))
-    return pool(rows, (2 * radius + 1, 1), stride=1, padding=(radius, 0))[:, 0]

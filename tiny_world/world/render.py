@@ -21,14 +21,42 @@ def render(spec: ClipSpec, num_frames: int) -> Frames:
     Raises:
         VideoError: the place is a photograph and the footage is not installed.
     """
-    state = state_of(spec, num_frames)
-    frames = np.repeat(_scene(spec)[None], num_frames, axis=0)
+    return draw(spec, state_of(spec, num_frames))
+
+
+def draw(spec: ClipSpec, state: State) -> Frames:
+    """The frames of a clip whose subjects have that state: uint8 (T, FRAME_SIZE, FRAME_SIZE, 3), RGB.
+
+    Raises:
+        VideoError: the place is a photograph and the footage is not installed.
+    """
+    frames = np.repeat(scene_of(spec)[None], len(state.centre), axis=0)
     for which in range(len(spec.subjects)):
         colour = state.colour[:, which, None, None].astype(np.float32)
         frames += subject_coverage(spec, state, which)[..., None] * (colour - frames)
     if spec.motion.kind == "hides":
         frames[:, :, wall_columns(spec)] = WALL_COLOUR
     return np.round(frames).astype(np.uint8)
+
+
+def scene_of(spec: ClipSpec) -> Array:
+    """The picture without its subjects, wall and dot included: float32 (FRAME_SIZE, FRAME_SIZE, 3), 0 to 255.
+
+    Raises:
+        VideoError: the place is a photograph and the footage is not installed.
+    """
+    place = spec.background.place
+    if place in PLAIN_PLACES:
+        scene = np.full((FRAME_SIZE, FRAME_SIZE, 3), PLAIN_PLACES[place], np.float32)
+    else:
+        scene = photograph(place, spec.background.crop).astype(np.float32)
+    if spec.motion.kind == "orbits":
+        offset = _from_centre(np.full(1, FRAME_SIZE / 2, np.float32), wrap=False)
+        dot = coverage("circle", offset, offset.T, np.full((1, 1), DOT_RADIUS, np.float32))
+        scene += dot[..., None] * (np.array(DOT_COLOUR, np.float32) - scene)
+    if spec.motion.kind == "hides":
+        scene[:, wall_columns(spec)] = WALL_COLOUR
+    return scene
 
 
 def subject_coverage(spec: ClipSpec, state: State, which: int = 0) -> Array:
@@ -52,17 +80,3 @@ def _from_centre(centre: Array, wrap: bool) -> Array:
     offset = np.arange(FRAME_SIZE, dtype=np.float32) + np.float32(0.5) - centre[:, None]
     half = FRAME_SIZE / 2
     return (offset + half) % FRAME_SIZE - half if wrap else offset
-
-
-def _scene(spec: ClipSpec) -> Array:
-    """The picture behind the subjects: float32 (FRAME_SIZE, FRAME_SIZE, 3)."""
-    place = spec.background.place
-    if place in PLAIN_PLACES:
-        scene = np.full((FRAME_SIZE, FRAME_SIZE, 3), PLAIN_PLACES[place], np.float32)
-    else:
-        scene = photograph(place, spec.background.crop).astype(np.float32)
-    if spec.motion.kind == "orbits":
-        offset = _from_centre(np.full(1, FRAME_SIZE / 2, np.float32), wrap=False)
-        dot = coverage("circle", offset, offset.T, np.full((1, 1), DOT_RADIUS, np.float32))
-        scene += dot[..., None] * (np.array(DOT_COLOUR, np.float32) - scene)
-    return scene

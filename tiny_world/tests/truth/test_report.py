@@ -23,6 +23,8 @@ CHANGES: dict[str, Callable[[Frames], Frames]] = {
     "dim": lambda frames: (frames * 0.8).astype(np.uint8),
     "short": lambda frames: frames[:8],
     "empty": lambda frames: np.full_like(frames, 30),
+    "recoloured": lambda frames: np.concatenate([frames[:15], frames[15:, :, :, [2, 0, 1]]]),
+    "doubled": lambda frames: np.concatenate([frames[:15], np.maximum(frames, np.roll(frames, 32, axis=1))[15:]]),
 }
 
 
@@ -91,6 +93,33 @@ def test_a_clip_without_its_subject_has_no_permanence_and_no_place(sets: dict[st
     metrics = {figure.name: figure.metric() for figure in figures(sets["empty"])}
     assert metrics["displacement"] is None
     assert metrics["colour error"] is None
+
+
+def test_a_subject_in_another_colour_is_followed_and_counted(
+    sets: dict[str, MeasuredSet], real: list[ClipFile]
+) -> None:
+    untouched, recoloured = sets["real"], sets["recoloured"]
+    in_view = [number for number, clip in enumerate(real) if clip.spec.motion.kind != "hides"]
+    assert value(untouched, "recoloured") == value(untouched, "censored") == 0
+    assert value(untouched, "judged right") > 0.97
+    share = recoloured.curves["recoloured"][in_view]
+    assert (share == (np.arange(NUM_FRAMES) >= 15)).mean() > 0.98  # hardly a frame in which two touch
+    assert value(recoloured, "censored") < 0.02
+    assert value(recoloured, "judged right, from frame 8 on") < 0.45  # right about what is behind the wall
+    assert value(recoloured, "judged right, frames 1 to 7") > 0.97
+    assert value(recoloured, "colour error, from frame 8 on") > 100
+    for name in ("displacement ratio", "permanence", "area ratio"):
+        assert value(recoloured, name) == pytest.approx(value(untouched, name), abs=0.05)
+
+
+def test_a_second_copy_is_counted_and_is_not_right(sets: dict[str, MeasuredSet]) -> None:
+    real, doubled = sets["real"], sets["doubled"]
+    assert value(real, "extra bodies") == 0
+    assert value(doubled, "extra bodies, frames 1 to 7") == 0
+    assert value(doubled, "extra bodies, from frame 8 on") > 0.6
+    assert value(doubled, "judged right, from frame 8 on") < 0.4
+    found = {one.figure: one.verdict for one in differences(doubled, real)}
+    assert found["extra bodies"] == found["judged right"] == "worse"
 
 
 def test_displacement_rests_on_what_moves_from_its_place(sets: dict[str, MeasuredSet], real: list[ClipFile]) -> None:
