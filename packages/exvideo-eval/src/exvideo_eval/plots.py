@@ -55,7 +55,7 @@ def _draw_lines(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
         colour, dash = _STYLES[who]
         axes.plot(curve.x, curve.y, color=colour, linestyle=dash, linewidth=1.8, label=who)
     one = next(iter(curves.values()))
-    axes.set_title(name, fontsize=10)
+    axes.set_title(name.replace(", ", "\n", 1), fontsize=10)
     axes.set_xlabel(one.x_name, fontsize=8)
     axes.set_ylabel(one.unit, fontsize=8)
     axes.tick_params(labelsize=8)
