@@ -47,6 +47,21 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CAPTIONS = ("a red circle moves left", "a blue square", "a circle")
+
+
+@pytest.fixture(scope="session")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `train` (3 clips of 20 frames) and `held_out` (1), each clip with its caption beside it."""
+    folder = tmp_path_factory.mktemp("captioned")
+    for part, count in (("train", 3), ("held_out", 1)):
+        (folder / part).mkdir()
+        for number in range(count):
+            path = write_clip(folder / part / f"clip{number}.mp4", frames=20, seed=10 * count + number)
+            path.with_suffix(".txt").write_text(CAPTIONS[number])
+    return folder
+
+
 @pytest.fixture(scope="session")
 def clip_writer() -> Callable[..., Path]:
     """`write_clip`."""

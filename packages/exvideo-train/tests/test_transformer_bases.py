@@ -28,11 +28,9 @@ from exvideo_train.order import ClipOrder
 from exvideo_train.step import Batch, training_batch
 from torch import Tensor
 
-from .conftest import write_clip
 from .test_loop import assert_a_killed_run_resumes_to_the_same_bits
 
 MakeConfig = Callable[..., Path]
-CAPTIONS = ("a red circle moves left", "a blue square", "a circle")
 # What tells the kinds apart: the folder of the base, the pipeline that it is loaded as, and lengths in frames.
 KINDS: dict[str, dict[str, Any]] = {
     "wan": {"folder": ("wan", {}), "known": 9, "long": 13},
@@ -45,18 +43,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "cogvideox": {"folder": ("cogvideox", {}), "known": 9, "long": 17},
     "cogvideox-2b": {"folder": ("cogvideox", {"rotary": False}), "known": 9, "long": 17},
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `train` (3 clips of 20 frames) and `held_out` (1), each clip with its caption beside it."""
-    folder = tmp_path_factory.mktemp("captioned")
-    for part, count in (("train", 3), ("held_out", 1)):
-        (folder / part).mkdir()
-        for number in range(count):
-            path = write_clip(folder / part / f"clip{number}.mp4", frames=20, seed=10 * count + number)
-            path.with_suffix(".txt").write_text(CAPTIONS[number])
-    return folder
 
 
 @pytest.fixture
@@ -254,76 +240,3 @@ def test_families_of_these_bases_are_told_by_their_networks(make_transformer_dir
         base: Any = load_base(make_transformer_dir(name, **options), pipeline=about.get("pipeline"))
         assert name == family_of(base.network).NAME
         assert json.dumps(base.encoding_settings)
-
-
-# --- A mixture of two experts ----------------------------------------------------------------------------------------
-
-LEVELS_OF = {"high_noise": (0.875, 1.0), "low_noise": (0.0, 0.875)}
-
-
-@pytest.fixture
-def expert_config(config_of: MakeConfig, make_transformer_dir: Callable[..., Path]) -> Callable[..., Path]:
-    def make(expert: str | None, output: str = "run", **changes: Any) -> Path:
-        base = str(make_transformer_dir("wan", experts=2))
-        return config_of("wan", output, base=base, base_expert=expert, **changes)
-
-    return make
-
-
-@pytest.mark.parametrize("distribution", ["uniform", "logitnormal"])
-@pytest.mark.parametrize("expert", LEVELS_OF)
-def test_an_expert_is_trained_at_its_own_noise_levels(
-    expert_config: Callable[..., Path], expert: str, distribution: str
-) -> None:
-    config = load_config(expert_config(expert, **{"noise.distribution": distribution}))
-    base: Any = open_base(config)
-    objective = task_of(config, base).objective
-    generator = torch.Generator().manual_seed(0)
-    levels = torch.stack([objective.draw(generator, 64) for _ in range(500)])
-    low, high = LEVELS_OF[expert]
-    assert low <= levels.min() < low + 0.2
-    assert high - 0.05 < levels.max() <= high
-    assert base.network is base.networks[list(LEVELS_OF).index(expert)]
-
-
-def test_one_extension_an_expert_and_both_sample(
-    expert_config: Callable[..., Path], captioned: Path, tmp_path: Path, runs: Any
-) -> None:
-    for expert, sigma in (("high_noise", 20.0), ("low_noise", 2.0)):
-        watched = {"validation.videos": str(captioned / "held_out"), "validation.sigmas": [sigma]}
-        assert main(["--config", str(expert_config(expert, expert, **watched, **{"optimizer.steps": 2}))]) == 0
-        assert len(runs.figures(expert, "validation/loss")) == 2
-        header = read_extension_header(tmp_path / expert / "extension.safetensors")
-        assert header.training is not None
-        assert header.training["expert"] == expert
-    tensors = [read_safetensors(tmp_path / name / "extension.safetensors")[0] for name in LEVELS_OF]
-    assert any(not torch.equal(value, tensors[1][name]) for name, value in tensors[0].items())
-    base, out = load_config(expert_config("high_noise")).base, tmp_path / "out.mp4"
-    both = ["--extension", str(tmp_path / "high_noise"), "--extension-2", str(tmp_path / "low_noise")]
-    assert generate(["--base", str(base), *both, "--prompt", "a", "--steps", "2", "-o", str(out)]) == 0
-    assert probe(out).num_frames == 13
-
-
-def test_an_expert_s_run_in_two_parts_is_the_run_in_one(expert_config: Callable[..., Path], runs: Any) -> None:
-    for name, steps in (("whole", 4), ("parts", 2), ("parts", 4)):
-        assert main(["--config", str(expert_config("low_noise", name, **{"optimizer.steps": steps}))]) == 0
-    runs.assert_same_end("whole", "parts", 4)
-
-
-@pytest.mark.parametrize(
-    ("expert", "changes", "sentence"),
-    [
-        (None, {}, "base_expert is None, and .* is a mixture of high_noise and low_noise: choose one"),
-        ("other", {}, "base_expert is other, and .* is a mixture of high_noise and low_noise: choose one"),
-        ("low_noise", {"samples": {"first_frames": None, "prompts": ["a"]}}, "make a clip together: leave samples out"),
-        ("high_noise", {"validation.sigmas": [20.0, 2.0]}, r"validation\.sigmas: sigma=2 is a noise level.*7 to inf"),
-        ("low_noise", {"validation.sigmas": [8.0]}, r"validation\.sigmas: sigma=8 is a noise level.*give 0 to 7"),
-    ],
-)
-def test_what_an_expert_cannot_do_is_refused(
-    expert_config: Callable[..., Path], captioned: Path, capsys: pytest.CaptureFixture[str], expert: str | None,
-    changes: dict[str, Any], sentence: str,
-) -> None:  # fmt: skip
-    held_out = {"validation.videos": str(captioned / "held_out")} if "validation.sigmas" in changes else {}
-    assert main(["--config", str(expert_config(expert, **held_out, **changes))]) == 2
-    assert re.search(sentence, " ".join(capsys.readouterr().err.split()))

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exvideo_infer.bases import load_base as load_base
     from exvideo_infer.bases import register_base as register_base
-    from exvideo_infer.bases.base import AugmentsFirstFrame as AugmentsFirstFrame
     from exvideo_infer.bases.base import Base as Base
     from exvideo_infer.bases.base import BaseModelError as BaseModelError
-    from exvideo_infer.bases.base import DecidesObjective as DecidesObjective
-    from exvideo_infer.bases.base import MixesExperts as MixesExperts
     from exvideo_infer.bases.base import encode_for as encode_for
     from exvideo_infer.bases.base import silence_loading as silence_loading
+    from exvideo_infer.bases.optional import AugmentsFirstFrame as AugmentsFirstFrame
+    from exvideo_infer.bases.optional import DecidesObjective as DecidesObjective
+    from exvideo_infer.bases.optional import MixesExperts as MixesExperts
     from exvideo_infer.bases.sampling_defaults import SamplingDefaults as SamplingDefaults
     from exvideo_infer.bases.scratch import make_base as make_base
     from exvideo_infer.bases.scratch import save_base as save_base
@@ -58,16 +58,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AugmentsFirstFrame": "bases.base",
+    "AugmentsFirstFrame": "bases.optional",
     "Base": "bases.base",
     "BaseModelError": "bases.base",
     "Conditions": "conditions",
-    "DecidesObjective": "bases.base",
+    "DecidesObjective": "bases.optional",
     "Examination": "video_file",
     "ExVideoOutput": "pipeline",
     "ExVideoPipeline": "pipeline",
     "LiveBytes": "live_bytes",
-    "MixesExperts": "bases.base",
+    "MixesExperts": "bases.optional",
     "MemoryReport": "memory_report",
     "PromptConditions": "conditions",
     "SamplingDefaults": "bases.sampling_defaults",

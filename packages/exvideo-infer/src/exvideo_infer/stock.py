@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from exvideo_infer.bases import load_base
-from exvideo_infer.bases.base import MixesExperts, SampledByStock
+from exvideo_infer.bases.optional import MixesExperts, SampledByStock
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension
 from exvideo_infer.decode import to_uint8
 from exvideo_infer.prompts import warn_of_unread_words

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from exvideo_infer.bases import pipeline_class
-from exvideo_infer.bases.base import SampledByStock
+from exvideo_infer.bases.optional import SampledByStock
 from exvideo_infer.first_frame import cover, picture_hash
 from exvideo_infer.jobs.job import SETTINGS, Clip, Job
 from exvideo_infer.jobs.maker import Watch
