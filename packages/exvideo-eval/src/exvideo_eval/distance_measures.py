@@ -88,22 +88,33 @@ class Distances:
         """Shift of the mean off the axes; nothing without axes."""
         if self.axes is None:
             return []
-        measure = self._kernel_measure(self.others[role], SHIFT, self._shifts)
-        return [replace(measure, unit=UNIT, dimension=self.axes.axes.shape[1])]
+        clips, dimension = self.others[role], self.axes.axes.shape[1]
+        measure = self._kernel_measure(clips, SHIFT, self._shifts)
+
+        def on_both(first: Sample, second: Sample) -> Array:
+            return self._shifts_off(self._axes_of_both(clips, dimension)).distance(first, second)
+
+        return [replace(measure, unit=UNIT, dimension=dimension, difference=on_both)]
 
     @cached_property
     def _shifts(self) -> KernelTable:
         assert self.axes is not None
+        return self._shifts_off(self.axes)
+
+    def _shifts_off(self, axes: Projection) -> KernelTable:
         features = {clips.role: clips.features for clips in (self.real, *self.others.values())}
-        return KernelTable(features, inner_product, self.axes.rest)
+        return KernelTable(features, inner_product, axes.rest)
+
+    def _axes_of_both(self, clips: ClipSet, dimension: int) -> Projection:
+        """Axes of one set favour it: for a test, in which clips change places, they are those of both."""
+        return Projection.fit(FeatureStatistics.of_parts(_windows(clips, self.real)), dimension)
 
     def _frechet_measure(self, clips: ClipSet, axes: Projection) -> Measure:
         dimension = axes.axes.shape[1]
         require_filled(min(clips.num_clips, self.real.num_clips), dimension)
 
         def on_both() -> tuple[Clips, Clips]:
-            # Axes of one set favour it: for the test, in which clips change places, they are those of both.
-            both = Projection.fit(FeatureStatistics.of_parts(_windows(clips, self.real)), dimension)
+            both = self._axes_of_both(clips, dimension)
             return _projected(clips, both), _projected(self.real, both)
 
         return Measure(
