@@ -93,15 +93,17 @@ def test_a_run_at_level_lora_leaves_a_loadable_extension(make_config: MakeConfig
     assert sum(".lora_B." in name for name in ema) == 4 * len(loaded.sites())
 
 
-def assert_a_killed_run_resumes_to_the_same_bits(make_config: MakeConfig, tmp_path: Path) -> None:
-    changes: dict[str, Any] = {"optimizer.steps": 7, "checkpoint.every": 3}
+def assert_a_killed_run_resumes_to_the_same_bits(
+    make_config: MakeConfig, tmp_path: Path, steps: int = 12, every: int = 3
+) -> None:
+    changes: dict[str, Any] = {"optimizer.steps": steps, "checkpoint.every": every}
     unbroken, broken = make_config("unbroken", **changes), make_config("broken", **changes)
     subprocess.run([*COMMAND, str(unbroken)], check=True, env=fresh_environment())
 
     run = subprocess.Popen([*COMMAND, str(broken)], env=fresh_environment())
-    metrics = tmp_path / "broken" / "metrics.jsonl"
+    first = tmp_path / "broken" / "checkpoints" / f"step-{every:08d}" / "state.json"
     deadline = time.monotonic() + 300
-    while not metrics.is_file() or len(metrics.read_text().splitlines()) < 4:  # after the checkpoint of step 3
+    while not first.is_file():  # it is written last, beside the steps that follow
         assert run.poll() is None, "ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -113,7 +115,8 @@ def assert_a_killed_run_resumes_to_the_same_bits(make_config: MakeConfig, tmp_pa
         [*COMMAND, str(broken)], check=True, capture_output=True, text=True, env=fresh_environment()
     )
     assert "Resumed from" in resumed.stderr
-    assert_same_bits(checkpoint_tensors(tmp_path / "unbroken", 7), checkpoint_tensors(tmp_path / "broken", 7))
+    ends = (checkpoint_tensors(tmp_path / name, steps) for name in ("unbroken", "broken"))
+    assert_same_bits(*ends)
     unbroken_file, broken_file = (
         read_safetensors(tmp_path / name / "extension.safetensors") for name in ("unbroken", "broken")
     )
