@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from exvideo_eval import Metric, Result
+from exvideo_eval.verdict import WORSE, verdict_of_difference
 
 from demo.job import FRAME_SIZE, NUM_FRAMES, Job
 from demo.loss_curve import HeldOutLoss
@@ -17,9 +18,12 @@ TRUTH_FIGURES = (
     "area ratio",
     "shape right",
     "colour error",
+    "judged right",
+    "extra bodies",
 )
 FRECHET = "Fréchet distance, "  # then the features
 MOTION = "motion energy, ratio to real"
+DIFFERENCE = "difference to baseline"
 
 
 def closing_lines(job: Job, stages: Stages, loss: HeldOutLoss, output: Path) -> str:
@@ -52,14 +56,17 @@ def truth_lines(before: Result, after: Result, real: Result) -> list[str]:
 
 
 def report_lines(before: Result, after: Result, contrast: Result) -> list[str]:
-    """The Fréchet distance with what it rests on, how much motion there is, and the paired difference of both."""
-    found = []
+    """The Fréchet distance with what it rests on, how much motion there is, and all that the extension makes worse."""
+    found, lost = [], []
     for metric in after.metrics:
+        difference = contrast.metric(f"{metric.name}, {DIFFERENCE}")
+        rests_on = f" ({metric.n} clips, dimension {metric.dimension})" if metric.dimension else ""
+        line = _change(metric.name + rests_on, before.metric(metric.name), metric) + _difference(difference)
         if (metric.quantity.startswith(FRECHET) and metric.statistic == "value") or metric.name == MOTION:
-            rests_on = f" ({metric.n} clips, dimension {metric.dimension})" if metric.dimension else ""
-            change = _change(metric.name + rests_on, before.metric(metric.name), metric)
-            found.append(change + _difference(contrast.metric(f"{metric.name}, difference to baseline")))
-    return found
+            found.append(line)
+        elif difference is not None and verdict_of_difference(difference) == WORSE:
+            lost.append(f"{line}, worse")
+    return found + lost
 
 
 def _difference(metric: Metric | None) -> str:

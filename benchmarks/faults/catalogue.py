@@ -32,4 +32,5 @@ FAULTS = {
     "blur grows": Fault(faults.blurred, ("sharpness, last quarter over first", "sharpness, mismatch to real")),
     "duplicate": Fault(faults.duplicated, ("difference to real",)),
     "recoloured": Fault(faults.recoloured, (_SHIFT,)),
+    "recompressed": Fault(faults.recompressed, ("sharpness, mismatch to real", _BRISQUE)),
 }

@@ -3,7 +3,11 @@
 Each takes and gives uint8 RGB frames (frames, height, width, 3) of the same shape, and the same bits each time.
 """
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
+from exvideo_infer import read_clip, write_video
 from numpy.typing import NDArray
 
 Frames = NDArray[np.uint8]
@@ -12,6 +16,7 @@ FADE = 0.35  # of its brightness that a clip loses on the way
 NOISE = 24.0  # grey levels, standard deviation at the end
 BLUR = 9  # pixels, side of the box at the end
 JUMP = 1 / 16  # of the width, at a seam
+CRF = 40  # of H.264, where 23 is usual and 51 the worst
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -80,6 +85,14 @@ def recoloured(frames: Frames) -> Frames:
     """All hues turned by 180 degrees about the grey of equal luma."""
     luma = (frames @ _LUMA)[..., None]
     return _levels(2 * luma - frames)
+
+
+def recompressed(frames: Frames) -> Frames:
+    """The clip after a strong lossy compression: H.264 in yuv420p."""
+    with TemporaryDirectory(prefix="exvideo-fault-") as folder:
+        path = Path(folder) / "clip.mp4"
+        write_video(path, frames, 24, crf=CRF)
+        return read_clip(path).permute(0, 2, 3, 1).numpy()
 
 
 def _half(frames: Frames) -> int:
