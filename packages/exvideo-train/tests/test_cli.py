@@ -38,7 +38,10 @@ def test_a_base_of_another_family(
     shutil.copytree(tiny_base_dir, base)
     index = json.loads((base / "model_index.json").read_text())
     (base / "model_index.json").write_text(json.dumps(index | {"_class_name": "StableDiffusionPipeline"}))
-    known = "StableVideoDiffusionPipeline, ExVideoPipeline, AnimateDiffPipeline"
+    known = (
+        "StableVideoDiffusionPipeline, ExVideoPipeline, AnimateDiffPipeline, WanPipeline, WanImageToVideoPipeline, "
+        "LTXPipeline, LTXImageToVideoPipeline, HunyuanVideoPipeline, CogVideoXPipeline"
+    )
     message = f"{base} is of StableDiffusionPipeline: give a base of {known}."
     assert refused(make_config(base=str(base)), capsys) == message
 
