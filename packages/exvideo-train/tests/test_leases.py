@@ -133,7 +133,9 @@ def test_two_processes_that_are_killed_finish_each_other_s_work(films: Path, tmp
 @pytest.mark.long
 def test_a_process_finishes_the_work_of_one_that_is_killed_beside_it(films: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    one, other = start(films, cache), start(films, cache)
+    one = start(films, cache)
+    wait_for(lambda: blocks(cache) >= 1)  # of the one to be killed
+    other = start(films, cache)
     wait_for(lambda: blocks(cache) >= 4)
     one.kill()
     one.wait()
