@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
-from exvideo_infer.bases.transformer import TransformerBase, check_text_width, load_pipeline
+from exvideo_infer.bases.transformer import TransformerBase, load_pipeline
 from exvideo_infer.conditions import PromptConditions
 from exvideo_infer.placement import exclusive, execution_device
 
 PIPELINE = "CogVideoXPipeline"
 TRANSFORMER = "CogVideoXTransformer3DModel"
+TEXT_WIDTH = "text_embed_dim"
 
 
 class CogVideoXBase(TransformerBase):
@@ -32,16 +33,6 @@ class CogVideoXBase(TransformerBase):
         """By the transformer's config."""
         config = self.network.config
         return config.sample_height * self.pixels_a_latent, config.sample_width * self.pixels_a_latent
-
-    def normalized(self, latents: Tensor) -> Tensor:
-        """Times the autoencoder's factor."""
-        scaled: Tensor = latents * self.pipeline.vae.config.scaling_factor
-        return scaled
-
-    def denormalized(self, latents: Tensor) -> Tensor:
-        """By the same."""
-        scaled: Tensor = latents / self.pipeline.vae.config.scaling_factor
-        return scaled
 
     def encode_text(self, caption: str) -> dict[str, Tensor]:
         """`embedding` of the caption and `unconditional` of the empty one, (tokens, dimension)."""
@@ -68,9 +59,7 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> CogVideoXBase:
     Raises:
         BaseModelError: files are damaged, or parts do not fit each other.
     """
-    pipeline = load_pipeline(PIPELINE, TRANSFORMER, name, torch_dtype, **kwargs)
-    check_text_width(name, pipeline.text_encoder, pipeline.transformer.config.text_embed_dim)
-    return CogVideoXBase(pipeline)
+    return CogVideoXBase(load_pipeline(PIPELINE, TRANSFORMER, TEXT_WIDTH, name, torch_dtype, **kwargs))
 
 
 PIPELINES = {PIPELINE: load}

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
-from exvideo_infer.bases.transformer import TransformerBase, check_text_width, load_pipeline
+from exvideo_infer.bases.transformer import TransformerBase, load_pipeline
 from exvideo_infer.conditions import PromptConditions
 from exvideo_infer.placement import exclusive, execution_device
 
 PIPELINE = "HunyuanVideoPipeline"
 TRANSFORMER = "HunyuanVideoTransformer3DModel"
+TEXT_WIDTH = "text_embed_dim"
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,6 @@ class HunyuanVideoBase(TransformerBase):
         rules = tokenizer.partition('"added_tokens"')[2]  # without truncation and padding, which calls leave behind
         return super().encoding_settings | {"tokenizer_2": sha256(rules.encode()).hexdigest()}
 
-    def normalized(self, latents: Tensor) -> Tensor:
-        """Times the autoencoder's factor."""
-        scaled: Tensor = latents * self.pipeline.vae.config.scaling_factor
-        return scaled
-
-    def denormalized(self, latents: Tensor) -> Tensor:
-        """By the same."""
-        scaled: Tensor = latents / self.pipeline.vae.config.scaling_factor
-        return scaled
-
     def encode_text(self, caption: str) -> dict[str, Tensor]:
         """`embedding` (tokens, dimension) of the caption, its `mask` (tokens,) and `pooled` (dimension,); and the same
         of the empty one."""
@@ -104,9 +95,7 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> HunyuanVideoBase
     Raises:
         BaseModelError: files are damaged, or parts do not fit each other.
     """
-    pipeline = load_pipeline(PIPELINE, TRANSFORMER, name, torch_dtype, **kwargs)
-    check_text_width(name, pipeline.text_encoder, pipeline.transformer.config.text_embed_dim)
-    return HunyuanVideoBase(pipeline)
+    return HunyuanVideoBase(load_pipeline(PIPELINE, TRANSFORMER, TEXT_WIDTH, name, torch_dtype, **kwargs))
 
 
 PIPELINES = {PIPELINE: load}

@@ -10,7 +10,6 @@ from torch import Tensor
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.bases.transformer import (
     TransformerBase,
-    check_text_width,
     denormalized_by,
     load_pipeline,
     normalized_by,
@@ -20,6 +19,7 @@ from exvideo_infer.placement import exclusive, execution_device
 
 PIPELINE, IMAGE_PIPELINE = "LTXPipeline", "LTXImageToVideoPipeline"
 TRANSFORMER = "LTXVideoTransformer3DModel"
+TEXT_WIDTH = "caption_channels"
 
 
 @dataclass(frozen=True)
@@ -101,18 +101,14 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> LTXBase:
     Raises:
         BaseModelError: files are damaged, or parts do not fit each other.
     """
-    return LTXBase(_load(PIPELINE, name, torch_dtype, **kwargs))
+    return LTXBase(load_pipeline(PIPELINE, TRANSFORMER, TEXT_WIDTH, name, torch_dtype, **kwargs))
 
 
 def load_image_to_video(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> LTXBase:
     """Loads what diffusers' `LTXImageToVideoPipeline` loads; arguments and errors as `load`."""
-    return LTXBase(_load(IMAGE_PIPELINE, name, torch_dtype, **kwargs), gives_first_frame=True)
-
-
-def _load(kind: str, name: str, torch_dtype: torch.dtype, **kwargs: Any) -> Any:
-    pipeline = load_pipeline(kind, TRANSFORMER, name, torch_dtype, **kwargs)
-    check_text_width(name, pipeline.text_encoder, pipeline.transformer.config.caption_channels)
-    return pipeline
+    return LTXBase(
+        load_pipeline(IMAGE_PIPELINE, TRANSFORMER, TEXT_WIDTH, name, torch_dtype, **kwargs), gives_first_frame=True
+    )
 
 
 PIPELINES = {PIPELINE: load, IMAGE_PIPELINE: load_image_to_video}

@@ -130,12 +130,15 @@ class TransformerBase:
         return {"guidance_scale": sampling.max_guidance_scale}
 
     def normalized(self, latents: Tensor) -> Tensor:
-        """Latents (batch, channels, frames, height, width) of the autoencoder in the network's scale."""
-        raise NotImplementedError
+        """Latents (batch, channels, frames, height, width) of the autoencoder in the network's scale: times the
+        autoencoder's factor."""
+        scaled: Tensor = latents * self.pipeline.vae.config.scaling_factor
+        return scaled
 
     def denormalized(self, latents: Tensor) -> Tensor:
         """The inverse of `normalized`."""
-        raise NotImplementedError
+        scaled: Tensor = latents / self.pipeline.vae.config.scaling_factor
+        return scaled
 
     def encode_frames(self, frames: Tensor) -> Tensor:
         """Latents (latent frames, channels, height, width), the posterior's mode, of a clip (frames, 3, height, width)
@@ -190,20 +193,28 @@ def _per_channel(values: Sequence[float] | Tensor, latents: Tensor) -> Tensor:
 
 
 def load_pipeline(
-    kind: str, transformer: str, name: str, torch_dtype: torch.dtype, *, weights: bool = True, **kwargs: Any
+    kind: str,
+    transformer: str,
+    text_width: str,
+    name: str,
+    torch_dtype: torch.dtype,
+    *,
+    weights: bool = True,
+    **kwargs: Any,
 ) -> Any:
     """Loads a pipeline of diffusers from a folder or a hub.
 
     Args:
         kind: its class.
         transformer: class of its `transformer`.
+        text_width: key of that one's config, the width of the text that it reads.
         name: folder or hub id.
         torch_dtype: of the weights.
         weights: False reads none, and leaves the networks on the meta device.
         **kwargs: for diffusers' `from_pretrained`.
 
     Raises:
-        BaseModelError: files are damaged, or its transformer is of another class.
+        BaseModelError: files are damaged, its transformer is of another class, or does not fit the text encoder.
     """
     import diffusers
 
@@ -214,16 +225,14 @@ def load_pipeline(
             f"The transformer of {name} is a {found}, and a {kind} has a {transformer}: give a base of that pipeline."
         )
     with loading(name):
-        if not weights:
-            return build_without_weights(getattr(diffusers, kind), name, torch_dtype, **kwargs)
-        return getattr(diffusers, kind).from_pretrained(name, dtype=torch_dtype, **kwargs)
-
-
-def check_text_width(name: str, text_encoder: Any, expected: int) -> None:
-    """Raises BaseModelError if a text encoder of transformers does not fit the width that a network reads."""
-    width = text_encoder.config.hidden_size
+        if weights:
+            pipeline = getattr(diffusers, kind).from_pretrained(name, dtype=torch_dtype, **kwargs)
+        else:
+            pipeline = build_without_weights(getattr(diffusers, kind), name, torch_dtype, **kwargs)
+    width, expected = pipeline.text_encoder.config.hidden_size, pipeline.transformer.config[text_width]
     if width != expected:
         raise BaseModelError(
             f"The text encoder of {name} has width {width}, and its transformer reads {expected}: give a base whose "
             "parts were trained together."
         )
+    return pipeline

@@ -12,7 +12,6 @@ from exvideo_infer.bases.base import BaseModelError
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults
 from exvideo_infer.bases.transformer import (
     TransformerBase,
-    check_text_width,
     denormalized_by,
     load_pipeline,
     normalized_by,
@@ -22,6 +21,7 @@ from exvideo_infer.placement import exclusive, execution_device
 
 PIPELINE, IMAGE_PIPELINE = "WanPipeline", "WanImageToVideoPipeline"
 TRANSFORMER = "WanTransformer3DModel"
+TEXT_WIDTH = "text_dim"
 EXPERTS = ("high_noise", "low_noise")  # of a mixture, `transformer` and `transformer_2`
 TOKENS = 512  # of a prompt, as the stock pipelines fill them up with zeros
 
@@ -140,7 +140,7 @@ def load(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> WanBase:
     Raises:
         BaseModelError: files are damaged, or parts do not fit each other.
     """
-    return WanBase(_load(PIPELINE, name, torch_dtype, **kwargs))
+    return WanBase(load_pipeline(PIPELINE, TRANSFORMER, TEXT_WIDTH, name, torch_dtype, **kwargs))
 
 
 def load_image_to_video(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> WanBase:
@@ -150,19 +150,13 @@ def load_image_to_video(name: str, torch_dtype: torch.dtype, **kwargs: Any) -> W
         BaseModelError: it has no time for each token, as Wan's other image-to-video models, which read first frames as
             further channels.
     """
-    pipeline = _load(IMAGE_PIPELINE, name, torch_dtype, **kwargs)
+    pipeline = load_pipeline(IMAGE_PIPELINE, TRANSFORMER, TEXT_WIDTH, name, torch_dtype, **kwargs)
     if not pipeline.config.expand_timesteps:
         raise BaseModelError(
             f"{name} has no time for each token, so that no first frame can be given clean: give a Wan of TI2V-5B's "
             "shape, whose model_index.json has expand_timesteps; others, which read it as channels, are not known here."
         )
     return WanBase(pipeline, gives_first_frame=True)
-
-
-def _load(kind: str, name: str, torch_dtype: torch.dtype, **kwargs: Any) -> Any:
-    pipeline = load_pipeline(kind, TRANSFORMER, name, torch_dtype, **kwargs)
-    check_text_width(name, pipeline.text_encoder, pipeline.transformer.config.text_dim)
-    return pipeline
 
 
 PIPELINES = {PIPELINE: load, IMAGE_PIPELINE: load_image_to_video}
