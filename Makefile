@@ -4,7 +4,7 @@ HATCH := .hatch/bin/hatch
 VIDEOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long versions check bench gpu wheels clean
+.PHONY: help demo test test-long versions check docs site bench gpu wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ versions: $(HATCH) ## tests of blocks and infer by the oldest and the newest ver
 
 check: $(HATCH) ## lint, format, types, import rules, workflows
 	$(HATCH) run check
+
+docs: $(HATCH) ## builds the documentation, to out/site, and serves it at http://127.0.0.1:8000
+	$(HATCH) run docs
+
+site: $(HATCH) ## builds the documentation and checks its links
+	$(HATCH) run site
 
 bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
 	$(HATCH) run python -m benchmarks

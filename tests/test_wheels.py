@@ -20,6 +20,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from blocks import read_blocks
 
 pytestmark = pytest.mark.long
 
@@ -195,9 +196,9 @@ def test_its_command_or_what_its_readme_shows_works(environment: Environment, tm
         command = COMMANDS[environment.package]
         assert f"usage: {command}" in environment.run(command, "--help", cwd=tmp_path)
         return
-    readme = (ROOT / "packages" / environment.package / "README.md").read_text()
-    for example in re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL):
-        environment.run("python", "-c", example, cwd=tmp_path)
+    for block in read_blocks(ROOT / "packages" / environment.package / "README.md"):
+        if block.language == "python" and block.kind != "not run":
+            environment.run("python", "-c", block.code, cwd=tmp_path)
     assert (tmp_path / "extension.safetensors").is_file()
 
 

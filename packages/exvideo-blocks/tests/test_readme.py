@@ -11,8 +11,9 @@ from exvideo_blocks import ExtensionConfig, extend, summarize
 from exvideo_blocks.levels import LEVELS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-# A block of Python, and the block of text that follows it, if one does.
-BLOCKS = re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", README, flags=re.DOTALL)
+# A block of Python that is no piece of one, and the block of text that follows it, if one does.
+BLOCK = r"(?<!<!-- not run: a piece -->\n)```python\n(.*?)```(?:\n\n```text\n(.*?)```)?"
+BLOCKS = re.findall(BLOCK, README, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(("code", "printed"), BLOCKS, ids=range(len(BLOCKS)))

@@ -47,3 +47,4 @@ LEVELS = {
     "lora": Level(lora=True, norms=True),
     "position": Level(),
 }
+"""The levels by name, from the published one down: which parts of a temporal site each of them trains."""

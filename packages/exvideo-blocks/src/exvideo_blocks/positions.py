@@ -61,9 +61,10 @@ POSITIONS: dict[str, Callable[[int, int], list[float]]] = {
     "continued": continued_positions,
     "interpolated": interpolated_positions,
 }
+"""Rules by name: from the frames that a base knows and those wanted, the position that each frame starts from."""
 
-# Every rule that ExtensionConfig takes. Those that change frequencies are for families with rotary positions.
 STARTS = (*POSITIONS, *FREQUENCIES)
+"""Every rule that ExtensionConfig takes. Those that change frequencies are for families with rotary positions."""
 
 
 def position_ids(positions: str, known_rows: int, num_rows: int, who: str) -> list[float]:

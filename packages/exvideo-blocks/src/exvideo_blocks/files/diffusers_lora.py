@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.families import network_of
@@ -16,7 +18,6 @@ from exvideo_blocks.files.tensors import assign, values_for
 from exvideo_blocks.files.weights import read_safetensors, write_safetensors
 from exvideo_blocks.layers import PositionTable
 from exvideo_blocks.mount import extend, restore
-from torch import Tensor
 
 FILE_NAME = "pytorch_lora_weights.safetensors"  # that diffusers looks for in a folder
 PREFIX = "transformer."

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+
 from exvideo_blocks.config import ExtensionConfig
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.families import family_of, network_of
@@ -18,7 +20,6 @@ from exvideo_blocks.files.tensors import assign
 from exvideo_blocks.files.weights import read_safetensors
 from exvideo_blocks.mount import extend, restore
 from exvideo_blocks.rotary import OFFSETS
-from torch import nn
 
 
 def load_extension(model: Any, path: str | Path, *, revision: str | None = None) -> Extension:

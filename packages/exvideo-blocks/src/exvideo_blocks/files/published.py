@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.files.tensors import assign, values_for
 from exvideo_blocks.files.weights import read_safetensors, write_safetensors
-from torch import Tensor
 
 # Steps in the flat list: a spatial and a temporal resnet with their mixing; the same of attentions, where the temporal
 # one is the fourth; a skip connection stored or taken up; a change of resolution (the way down stores a skip as well).

@@ -5,13 +5,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from torch import Tensor
+
 from exvideo_blocks.extension import Extension
 from exvideo_blocks.files.card import write_model_card
 from exvideo_blocks.files.header import header_of
 from exvideo_blocks.files.hub import FILE_NAME, check_id, upload
 from exvideo_blocks.files.tensors import values_for
 from exvideo_blocks.files.weights import write_safetensors
-from torch import Tensor
 
 
 def save_extension(
