@@ -77,7 +77,7 @@ def target(root: Path, page: str, link: str) -> tuple[str | None, str]:
 
 
 def repository_path(root: Path, page: str) -> str:
-    """Where in the repository a page of the site has its source."""
+    """The path in the repository of a page of the site."""
     return f"docs/{page}" if (root / "docs" / page).is_file() else page
 
 
