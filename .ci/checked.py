@@ -1,4 +1,4 @@
-"""Checks that what a paper tells its reader to install or make exists: python .ci/checked.py pip install ... | make TARGET
+"""Checks that what a paper tells its reader to install or make exists: `python .ci/checked.py pip install ...`
 
 Status 1 and a sentence where it does not.
 """
