@@ -2,9 +2,10 @@
 PYTHON ?= python3
 HATCH := .hatch/bin/hatch
 VIDEOS ?=
+TAG ?= $(shell git tag --points-at HEAD)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long versions check docs site bench gpu wheels clean
+.PHONY: help demo test test-long test-wheels coverage versions check docs site release-check bench gpu wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -16,7 +17,13 @@ test: $(HATCH) ## all tests that take seconds
 	$(HATCH) run test
 
 test-long: wheels ## those that take minutes: each wheel installed alone
-	$(HATCH) run test-long
+	EXVIDEO_DIST=dist $(HATCH) run test-long
+
+test-wheels: wheels ## each wheel of dist/, installed alone into an empty environment
+	EXVIDEO_DIST=dist $(HATCH) run pytest -m long tests/test_wheels.py
+
+coverage: $(HATCH) ## `make test`, and the lines that it runs: out/coverage
+	$(HATCH) run coverage
 
 versions: $(HATCH) ## tests of blocks and infer by the oldest and the newest versions of what they stand on; 11 GB
 	$(HATCH) run oldest:test
@@ -30,6 +37,9 @@ docs: $(HATCH) ## builds the documentation, to out/site, and serves it at http:/
 
 site: $(HATCH) ## builds the documentation and checks its links
 	$(HATCH) run site
+
+release-check: wheels ## what has to hold of a release, by default of the tag of HEAD; TAG=v0.1.0 for another
+	$(HATCH) run python .ci/release.py --tag "$(TAG)"
 
 bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
 	$(HATCH) run python -m benchmarks

@@ -20,6 +20,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+import release
 from blocks import read_blocks
 
 pytestmark = pytest.mark.long
@@ -111,7 +112,9 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheels of all packages, built from this tree."""
+    """A folder with the wheels of all packages: those that will be released, if EXVIDEO_DIST names it, else built here."""
+    if "EXVIDEO_DIST" in os.environ:
+        return ROOT / os.environ["EXVIDEO_DIST"]
     folder = tmp_path_factory.mktemp("dist")
     projects = [str(ROOT / "packages" / name) for name in BRINGS]
     _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), *projects)
@@ -148,6 +151,10 @@ def wheel_of(dist: Path) -> Callable[[str], ZipFile]:
     return open_wheel
 
 
+def test_the_wheels_are_those_of_this_tree(dist: Path) -> None:
+    assert list(release.wheel_complaints(ROOT, dist)) == []
+
+
 @pytest.mark.parametrize("package", sorted(BRINGS))
 def test_a_wheel_holds_the_package_and_nothing_else(wheel_of: Callable[[str], ZipFile], package: str) -> None:
     module, project = package.replace("-", "_"), ROOT / "packages" / package
@@ -163,6 +170,8 @@ def test_a_wheel_holds_the_package_and_nothing_else(wheel_of: Callable[[str], Zi
     assert [name for name in names if re.search(r"(^|/)(tests?/|test_|conftest\.py$)|_test\.py$", name)] == []
     assert licence == (ROOT / "LICENSE").read_text()
     assert metadata["License-Expression"] == "MIT"
+    urls = {one.split(", ")[0] for one in metadata.get_all("Project-URL", [])}
+    assert urls == {"Documentation", "Repository", "Issues", "Changelog"}
     assert metadata["Description-Content-Type"] == "text/markdown"
     readme = (project / "README.md").read_text().strip()
     assert len(readme.splitlines()) > 5, f"the README of {package} says nothing"
