@@ -112,7 +112,7 @@ class Environment:
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheels of all packages: those that will be released, if EXVIDEO_DIST names it, else built here."""
+    """A folder with the wheels of all packages: that which EXVIDEO_DIST names, to be released, or built here."""
     if "EXVIDEO_DIST" in os.environ:
         return ROOT / os.environ["EXVIDEO_DIST"]
     folder = tmp_path_factory.mktemp("dist")
