@@ -55,9 +55,11 @@ def metadata_complaints(root: Path) -> Iterator[str]:
     found = versions(root)
     for package in PACKAGES:
         project = tomllib.loads((root / "packages" / package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        unowned = [name for name, address in project.get("urls", {}).items() if "/OWNER/" in f"{address}/"]
-        if unowned or not project.get("urls"):
-            yield f"{package}: the addresses {', '.join(unowned) or 'of the project'} name no owner: see CONTRIBUTING.md."
+        urls = project.get("urls", {})
+        unowned = [name for name, address in urls.items() if "/OWNER/" in f"{address}/"]
+        if unowned or not urls:
+            which = ", ".join(unowned) or "of the project"
+            yield f"{package}: the addresses {which} name no owner: see CONTRIBUTING.md."
         extras = [one for names in project.get("optional-dependencies", {}).values() for one in names]
         for requirement in (*project["dependencies"], *extras):
             sibling = re.match(r"(exvideo-\w+)(?:\[.*\])?>=([\d.]+),<([\d.]+)$", requirement)
