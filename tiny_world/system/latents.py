@@ -79,7 +79,8 @@ def _encode(
     latents, embeddings = [], []
     for numbers in _chunks(number * PART):
         pixels = clips_of(numbers, num_frames, split, strides=strides).pixels
-        encoded = [vae.encode(chunk.to(vae.device)).latent_dist.mode() for chunk in pixels.flatten(0, 1).split(16)]
+        given = pixels.flatten(0, 1).to(vae.device, vae.dtype)
+        encoded = [vae.encode(chunk).latent_dist.mode() for chunk in given.split(16)]
         latents.append(torch.cat(encoded).unflatten(0, pixels.shape[:2]).half().cpu())
         embeddings.append(embed_image(image_encoder, CLIPImageProcessor(), pixels[:, 0]).half().cpu())
     return {"latents": torch.cat(latents), "embeddings": torch.cat(embeddings)}

@@ -1,0 +1,53 @@
+"""Intervals of tables of seeds and clips."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import ttest_1samp
+
+from tiny_world.wan.statistics import mean_interval, ratio_interval
+
+TRUE = 5.0
+
+
+def table(random: np.random.Generator, of_seed: float, of_clip: float, seeds: int = 3) -> NDArray[np.float64]:
+    effects = of_seed * random.normal(size=(seeds, 1)) + of_clip * random.normal(size=(1, 35))
+    values: NDArray[np.float64] = TRUE + effects + random.normal(size=(seeds, 35))
+    return values
+
+
+@pytest.mark.parametrize(("of_seed", "of_clip"), [(0.0, 0.0), (0.0, 2.0), (1.0, 2.0), (2.0, 0.5)])
+def test_the_interval_of_a_mean_holds_the_truth_as_often_as_it_says(of_seed: float, of_clip: float) -> None:
+    random = np.random.default_rng(0)
+    intervals = [mean_interval(table(random, of_seed, of_clip)) for _ in range(1000)]
+    held = np.mean([one.low <= TRUE <= one.high for one in intervals])
+    assert 0.91 <= held <= 0.99
+
+
+def test_the_interval_of_a_ratio_holds_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(1)
+    held = []
+    for _ in range(1000):
+        others = table(random, 0.3, 1.0)
+        values = 0.4 * others + 0.5 * random.normal(size=others.shape) + 0.2 * random.normal(size=(3, 1))
+        interval = ratio_interval(values, others)
+        held.append(interval.low <= 0.4 <= interval.high)
+    assert 0.91 <= np.mean(held) <= 0.99
+
+
+def test_where_seeds_alone_differ_it_is_student_s_t_of_their_means() -> None:
+    of_seeds = np.array([1.0, 2.0, 4.0])
+    expected = ttest_1samp(of_seeds, 0).confidence_interval(0.95)
+    found = mean_interval(np.repeat(of_seeds[:, None], 35, axis=1))
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_table_of_one_value_has_an_interval_of_no_width() -> None:
+    found = mean_interval(np.full((3, 7), 2.5))
+    assert found.low == found.high == 2.5
+
+
+@pytest.mark.parametrize("values", [np.ones((1, 7)), np.ones(7), np.array([[1.0, np.nan], [1.0, 1.0]])])
+def test_what_says_nothing_is_refused(values: NDArray[np.float64]) -> None:
+    with pytest.raises(ValueError, match="at least 2 seeds and 2 clips"):
+        mean_interval(values)

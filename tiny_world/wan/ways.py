@@ -1,0 +1,123 @@
+"""Ways of making a clip of forty frames with a network of eight: as it is, otherwise run, or post-tuned."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from exvideo_blocks import ExtensionConfig, extend, load_extension
+from exvideo_infer import Conditions, Windows, denoise, load_base
+from torch import Tensor
+
+from tiny_world.wan.base import SHIPPED, STEPS, TinyWanBase
+from tiny_world.wan.decayed_attention import decay_attention
+from tiny_world.wan.network import FAMILY, NUM_FRAMES
+
+LONG = 40
+OVERLAP = 4  # rows that a blended window shares with the one before: half of it
+ROW_TOKENS = 16
+LEVELS = ("position", "lora", "full")
+
+# (base, conditions, noise) -> latents (batch, frames, channels, height, width)
+Sample = Callable[[TinyWanBase, Any, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way.
+
+    Args:
+        title: in the table.
+        prepare: changes a base that was just loaded, given the file of the extension, if there is one.
+        sample: makes clips with it.
+        is_trained: True if it has an extension, of the level that is its name.
+        num_frames: of its clips.
+    """
+
+    title: str
+    prepare: Callable[[TinyWanBase, Path | None], None]
+    sample: Sample
+    is_trained: bool = False
+    num_frames: int = LONG
+
+
+class SlidingWindows:
+    """The family, asked window by window, and the answers blended by `exvideo_infer.Windows`.
+
+    The first window alone has the clip's first frame, which is at no other window's beginning: those have none, as a
+    clip from words alone, and are held by what they share with the one before.
+    """
+
+    def __init__(self, windows: Windows) -> None:
+        self._windows = windows.of_length(NUM_FRAMES)
+
+    def call(self, network: Any, model_input: Tensor, time: Tensor, conditions: Any) -> Tensor:
+        """The weighted mean of the answers of all windows, as `Family.call`."""
+        place = torch.arange(NUM_FRAMES)
+        share = torch.minimum(place + 1, NUM_FRAMES - place).view(-1, 1, 1, 1)
+        total, weight = torch.zeros_like(model_input), torch.zeros(model_input.shape[1], 1, 1, 1)
+        for start in self._windows.starts(model_input.shape[1]):
+            part = slice(start, start + NUM_FRAMES)
+            told = conditions if start == 0 else replace(conditions, first_frame=None)
+            total[:, part] += share * FAMILY.call(network, model_input[:, part], time, told)
+            weight[part] += share
+        return total / weight
+
+
+def load(prepare: Callable[[TinyWanBase, Path | None], None], extension: Path | None = None) -> TinyWanBase:
+    """The shipped base, prepared."""
+    base = load_base(SHIPPED)
+    assert isinstance(base, TinyWanBase)
+    prepare(base, extension)
+    return base
+
+
+def whole(base: TinyWanBase, conditions: Conditions, noise: Tensor, family: Any = FAMILY) -> Tensor:
+    """All frames at once, without guidance, along the base's own noise levels."""
+    scales = torch.ones(noise.shape[1])
+    return denoise(base.network, base.scheduler, noise, conditions, scales, STEPS, family=family)
+
+
+def chained(base: TinyWanBase, conditions: Any, noise: Tensor) -> Tensor:
+    """Clips of the base's own length, each from the last latents of the one before."""
+    made = conditions.first_frame[:, None]
+    while made.shape[1] < noise.shape[1]:
+        start = made.shape[1] - 1
+        part = noise[:, start : start + NUM_FRAMES]
+        clip = whole(base, replace(conditions, first_frame=made[:, -1]), part)
+        made = torch.cat([made, clip[:, 1:]], dim=1)
+    return made
+
+
+def _as_it_is(base: TinyWanBase, extension: Path | None) -> None:
+    """Leaves the base as it is."""
+
+
+def _positions(scheme: str, base: TinyWanBase, extension: Path | None) -> None:
+    extend(base.network, ExtensionConfig(LONG, "position", scheme))
+
+
+def _decayed(base: TinyWanBase, extension: Path | None) -> None:
+    decay_attention(base.network, NUM_FRAMES, ROW_TOKENS)
+
+
+def _extended(base: TinyWanBase, extension: Path | None) -> None:
+    assert extension is not None
+    load_extension(base.network, extension)
+
+
+WAYS = {
+    "direct": Way("run directly", _as_it_is, whole),
+    "interpolated": Way("positions interpolated", partial(_positions, "interpolated"), whole),
+    "riflex": Way("RIFLEx", partial(_positions, "riflex"), whole),
+    "decayed": Way("decayed attention (UltraViCo)", _decayed, whole),
+    "windows": Way(
+        "sliding windows, blended", _as_it_is, partial(whole, family=SlidingWindows(Windows(overlap=OVERLAP)))
+    ),
+    "chained": Way("windows one after the other", _as_it_is, chained),
+} | {level: Way(f"post-tuned, `{level}`", _extended, whole, is_trained=True) for level in LEVELS}
+TRAINING_FREE = tuple(name for name, way in WAYS.items() if not way.is_trained)
+OWN = "own"
+WAYS[OWN] = Way("at its own eight frames", _as_it_is, whole, num_frames=NUM_FRAMES)  # what the base can do
