@@ -87,7 +87,7 @@ def ten_clips(folder: Path) -> None:
 def three_tools(folder: Path) -> None:
     footage(folder / "real", 6, 32)
     footage(folder / "generated", 6, 32, f"{ZOOM}:maxiter=200")
-    footage(folder / "before", 6, 32, f"{CELLS}:random_seed={{}}")
+    footage(folder / "before", 6, 32, f"{ZOOM}:maxiter=200,gblur=sigma=6")
 
 
 def four_sets(folder: Path) -> None:
