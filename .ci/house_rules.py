@@ -1,4 +1,4 @@
-"""House rules that no linter has: no circle of imports, and docstrings that begin with what a thing is or does."""
+"""House rules that no linter has: no circle of imports, docstrings that say what a thing is or does, tests by name."""
 
 import ast
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grimp
 import networkx
+from mirror import untested
 
 PACKAGES = ("exvideo_blocks", "exvideo_infer", "exvideo_eval", "exvideo_train", "tiny_world", "benchmarks", "demo")
 QUESTIONS = {"What", "Whether", "How", "Where", "Which", "Why"}
@@ -37,6 +38,7 @@ def main() -> int:
     files = subprocess.run(["git", "ls-files", "-z", "*.py"], capture_output=True, text=True, check=True).stdout
     paths = [Path(name) for name in files.split("\0") if name and Path(name).is_file()]
     found = [*circles(), *(complaint for path in paths for complaint in question_docstrings(path))]
+    found += untested(Path())
     print(*found, sep="\n", end="\n" if found else "")
     return int(bool(found))
 

@@ -1,4 +1,4 @@
-"""One call of the pipeline, by its parts: clips of a batch and the noise of each, latents that are given, steps told."""
+"""One call of the pipeline by its parts: clips of a batch, the noise of each, latents that are given, steps told."""
 
 from typing import Any
 

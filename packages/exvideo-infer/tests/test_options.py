@@ -54,8 +54,8 @@ def test_what_was_given_is_known_though_it_is_the_default(parser: Parser) -> Non
 
 
 def test_the_model_is_chosen_by_its_options_alone(parser: Parser) -> None:
-    assert model_choice(parser.parse_args([])) == ModelChoice(**{
-        name: parser.get_default(name) for name in ModelChoice.__dataclass_fields__
-    })
+    assert model_choice(parser.parse_args([])) == ModelChoice(
+        **{name: parser.get_default(name) for name in ModelChoice.__dataclass_fields__}
+    )
     chosen = model_choice(parser.parse_args(["--checkpoint", "e.safetensors", "--steps", "3", "--compile-blocks"]))
     assert (chosen.base, chosen.extension, chosen.compile_blocks) == ("embedded", "e.safetensors", True)

@@ -31,8 +31,9 @@ def test_another_run_is_named_and_a_killed_one_lets_go(tmp_path: Path) -> None:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, env=unlaunched, text=True, **pipes) as holder:  # type: ignore[call-overload]
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=rf"in use by another run \(process {holder.pid} on "), Lock(
-            output, Processes()
+        with (
+            pytest.raises(UserError, match=rf"in use by another run \(process {holder.pid} on "),
+            Lock(output, Processes()),
         ):
             pass
         holder.kill()

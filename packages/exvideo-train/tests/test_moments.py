@@ -5,7 +5,6 @@ import torch
 from exvideo_train.moments import BLOCK, QuantizedMoment, in_fp32, quantize, to_file
 
 
-
 def table() -> torch.Tensor:
     """Evenly from -1 to 1; each moment writes to its own."""
     return torch.linspace(-1, 1, 256)

@@ -1,4 +1,4 @@
-"""What the processes of a run agree on; here one, and errors of what a launcher got wrong."""
+"""Processes of a run: how they agree, here one by itself, and errors of a launcher that got something wrong."""
 
 import pytest
 import torch

@@ -14,9 +14,9 @@ from exvideo_train.bases import open_base
 from exvideo_train.cli import main
 from exvideo_train.config import load_config
 
-from .conftest import write_clip
+from ..conftest import write_clip
 
-RECIPE = Path(__file__).parents[3] / "configs" / "wan-1.3b-161f-lora.yaml"
+RECIPE = Path(__file__).parents[4] / "configs" / "wan-1.3b-161f-lora.yaml"
 TOKENS = 41 * 30 * 52  # of a clip of 161 frames of 480x832
 WIDTH, BLOCKS = 1536, 30
 

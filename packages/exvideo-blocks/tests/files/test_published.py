@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 MakeUnet = Callable[..., Any]
-ORACLE: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "published_svd_128f_keys.json").read_text())
+ORACLE: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "published_svd_128f_keys.json").read_text())
 
 
 @pytest.fixture(scope="module")

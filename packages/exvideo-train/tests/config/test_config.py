@@ -142,7 +142,7 @@ def test_checkpointing_is_of_all_blocks_temporal_ones_or_none(make_config: MakeC
     assert load_config(make_config(**{"engine.gradient_checkpointing": given})).engine.gradient_checkpointing == read
 
 
-SHIPPED = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+SHIPPED = sorted((Path(__file__).parents[4] / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)

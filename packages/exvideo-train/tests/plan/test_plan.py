@@ -186,7 +186,7 @@ def test_a_dry_run_of_the_short_form_ends_in_seconds(tmp_path: Path, clip_writer
         (tmp_path / folder).mkdir()
     clip_writer(tmp_path / "train" / "a.mp4", frames=260, seed=1)
     clip_writer(tmp_path / "held_out" / "b.mp4", frames=260, seed=2)
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     (tmp_path / "config" / "deepspeed_config.json").write_text((root / "configs/deepspeed_config.json").read_text())
     (tmp_path / "first.yaml").write_text((root / "configs/default.yaml").read_text())
     settings = ["data.train_path=train", "data.val_path=held_out", "distributed.backend=auto"]

@@ -16,7 +16,7 @@ from exvideo_train.data.timeline import Timeline, timeline_of
 
 from tiny_world.camera_files import write
 
-from .test_two_hundred_clips import pictures
+from ..test_two_hundred_clips import pictures
 
 MakeConfig = Callable[..., Path]
 
