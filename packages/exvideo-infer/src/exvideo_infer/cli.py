@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exvideo_infer.heap import return_large_blocks
 from exvideo_infer.jobs.job import FILES, SETTINGS
 from exvideo_infer.options import (
     BAD_INPUT,
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(format="exvideo-generate: %(message)s")  # words of the prompt that are not read
+    return_large_blocks()
     try:
         return _run(options, given_options(parser, arguments))
     except KeyboardInterrupt:

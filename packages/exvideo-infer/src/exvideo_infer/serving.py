@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from exvideo_infer.heap import return_large_blocks
 from exvideo_infer.jobs.limits import Limits
 from exvideo_infer.options import BAD_INPUT, INTERRUPTED
 
@@ -35,6 +36,7 @@ def add_serving_options(parser: argparse.ArgumentParser, port: int) -> None:
 def serve(program: str, run: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Runs a server until it is stopped: returns 130 after Ctrl-C, 2 after one sentence where it cannot start."""
     logging.basicConfig(format=f"{program}: %(message)s")
+    return_large_blocks()
     try:
         run(options)
     except KeyboardInterrupt:
