@@ -8,7 +8,7 @@ import torch
 from diffusers import DDIMScheduler, StableVideoDiffusionPipeline
 from exvideo_infer import BaseModelError, ExVideoPipeline, embedded, load_base, register_base
 from exvideo_infer.bases.sampling_defaults import read_sampling_defaults
-from exvideo_infer.pipeline import STOCK_SIZE
+from exvideo_infer.pipeline_parts import STOCK_SIZE
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
 
