@@ -17,6 +17,7 @@ from benchmarks.agreement import agree
 from benchmarks.command_line import run
 from benchmarks.conditions import Conditions
 from benchmarks.extended_base import SIZES, Size, cast, components, extend_at_random
+from benchmarks.counts import count_metrics
 from benchmarks.medians import memory_metrics, timing_metrics
 from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
 from tiny_world.small_base import SPATIAL_DOWNSCALE
@@ -34,12 +35,13 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
     clock = wall_clock(device)
     times = alternate(contenders, clock, rounds=conditions.rounds, warmup=conditions.warmup)
     peaks = {name: peak_bytes(sample, device) for name, sample in contenders.items()}
+    counts = count_metrics(contenders, {STOCK})
     protocol = {"size": size.protocol(), "base": "tiny_world.small_base, random weights, seed 0", "call": CALL}
     return Result.measured_here(
         kind="generation",
         name="clip",
         protocol=conditions.protocol() | protocol,
-        metrics=(*timing_metrics(times, {STOCK}, unit="s"), *memory_metrics(peaks, {STOCK})),
+        metrics=(*timing_metrics(times, {STOCK}, unit="s"), *memory_metrics(peaks, {STOCK}), *counts),
         notes=("Decoding is part of a clip. Both pipelines run the same, extended, UNet.",),
     )
 

@@ -8,11 +8,13 @@ import pytest
 import torch
 from exvideo_blocks.layers import IdentityConv3d
 from exvideo_eval import Result
+from exvideo_eval.verdict import EXACT_UNITS
 from exvideo_train.moments import in_fp32
 from exvideo_train.step import training_batch
 from torch.nn import functional as F
 
 from benchmarks.conditions import Conditions
+from benchmarks.counts import LIVE
 from benchmarks.extended_base import Size
 from benchmarks.generation import sample
 from benchmarks.training import loader, step, stretch
@@ -38,11 +40,27 @@ def check_ratio(result: Result, ours: str, peer: str) -> None:
     assert (one.better, other.better, ratio.better) == ("lower", "neutral", "lower")
 
 
+def check_counts(result: Result, ours: str, peer: str) -> None:
+    for what in ("work", "operators", "saved for backward", LIVE):
+        metrics = [result.metric(f"{name}, {what}") for name in (ours, peer)]
+        assert [metric and metric.better for metric in metrics] == ["lower", "neutral"]
+        assert all(metric and metric.unit in EXACT_UNITS for metric in metrics)
+
+
+def count(result: Result, contender: str, what: str) -> float:
+    metric = result.metric(f"{contender}, {what}")
+    assert metric is not None
+    return metric.value
+
+
 def test_unet(tmp_path: Path) -> None:
     result = reloaded(forward.measure(CONDITIONS, SIZE), tmp_path)
     assert (result.kind, result.protocol["size"]["num_frames"]) == ("unet", 10)
     for peer in forward.PEERS:
         check_ratio(result, forward.OURS, peer)
+    check_counts(result, forward.OURS, forward.DIFFUSERS)
+    assert count(result, forward.OURS, "work") > count(result, forward.BASE, "work")
+    assert count(result, forward.OURS, "saved for backward") == 0
 
 
 def test_the_peer_of_the_unet_is_extended_too() -> None:
@@ -70,6 +88,8 @@ def test_generation(tmp_path: Path) -> None:
     result = reloaded(sample.measure(CONDITIONS, SIZE), tmp_path)
     assert result.kind == "generation"
     check_ratio(result, sample.OURS, sample.STOCK)
+    check_counts(result, sample.OURS, sample.STOCK)
+    assert count(result, sample.OURS, "work") == count(result, sample.STOCK, "work")
 
 
 def test_training(tmp_path: Path) -> None:
@@ -77,6 +97,13 @@ def test_training(tmp_path: Path) -> None:
     assert (result.kind, result.protocol["zero_stage"]) == ("training", 2)
     for ours in (step.OURS, step.RECORDED):
         check_ratio(result, ours, step.BARE)
+        check_counts(result, ours, step.BARE)
+        assert count(result, ours, "work") == count(result, step.BARE, "work")
+        assert 0 < count(result, ours, "saved for backward")
+    again = step.measure(CONDITIONS, TRAINED)
+    for metric in result.metrics:
+        if metric.unit in ("FLOPs", "operators") or metric.name.endswith(", saved for backward"):
+            assert again.metric(metric.name) == metric
 
 
 @pytest.mark.long

@@ -31,6 +31,7 @@ from torch import Tensor
 
 from benchmarks.command_line import run
 from benchmarks.conditions import Conditions, ConditionsError
+from benchmarks.counts import count_metrics
 from benchmarks.medians import memory_metrics, timing_metrics
 from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
 from benchmarks.training.bare_loop import BareLoop
@@ -166,13 +167,14 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
         clock = wall_clock(conditions.torch_device)
         times = alternate(contenders, clock, rounds=conditions.rounds, warmup=conditions.warmup)
         peaks = {name: peak_bytes(step, conditions.torch_device) for name, step in contenders.items()}
+        counts = count_metrics(contenders, {BARE})
         contest.tracker.close()
         config = contest.config
     return Result.measured_here(
         kind="training",
         name="step",
         protocol=conditions.protocol() | protocol_of(config, size, CONTENDERS),
-        metrics=(*timing_metrics(times, {BARE}, unit="s"), *memory_metrics(peaks, {BARE})),
+        metrics=(*timing_metrics(times, {BARE}, unit="s"), *memory_metrics(peaks, {BARE}), *counts),
         data=(footage_note(size),),
     )
 

@@ -14,6 +14,7 @@ from benchmarks.agreement import agree
 from benchmarks.command_line import run
 from benchmarks.conditions import Conditions
 from benchmarks.extended_base import SIZES, Size, cast, components, extend_at_random
+from benchmarks.counts import count_metrics
 from benchmarks.medians import memory_metrics, timing_metrics
 from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
 from benchmarks.unet.diffusers_site import extend_with_diffusers
@@ -32,12 +33,13 @@ def measure(conditions: Conditions, size: Size | None = None) -> Result:
     clock = wall_clock(device)
     times = alternate(contenders, clock, rounds=conditions.rounds, warmup=conditions.warmup)
     peaks = {name: peak_bytes(forward, device) for name, forward in contenders.items()}
+    counts = count_metrics(contenders, PEERS)
     protocol = {"size": size.protocol(), "batch": BATCH, "base": "tiny_world.small_base, random weights, seed 0"}
     return Result.measured_here(
         kind="unet",
         name="forward",
         protocol=conditions.protocol() | protocol,
-        metrics=(*timing_metrics(times, PEERS, unit="ms"), *memory_metrics(peaks, PEERS)),
+        metrics=(*timing_metrics(times, PEERS, unit="ms"), *memory_metrics(peaks, PEERS), *counts),
         notes=("The base computes less: it has no identity convolutions. Its ratio is what the extension costs.",),
     )
 
