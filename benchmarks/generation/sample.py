@@ -16,8 +16,8 @@ from torch import Tensor
 from benchmarks.agreement import agree
 from benchmarks.command_line import run
 from benchmarks.conditions import Conditions
-from benchmarks.extended_base import SIZES, Size, cast, components, extend_at_random
 from benchmarks.counts import count_metrics
+from benchmarks.extended_base import SIZES, Size, cast, components, extend_at_random
 from benchmarks.medians import memory_metrics, timing_metrics
 from benchmarks.stopwatch import alternate, peak_bytes, wall_clock
 from tiny_world.small_base import SPATIAL_DOWNSCALE

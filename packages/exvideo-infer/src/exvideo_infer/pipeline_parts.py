@@ -1,4 +1,4 @@
-"""What an `ExVideoPipeline` is made of, and what its parts take: extension, text to image, sizes, lengths, tiles."""
+"""The parts of an `ExVideoPipeline` and what they take: extension, text to image, sizes, lengths, tiles."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
