@@ -7,6 +7,7 @@
     made/WAY_SEED/          clips of the names of the held-out ones
     figures.json            means over clips and seeds, and ratios, with intervals in which both are random
     sheet.png               a clip of each kind of motion
+    curves.png              measures by frame index, of the first seed
 
 Each part goes on from where it was stopped. A seed is that of the noise, and of a post-tuning's whole run.
 """
@@ -24,10 +25,11 @@ from exvideo_eval import Metric
 from exvideo_infer.video_file import read_clip
 from numpy.typing import NDArray
 
+from tiny_world.truth import picture
 from tiny_world.truth.measured_set import MeasuredSet, read_truth
 from tiny_world.wan.base import SHIPPED, STEPS
 from tiny_world.wan.clips import make, seconds_a_clip
-from tiny_world.wan.figures import ERROR, by_name, error_ratio, measured, metrics_of
+from tiny_world.wan.figures import ERROR, by_name, error_ratio, errors_by_kind, measured, metrics_of
 from tiny_world.wan.post_tune import LEARNING_RATES, RECIPE, post_tune
 from tiny_world.wan.ways import LONG, OWN, TRAINING_FREE, WAYS
 from tiny_world.world.clip_files import read_clip_file, write_clips
@@ -40,6 +42,7 @@ KINDS = 7  # of motion: as many clips in a row have one each
 # a run is validated on are not among them.
 CLIPS = {"test": (49, 1, SPLITS[2]), "train": (256, 0, SPLITS[0]), "validation": (7, 2, SPLITS[1])}
 SHEET = ("direct", "chained", "lora", "full")
+CURVES = ("direct", "riflex", "decayed", "chained", "lora", "full")
 COLUMNS = (*range(0, LONG, 4), LONG - 1)
 
 
@@ -68,6 +71,7 @@ def figures(output: Path) -> dict[str, Any]:
         "format": "exvideo.tiny_wan/1",
         "protocol": _protocol(),
         "figures": dict(by_name([*metrics, *metrics_of("real", [floor]), *ratios(sets)])),
+        "error_by_kind": {way: errors_by_kind(found, real) for way, found in sets.items()},
         "seconds_a_clip": {way: _seconds(output, way) for way in WAYS},
         "training": {way: _training(output, way) for way in WAYS if WAYS[way].is_trained},
     }
@@ -90,7 +94,14 @@ def draw(output: Path) -> None:
         folders |= {f"    {WAYS[way].title}": _folder(output, way, SEEDS[0]) for way in SHEET}
         rows += [read_clip(folder / path.name).permute(0, 2, 3, 1).numpy() for folder in folders.values()]
         titles += folders
-    contact_sheet(rows, titles, COLUMNS).save(output / "sheet.png", optimize=True)
+    contact_sheet(rows, titles, COLUMNS).quantize(256).save(output / "sheet.png", optimize=True)
+
+
+def draw_curves(output: Path) -> None:
+    """`curves.png`: the first seed of `CURVES`."""
+    real = read_truth(output / "clips" / "test")
+    sets = [measured(_folder(output, way, SEEDS[0]), real) for way in CURVES]
+    picture.draw(output / "curves.png", measured(output / "clips" / "test", real), sets)
 
 
 def _test_clips(output: Path) -> list[Path]:
@@ -120,13 +131,24 @@ def _seconds(output: Path, way: str) -> float:
 
 
 def _training(output: Path, level: str) -> dict[str, Any]:
-    """Held-out loss of the base run directly and at the end, of each seed, and what was trained."""
-    losses = []
+    """Of clips that are held out of a level's runs, before and after, means over seeds.
+
+    Their loss, and the squared error of the clean latents by noise level (its deviation where that of a clip is 1).
+    """
+    runs = []
     for seed in SEEDS:
         lines = (output / "post_tune" / f"{level}_{seed}" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        last = [found for found in map(json.loads, lines) if "validation/loss" in found][-1]
-        losses.append({"base": round(last["validation_base/loss"], 4), "extended": round(last["validation/loss"], 4)})
-    return {"held_out_loss": losses}
+        runs.append([found for found in map(json.loads, lines) if "validation/loss" in found][-1])
+    sides = {"base": "validation_base/", "extended": "validation/"}
+    names = {"loss": "loss"} | {
+        name.removeprefix("validation/mse_sigma_"): name.removeprefix("validation/")
+        for name in runs[0]
+        if name.startswith("validation/mse_sigma_")
+    }
+    return {
+        title: {side: round(sum(run[at + name] for run in runs) / len(runs), 4) for side, at in sides.items()}
+        for title, name in names.items()
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = json.dumps(figures(options.output), indent=1)
         (options.output / "figures.json").write_text(found + "\n", encoding="utf-8")
         draw(options.output)
+        draw_curves(options.output)
     return 0
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import from_numpy
 
 from tiny_world.truth.figures import MEASURES, Measure, mean_known
-from tiny_world.truth.measured_set import MeasuredSet, measure
+from tiny_world.truth.measured_set import MOVING_KINDS, MeasuredSet, measure
 from tiny_world.wan.statistics import mean_interval, ratio_interval
 from tiny_world.world.clip_files import ClipFile
 
@@ -77,6 +77,19 @@ def error_ratio(name: str, sets: Sequence[MeasuredSet], others: Sequence[Measure
         for side, curve in zip(sides, (ours, theirs), strict=True):
             side.append(mean_known(np.where(in_both, curve, np.nan), 1))
     return _ratio(name, "lower", *map(np.stack, sides))
+
+
+def errors_by_kind(sets: Sequence[MeasuredSet], real: Sequence[ClipFile]) -> dict[str, float]:
+    """The mean displacement error of the clips of each kind of motion that moves, over all seeds.
+
+    Args:
+        sets: one a seed, of these clips.
+        real: the clips.
+    """
+    of = next(measure for measure in MEASURES if measure.name == ERROR)
+    errors = mean_known(_table(of, sets), 0)
+    kinds = np.array([clip.spec.motion.kind for clip in real])
+    return {kind: round(float(mean_known(errors[kinds == kind], 0)), 2) for kind in MOVING_KINDS}
 
 
 def as_json(metric: Metric) -> dict[str, Any]:

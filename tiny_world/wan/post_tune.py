@@ -33,7 +33,8 @@ def post_tune(folder: Path, base: Path, clips: Path, level: str, seed: int) -> P
     if not extension.exists():
         run.mkdir(parents=True, exist_ok=True)
         path = run / "recipe.yaml"
-        path.write_text(yaml.safe_dump(recipe(folder, base, clips, level, seed), sort_keys=False), encoding="utf-8")
+        filled = recipe(folder, base, clips, level, seed)
+        path.write_text(yaml.safe_dump(filled, sort_keys=False), encoding="utf-8")
         run_program("tiny_world.wan.post_tune", "--config", path)
     return extension
 

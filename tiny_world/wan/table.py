@@ -12,6 +12,7 @@ from tiny_world.wan.ways import OWN, TRAINING_FREE, WAYS
 
 FAR = (ERROR, f"{ERROR} over direct", SHARE, "velocity error", TURNS)
 KEPT = ("permanence", "censored", "shape right", "colour error", "judged right")
+SECONDS = "seconds of a core to sample a clip"
 HEADS = {
     ERROR: "displacement error, pixels",
     f"{ERROR} over direct": "over that of running directly",
@@ -27,16 +28,19 @@ HEADS = {
 
 
 def tables(found: Mapping[str, Any]) -> str:
-    """Three tables: how far things go, how well they are kept, and levels against what needs no training."""
+    """Tables of how far things go, how well they are kept, of levels against other ways, kinds of motion, noise."""
     ways = [*(way for way in WAYS if way != OWN), OWN, "real"]
-    return "\n\n".join([_of_ways(found, FAR, ways), _of_ways(found, KEPT, ways), _of_pairs(found)])
+    parts = [_of_ways(found, FAR, ways), _of_ways(found, KEPT, ways), _of_pairs(found), _of_kinds(found)]
+    return "\n\n".join([*parts, _of_noise(found)])
 
 
 def _of_ways(found: Mapping[str, Any], names: Sequence[str], ways: Sequence[str]) -> str:
-    lines = [["40 frames, by", *(HEADS[name] for name in names)]]
+    seconds = found["seconds_a_clip"] if names == KEPT else None
+    lines = [["40 frames, by", *(HEADS[name] for name in names), *([SECONDS] if seconds else [])]]
     for way in ways:
         title = WAYS[way].title if way in WAYS else "real clips"
-        lines.append([title, *(_cell(found["figures"].get(_key(name, way))) for name in names)])
+        cells = [_cell(found["figures"].get(_key(name, way))) for name in names]
+        lines.append([title, *cells, *([f"{seconds[way]:.2f}" if way in seconds else ""] if seconds else [])])
     return _markdown(lines)
 
 
@@ -45,6 +49,25 @@ def _of_pairs(found: Mapping[str, Any]) -> str:
     for other in TRAINING_FREE:
         cells = [_cell(found["figures"].get(f"{ERROR}: {level} over {other}")) for level in LEARNING_RATES]
         lines.append([WAYS[other].title, *cells])
+    return _markdown(lines)
+
+
+def _of_kinds(found: Mapping[str, Any]) -> str:
+    """Means of clips of a kind, which are few: without intervals."""
+    kinds = list(found["error_by_kind"][OWN])
+    lines = [["displacement error where a subject", *kinds]]
+    for name, way in WAYS.items():
+        lines.append([way.title, *(f"{found['error_by_kind'][name][kind]:.1f}" for kind in kinds)])
+    return _markdown(lines)
+
+
+def _of_noise(found: Mapping[str, Any]) -> str:
+    """Of clips held out of the post-tuning: errors of the base run directly, and of each level over them."""
+    lines = [["noise, deviations of a clip", "base, run directly", *(f"`{level}`" for level in LEARNING_RATES)]]
+    for sigma in (name for name in found["training"]["lora"] if name != "loss"):
+        sides = [found["training"][level][sigma] for level in LEARNING_RATES]
+        cells = [f"{side['extended']:.4f} ({side['extended'] / side['base']:.2f})" for side in sides]
+        lines.append([sigma, f"{sides[0]['base']:.4f}", *cells])
     return _markdown(lines)
 
 
@@ -57,7 +80,7 @@ def _key(name: str, way: str) -> str:
 def _cell(figure: Mapping[str, Any] | None) -> str:
     if figure is None:
         return ""
-    value, *bounds = (f"{number:.2f}" for number in (figure["value"], *figure["interval"]))
+    value, *bounds = (f"{round(number, 2) + 0.0:.2f}" for number in (figure["value"], *figure["interval"]))
     return f"{value} [{bounds[0]}, {bounds[1]}]" if bounds else value
 
 

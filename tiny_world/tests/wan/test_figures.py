@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tiny_world.truth.measured_set import MeasuredSet, measure, read_truth
+from tiny_world.truth.measured_set import MOVING_KINDS, MeasuredSet, measure, read_truth
 from tiny_world.truth.measures import TruthMeasures
-from tiny_world.wan.figures import ERROR, SHARE, TURNS, as_json, error_ratio, measured, metrics_of
+from tiny_world.wan.figures import ERROR, SHARE, TURNS, as_json, error_ratio, errors_by_kind, measured, metrics_of
 from tiny_world.world.clip_files import write_clips
 
 CLIPS, FRAMES = 6, 5
@@ -49,6 +49,19 @@ def test_a_way_has_a_mean_of_each_measure_and_the_share_of_the_true_way_that_it_
     assert found[f"{SHARE}: lora"].value == pytest.approx(0.5, abs=0.03)
     assert (found[f"{TURNS}: lora"].value, found[f"{TURNS}: lora"].n) == (2.0, 4)
     assert as_json(found["permanence: lora"]) == {"value": 1.0, "interval": [1.0, 1.0], "clips": 6, "unit": "share"}
+
+
+def test_errors_by_kind_are_means_of_the_clips_of_a_kind(tmp_path: Path) -> None:
+    list(write_clips(tmp_path, 7, 2, 5, "seen"))  # one of each kind, of which five move
+    real = read_truth(tmp_path)
+    moving = [clip.spec.motion.kind in MOVING_KINDS for clip in real]
+    sets = []
+    for of_seed in (1.0, 3.0):
+        curves = {field.name: np.ones((7, 2)) for field in fields(TruthMeasures)}
+        curves["displacement"] = 1 + of_seed * np.where(moving, np.arange(7), np.nan)[:, None] * np.ones((7, 2))
+        sets.append(MeasuredSet("made", Path(), ("a",) * 7, 2, curves, np.full(7, np.nan)))
+    expected = {clip.spec.motion.kind: 2.0 * place for place, clip in enumerate(real) if moving[place]}
+    assert errors_by_kind(sets, real) == expected
 
 
 def test_what_was_measured_is_read_again_as_it_was(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The small Wan's transformer and base: diffusers' own class, a family of its own, files that both read."""
 
+from math import pi
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 from diffusers import WanTransformer3DModel
 from exvideo_blocks import ExtensionConfig, extend, family_of, restore
+from exvideo_blocks.families.wan.family import THETA
+from exvideo_blocks.frequencies import intrinsic_component, riflex_frequencies, rotary_frequencies
 from exvideo_infer import PromptConditions, load_base
 
 from tiny_world.wan.base import TinyWanBase, save
@@ -38,6 +41,13 @@ def test_its_family_has_a_latent_row_a_frame(network: TinyWanTransformer) -> Non
     assert family_of(WanTransformer3DModel(num_layers=1, num_attention_heads=1)) is not FAMILY
     assert [FAMILY.rows(frames) for frames in (1, 8, 40)] == [1, 8, 40]
     assert FAMILY.base_frames(network) == NUM_FRAMES
+
+
+def test_it_repeats_itself_after_29_rows_which_riflex_makes_40(network: TinyWanTransformer) -> None:
+    frequencies = rotary_frequencies(THETA, network.rope.t_dim)
+    component, period = intrinsic_component(frequencies, NUM_FRAMES)
+    assert (component, round(period)) == (2, 29)
+    assert 2 * pi / riflex_frequencies(frequencies, NUM_FRAMES, 40)[1] == pytest.approx(40)
 
 
 @pytest.mark.parametrize("level", ["position", "lora", "full"])
