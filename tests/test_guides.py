@@ -106,6 +106,8 @@ def film_and_clips(folder: Path) -> None:
     footage(folder / "film", 1, 60)
     (folder / "film" / "clip01.mp4").rename(folder / "film.mp4")
     short_run(folder)
+    many = SHORT_RUN.replace("batch_size: 1", "batch_size: 8, micro_batch_size: 1")  # as many as there are processes
+    (folder / "x.yaml").write_text(many)
 
 
 def first_frame(folder: Path) -> None:
