@@ -23,7 +23,7 @@ test-wheels: wheels ## each wheel of dist/, installed alone into an empty enviro
 	EXVIDEO_DIST=dist $(HATCH) run pytest -m long tests/test_wheels.py
 
 coverage: $(HATCH) ## `make test`, and the lines that it runs: out/coverage
-	$(HATCH) run coverage
+	$(HATCH) run test-coverage
 
 versions: $(HATCH) ## tests of blocks and infer by the oldest and the newest versions of what they stand on; 11 GB
 	$(HATCH) run oldest:test
