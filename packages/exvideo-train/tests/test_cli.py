@@ -1,6 +1,7 @@
 """Bad input: one sentence, exit status 2, no traceback; or a skip that names the file."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +43,9 @@ def test_a_base_of_another_family(
         "StableVideoDiffusionPipeline, ExVideoPipeline, AnimateDiffPipeline, WanPipeline, WanImageToVideoPipeline, "
         "LTXPipeline, LTXImageToVideoPipeline, HunyuanVideoPipeline, CogVideoXPipeline"
     )
-    message = f"{base} is of StableDiffusionPipeline: give a base of {known}."
-    assert refused(make_config(base=str(base)), capsys) == message
+    message = f"{base} is of StableDiffusionPipeline: give a base of {known}"
+    registered_by_others = r"(, \w+)*\."  # in this process, as the tiny world's small Wan is
+    assert re.fullmatch(re.escape(message) + registered_by_others, refused(make_config(base=str(base)), capsys))
 
 
 @pytest.mark.parametrize(
