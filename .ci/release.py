@@ -37,15 +37,21 @@ def version_complaints(root: Path, tag: str) -> Iterator[str]:
     """A tag that is not the version of every package and of the citation."""
     found = versions(root)
     found["CITATION.cff"] = "".join(re.findall(r"^version: (\S+)$", (root / "CITATION.cff").read_text(), re.MULTILINE))
+    if not tag:
+        told = ", ".join(f"v{version}" for version in dict.fromkeys(found.values()))
+        yield f"HEAD has no tag: set one, or name it, TAG=...; the versions are {told}."
+        return
     for name, version in found.items():
         if tag != f"v{version}":
-            yield f"The tag is {tag or 'not there'} and the version of {name} is {version}: make them one."
+            yield f"The tag is {tag} and the version of {name} is {version}: make them one."
 
 
 def changelog_complaints(root: Path, tag: str) -> Iterator[str]:
     """A changelog without a dated section of the version."""
     text = (root / "CHANGELOG.md").read_text(encoding="utf-8")
     version = tag.removeprefix("v")
+    if not version:  # which `version_complaints` tells
+        return
     if not re.search(rf"^## \[?{re.escape(version)}\]? - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE):
         yield f"CHANGELOG.md has no section `## {version} - YYYY-MM-DD`: write it, with the date of the release."
 

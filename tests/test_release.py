@@ -75,7 +75,11 @@ def test_a_whole_release_passes(root: Path) -> None:
     assert complaints(root) == []
 
 
-@pytest.mark.parametrize("tag", ["v1.2.1", "1.2.0", ""])
+def test_a_tag_that_is_missing_is_told_once(root: Path) -> None:
+    assert complaints(root, "") == ["HEAD has no tag: set one, or name it, TAG=...; the versions are v1.2.0."]
+
+
+@pytest.mark.parametrize("tag", ["v1.2.1", "1.2.0"])
 def test_another_tag_is_found(root: Path, tag: str) -> None:
     found = list(release.version_complaints(root, tag))
     assert len(found) == 5  # four packages, and the citation
