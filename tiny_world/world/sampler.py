@@ -1,7 +1,8 @@
 """Clips of the world by number: balanced over the world's combinations, and split by combination.
 
 A combination is a shape, a colour and a motion with its direction. One colour in six is held out for each shape and
-motion, so that each shape, each colour, each motion and each pair of them is in training, and the triple is not.
+motion, so that each shape, each colour, each motion and each pair of them is in training, and the triple is not. What
+is held out has two halves, which share no combination: choices are made by one, and judged by the other.
 """
 
 from functools import lru_cache
@@ -26,7 +27,8 @@ from tiny_world.world.spec import (
 )
 
 # "seen" has the combinations of "train", in other clips: what a model makes of these tells memory from ability.
-SPLITS = ("train", "seen", "held_out")
+# "validate" and "test" are the halves of "held_out". A clip is drawn by its split's place here: new ones come last.
+SPLITS = ("train", "seen", "held_out", "validate", "test")
 MOTIONS = tuple((kind, direction) for kind, directions in DIRECTIONS.items() for direction in directions)
 
 Combination = tuple[str, str, str, str]  # shape, colour, kind of motion, direction
@@ -38,6 +40,17 @@ def is_held_out(shape: str, colour: str, kind: str, direction: str) -> bool:
     return tuple(COLOURS).index(colour) == number % len(COLOURS)
 
 
+def is_in(split: str, shape: str, colour: str, kind: str, direction: str) -> bool:
+    """True for combinations that a split of `SPLITS` has."""
+    held_out = is_held_out(shape, colour, kind, direction)
+    if split in ("train", "seen"):
+        return not held_out
+    motion = MOTIONS.index((kind, direction))
+    # Both halves have as many of each kind, direction, shape and colour, give or take one.
+    half = ("validate", "test")[(SHAPES.index(shape) + motion + motion // 2) % 2]
+    return held_out and split in ("held_out", half)
+
+
 def sample_spec(seed: int, index: int, split: str = "train") -> ClipSpec:
     """Clip number `index` of a split: a pure function of its arguments.
 
@@ -47,7 +60,8 @@ def sample_spec(seed: int, index: int, split: str = "train") -> ClipSpec:
     Args:
         seed: of the whole world, not negative.
         index: from 0, without end.
-        split: one of SPLITS; "train" and "seen" share their combinations but no clip, "held_out" has the others.
+        split: one of SPLITS; "train" and "seen" share their combinations but no clip, "held_out" has the others, and
+            "validate" and "test" half of these each.
 
     Raises:
         ValueError: one of them is not what it should be.
@@ -78,15 +92,15 @@ def sample_spec(seed: int, index: int, split: str = "train") -> ClipSpec:
 def _combination(seed: int, index: int, split: str) -> Combination:
     block, place = divmod(index, len(DIRECTIONS))
     kind = tuple(DIRECTIONS)[_order(seed, split, -1, block, len(DIRECTIONS))[place]]
-    combinations = _combinations(kind, split == "held_out")
+    combinations = _combinations(kind, split)
     lap, rest = divmod(block, len(combinations))
     return combinations[_order(seed, split, tuple(DIRECTIONS).index(kind), lap, len(combinations))[rest]]
 
 
 @lru_cache
-def _combinations(kind: str, held_out: bool) -> tuple[Combination, ...]:
+def _combinations(kind: str, split: str) -> tuple[Combination, ...]:
     every = product(SHAPES, COLOURS, (kind,), DIRECTIONS[kind])
-    return tuple(combination for combination in every if is_held_out(*combination) == held_out)
+    return tuple(combination for combination in every if is_in(split, *combination))
 
 
 @lru_cache(maxsize=256)
