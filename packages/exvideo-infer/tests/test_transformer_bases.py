@@ -53,16 +53,22 @@ def test_words_are_those_that_the_stock_pipeline_feeds_its_transformer(
     assert not torch.equal(conditions.tokens, conditions.without().tokens)
 
 
+@pytest.fixture
+def modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives the mode of the posterior, which a cache keeps, where the stock pipelines draw a sample of it."""
+    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
+
+
+@pytest.mark.usefixtures("modes")
 def test_latents_of_ltx_are_those_that_the_stock_pipeline_makes_of_the_same_clip(
-    make_transformer_dir: MakeDir, monkeypatch: pytest.MonkeyPatch
+    make_transformer_dir: MakeDir,
 ) -> None:
     from diffusers import FlowMatchEulerDiscreteScheduler, LTXConditionPipeline
-    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
     from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 
     base: Any = load_base(make_transformer_dir("ltx"))
-    # The stock pipelines draw a sample of the posterior, in place of which a cache keeps its mode.
-    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
     parts = base.pipeline.components | {"scheduler": FlowMatchEulerDiscreteScheduler()}
     pipe, frames = LTXConditionPipeline(**parts), clip_of("ltx", 17)
     seen: list[Tensor] = []
@@ -76,12 +82,45 @@ def test_latents_of_ltx_are_those_that_the_stock_pipeline_makes_of_the_same_clip
     torch.testing.assert_close(latents.transpose(0, 1)[None], seen[0], rtol=0, atol=1e-6)
 
 
-def test_a_first_frame_of_ltx_is_the_one_that_the_stock_pipeline_feeds(
+@pytest.mark.usefixtures("modes")
+def test_latents_of_cogvideox_are_those_that_the_stock_pipeline_makes_of_the_same_clip(
     make_transformer_dir: MakeDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+    from diffusers import CogVideoXDDIMScheduler, CogVideoXVideoToVideoPipeline
 
-    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", lambda self, generator=None: self.mode())
+    base: Any = load_base(make_transformer_dir("cogvideox"))
+    pipe = CogVideoXVideoToVideoPipeline(**base.pipeline.components)
+    seen: list[Tensor] = []
+    add_noise = CogVideoXDDIMScheduler.add_noise
+    monkeypatch.setattr(
+        CogVideoXDDIMScheduler, "add_noise", lambda *given: seen.append(given[1]) or add_noise(*given)
+    )
+    pipe.set_progress_bar_config(disable=True)
+    frames = clip_of("cogvideox", 9)
+    called = {key: value for key, value in call_of("cogvideox", 9).items() if key != "num_frames"}
+    pipe([picture_of(frame) for frame in frames], **called, output_type="latent")
+    latents = base.encode_frames(frames)
+    assert len(latents) == 3
+    torch.testing.assert_close(latents[None], seen[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("modes")
+def test_a_latent_of_hunyuan_video_is_the_one_that_a_stock_pipeline_makes_of_the_same_frame(
+    make_transformer_dir: MakeDir,
+) -> None:
+    """Of frames it encodes pictures alone: no stock pipeline of its text-to-video model takes a clip."""
+    from diffusers import HunyuanSkyreelsImageToVideoPipeline
+
+    base: Any = load_base(make_transformer_dir("hunyuan_video"))
+    pipe = HunyuanSkyreelsImageToVideoPipeline(**base.pipeline.components)
+    frame = clip_of("hunyuan_video", 1)
+    side, channels = frame.shape[-1], base.network.config.in_channels
+    _, theirs = pipe.prepare_latents(frame, 1, channels, side, side, 1, frame.dtype, frame.device)
+    torch.testing.assert_close(base.encode_frames(frame).transpose(0, 1)[None], theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("modes")
+def test_a_first_frame_of_ltx_is_the_one_that_the_stock_pipeline_feeds(make_transformer_dir: MakeDir) -> None:
     directory, name = make_transformer_dir("ltx"), "LTXImageToVideoPipeline"
     base, pipe, frames = load_base(directory, pipeline=name), stock(name, directory), clip_of("ltx", 17)
     conditions = base.conditions(encode_for(base, frames, CALL["prompt"]), 25.0, 127)
