@@ -2,6 +2,7 @@
 PYTHON ?= python3
 HATCH := .hatch/bin/hatch
 VIDEOS ?=
+STEPS ?=
 TAG ?= $(shell git tag --points-at HEAD)
 
 .DEFAULT_GOAL := help
@@ -10,8 +11,8 @@ TAG ?= $(shell git tag --points-at HEAD)
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: $(HATCH) ## the whole job in about ten minutes; VIDEOS=folder for your own footage
-	$(HATCH) run python -m demo $(if $(VIDEOS),--videos "$(VIDEOS)")
+demo: $(HATCH) ## the whole job in about ten minutes; VIDEOS=folder for your own footage; STEPS=1700 for all steps
+	$(HATCH) run python -m demo $(if $(VIDEOS),--videos "$(VIDEOS)") $(if $(STEPS),--steps "$(STEPS)")
 
 test: $(HATCH) ## all tests that take seconds
 	$(HATCH) run test

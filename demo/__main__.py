@@ -1,4 +1,4 @@
-"""python -m demo [--videos DIR] [--output out/demo]"""
+"""python -m demo [--videos DIR] [--steps N] [--output out/demo]"""
 
 import argparse
 import sys
@@ -14,6 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--videos", type=Path, metavar="DIR", help="folder of your own videos; default: none, the clips are rendered"
     )
+    parser.add_argument(
+        "--steps", type=_steps, metavar="N", help="of the post-tuning; default: those that there is time for, up to 1,700"
+    )
     parser.add_argument("--output", type=Path, default=Path("out/demo"), metavar="DIR", help="default: %(default)s")
     options = parser.parse_args(arguments)
     set_environment()
@@ -22,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from tiny_world.programs import ProgramError
 
     try:
-        print(run_demo(options.videos, options.output))
+        print(run_demo(options.videos, options.output, options.steps))
     except ValueError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 2
@@ -30,6 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _steps(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of steps: give a whole number, 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +24,26 @@ from tiny_world.programs import post_tune, run_program
 MARKER = ".exvideo-demo"  # in a folder that the demo made, and so may empty
 
 
-def run_demo(videos: Path | None, output: Path) -> str:
+def run_demo(videos: Path | None, output: Path, steps: int | None = None) -> str:
     """Runs every stage; returns the closing lines.
 
     Args:
         videos: a folder of one's own videos, for which a base is trained first; None for the embedded base and clips
             of its world.
         output: emptied first if an earlier demo made it.
+        steps: of the post-tuning of the embedded base, however long they take; None for as many of its recipe's as
+            there is time for.
 
     Raises:
-        ValueError: if the videos are of no use, or `output` holds something that the demo did not make.
+        ValueError: if the videos are of no use, or steps are given for them, or `output` holds something that the demo did not make.
         ProgramError: if a program that the demo runs fails.
     """
+    if videos is not None and steps is not None:
+        raise ValueError(f"steps={steps} is for the embedded base: with videos of your own, leave --steps out.")
     stages, job = prepare(videos, output)
+    fitted = partial(fit, steps=steps) if job.truth_is_known else dict
     with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
-        post_tune(write_recipe(job, output, fit if job.truth_is_known else dict))
+        post_tune(write_recipe(job, output, fitted))
     with stages.stage("Generation from held-out first frames: without and with the extension", 80):
         generate_all(job, output)
     with stages.stage("Evaluation: exvideo-eval", 20):

@@ -19,17 +19,19 @@ SECONDS = 690  # of the whole demo on two cores, so that it ends within twelve m
 OTHER_CLIPS, STEP_CLIPS = 940, 1.4
 
 
-def fit(recipe: dict[str, Any]) -> dict[str, Any]:
+def fit(recipe: dict[str, Any], steps: int | None = None) -> dict[str, Any]:
     """The recipe with its precision and its steps fitted to this machine; prints what it changed.
 
     Args:
         recipe: of exvideo-train, in bf16 and with a clip a process, for the embedded model.
+        steps: to be made however long they take; None for as many as there is time for.
     """
-    dtype = faster_dtype()
-    seconds = clip_seconds(recipe, dtype)
-    steps = affordable_steps(seconds, recipe["optimizer"]["steps"])
-    if steps < recipe["optimizer"]["steps"]:
-        print(f"  a slow machine, {seconds:.2f} s a clip: {steps} of {recipe['optimizer']['steps']} steps", flush=True)
+    dtype, wanted = faster_dtype(), recipe["optimizer"]["steps"]
+    if steps is None:
+        seconds = clip_seconds(recipe, dtype)
+        steps = affordable_steps(seconds, wanted)
+        if steps < wanted:
+            print(f"  a slow machine, {seconds:.2f} s a clip: {steps} of {wanted} steps", flush=True)
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     every = min(recipe["validation"]["every"], max(1, steps // 4))
     return recipe | {

@@ -80,3 +80,17 @@ def test_useless_videos_are_one_sentence_and_exit_code_2(
     assert message.startswith("demo: ")
     assert message.count("\n") == 1
     assert ("broken.mp4" if kind in ("corrupt", "short") else "videos") in message
+
+
+@pytest.mark.parametrize("steps", ["0", "-3", "many"])
+def test_what_is_no_number_of_steps_is_refused(steps: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([f"--steps={steps}"])
+    assert ended.value.code == 2
+    assert f"{steps} is no number of steps" in capsys.readouterr().err
+
+
+def test_steps_are_not_for_videos_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--videos", str(tmp_path), "--steps", "9", "--output", str(tmp_path / "out")]) == 2
+    assert "leave --steps out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

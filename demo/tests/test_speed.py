@@ -43,6 +43,13 @@ def test_a_slow_machine_makes_fewer_steps_and_says_so(
     assert capsys.readouterr().out == f"  a slow machine, 0.50 s a clip: {steps} of 1700 steps\n"
 
 
+def test_steps_that_are_asked_for_are_made_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "faster_dtype", lambda: torch.float32)
+    monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: pytest.fail("nothing is timed"))
+    fitted = speed.fit(recipe(), 1500)
+    assert (fitted["optimizer"]["steps"], fitted["engine"]["precision"]) == (1500, "fp32")
+
+
 def test_a_clip_of_the_embedded_model_is_timed() -> None:
     assert speed.faster_dtype() in (torch.bfloat16, torch.float32)
     short = recipe() | {"base": "embedded", "extension": {"num_frames": 9}}

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from exvideo_blocks import ExtensionConfig, extend, lengthen, load_extension
 from exvideo_infer import Conditions, Windows, denoise, load_base
+from exvideo_infer.beyond.windows import WindowedFamily
 from torch import Tensor
 
 from tiny_world.wan.base import SHIPPED, STEPS, TinyWanBase
@@ -17,7 +18,8 @@ from tiny_world.wan.network import FAMILY, NUM_FRAMES
 from tiny_world.wan.post_tune import SHORT
 
 LONG = 40
-OVERLAP = 4  # rows that a blended window shares with the one before: half of it
+# The first has the clip's first frame, which is at no other's beginning: those are held by what they share.
+WINDOWS = Windows(NUM_FRAMES, overlap=NUM_FRAMES // 2, image="none")
 ROW_TOKENS = 16
 LEVELS = ("position", "lora", "full")
 
@@ -42,29 +44,6 @@ class Way:
     sample: Sample
     is_trained: bool = False
     num_frames: int = LONG
-
-
-class SlidingWindows:
-    """The family, asked window by window, and the answers blended by `exvideo_infer.Windows`.
-
-    The first window alone has the clip's first frame, which is at no other window's beginning: those have none, as a
-    clip from words alone, and are held by what they share with the one before.
-    """
-
-    def __init__(self, windows: Windows) -> None:
-        self._windows = windows.of_length(NUM_FRAMES)
-
-    def call(self, network: Any, model_input: Tensor, time: Tensor, conditions: Any) -> Tensor:
-        """The weighted mean of the answers of all windows, as `Family.call`."""
-        place = torch.arange(NUM_FRAMES)
-        share = torch.minimum(place + 1, NUM_FRAMES - place).view(-1, 1, 1, 1)
-        total, weight = torch.zeros_like(model_input), torch.zeros(model_input.shape[1], 1, 1, 1)
-        for start in self._windows.starts(model_input.shape[1]):
-            part = slice(start, start + NUM_FRAMES)
-            told = conditions if start == 0 else replace(conditions, first_frame=None)
-            total[:, part] += share * FAMILY.call(network, model_input[:, part], time, told)
-            weight[part] += share
-        return total / weight
 
 
 def load(prepare: Callable[[TinyWanBase, Path | None], None], extension: Path | None = None) -> TinyWanBase:
@@ -120,7 +99,7 @@ WAYS = {
     "riflex": Way("RIFLEx", partial(_positions, "riflex"), whole),
     "decayed": Way("decayed attention (UltraViCo)", _decayed, whole),
     "windows": Way(
-        "sliding windows, blended", _as_it_is, partial(whole, family=SlidingWindows(Windows(overlap=OVERLAP)))
+        "sliding windows, blended", _as_it_is, partial(whole, family=WindowedFamily(FAMILY, WINDOWS))
     ),
     "chained": Way("windows one after the other", _as_it_is, chained),
 } | {level: Way(f"post-tuned, `{level}`", _extended, whole, is_trained=True) for level in LEVELS}

@@ -65,6 +65,18 @@ def test_a_first_frame_that_is_given_takes_its_place(two: Conditions) -> None:
     assert torch.equal(placed[:, 1:], latents[:, 1:])
 
 
+def test_no_first_frame_is_zeros_where_it_is_a_condition_and_none_where_it_is_the_clip_s_own(two: Conditions) -> None:
+    without = two.without_first_frame()
+    assert without.first_frame is not None
+    assert not without.first_frame.any()
+    assert without.tokens is two.tokens
+    assert Conditions(two.tokens).without_first_frame().first_frame is None
+    own = PromptConditions(two.tokens, two.first_frame).without_first_frame()
+    assert own.first_frame is None
+    latents = torch.full((2, 5, 4, 2, 2), -1.0)
+    assert own.with_given(latents) is latents
+
+
 def test_text_comes_after_the_image() -> None:
     joined = join_tokens(torch.zeros(2, 1, 4, dtype=torch.float16), torch.ones(2, 3, 4))
     assert (joined.shape, joined.dtype) == ((2, 4, 4), torch.float16)

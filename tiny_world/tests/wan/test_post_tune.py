@@ -48,6 +48,6 @@ def test_it_is_trained_and_leaves_an_extension_of_its_own_family(level: str, tmp
     shorter["optimizer"] |= {"steps": 2, "warmup_steps": 1}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(shorter))
     run_program("tiny_world.wan.post_tune", "--config", tmp_path / "recipe.yaml")
-    frames = shorter["extension"]["num_frames"]
+    told = ("tiny-wan", shorter["extension"]["base_frames"], shorter["extension"]["num_frames"])
     header = read_extension_header(tmp_path / "runs" / f"{level}_0" / "extension.safetensors")
-    assert (header.family, header.base_frames, header.config.num_frames) == ("tiny-wan", shorter["extension"]["base_frames"], frames)
+    assert (header.family, header.base_frames, header.config.num_frames) == told

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 from exvideo_blocks import ExtensionConfig, extend, save_extension
-from exvideo_infer import Windows
+from exvideo_infer.beyond.windows import WindowedFamily
 from torch import Tensor
 
 from tiny_world.wan import ways
 from tiny_world.wan.base import save
 from tiny_world.wan.network import FAMILY, NUM_FRAMES, build_network
-from tiny_world.wan.ways import LEVELS, LONG, SHORT, WAYS, SlidingWindows, load
+from tiny_world.wan.ways import LEVELS, LONG, SHORT, WAYS, WINDOWS, load
 
 from .test_network import conditions
 
@@ -76,17 +76,17 @@ def test_the_control_s_extension_of_eight_frames_is_run_at_forty(tmp_path: Path)
     assert torch.equal(sampled(SHORT, noise, told, tmp_path / "e.safetensors"), sampled("direct", noise, told))
 
 
-def test_one_sliding_window_is_the_family_and_many_of_an_answer_are_that_answer(folder: Path) -> None:
-    family, told = SlidingWindows(Windows(overlap=4)), conditions()
-    network, clip, time = load(WAYS["direct"].prepare).network, torch.randn(2, NUM_FRAMES, 8, 8, 8), torch.tensor(5.0)
-    with torch.no_grad():
-        torch.testing.assert_close(family.call(network, clip, time, told), FAMILY.call(network, clip, time, told))
+def test_blended_windows_but_the_first_have_no_first_frame_and_many_of_an_answer_are_that_answer() -> None:
+    family, told = WindowedFamily(FAMILY, WINDOWS), conditions()
+    times: list[Tensor] = []
 
-    def constant(hidden_states: Tensor, **_: Any) -> tuple[Tensor]:
+    def constant(hidden_states: Tensor, timestep: Tensor, **_: Any) -> tuple[Tensor]:
+        times.append(timestep)
         return (torch.full_like(hidden_states, 3.0),)
 
-    answer = family.call(constant, torch.randn(2, 21, 8, 8, 8), time, told)
+    answer = family.call(constant, torch.randn(2, 21, 8, 8, 8), torch.tensor(5.0), told)
     torch.testing.assert_close(answer, torch.full((2, 21, 8, 8, 8), 3.0))
+    assert [bool((time == 0).any()) for time in times] == [True, False, False, False, False]
 
 
 def test_chained_windows_begin_where_the_one_before_ended(monkeypatch: pytest.MonkeyPatch) -> None:

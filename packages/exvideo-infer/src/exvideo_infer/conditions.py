@@ -27,8 +27,11 @@ class Conditions:
 
         Training drops conditions so, too.
         """
-        first_frame = None if self.first_frame is None else torch.zeros_like(self.first_frame)
-        return replace(self, tokens=torch.zeros_like(self.tokens), first_frame=first_frame)
+        return replace(self.without_first_frame(), tokens=torch.zeros_like(self.tokens))
+
+    def without_first_frame(self) -> Self:
+        """These conditions of a clip that is told no first frame: zeros in its place."""
+        return self if self.first_frame is None else replace(self, first_frame=torch.zeros_like(self.first_frame))
 
     def told_guidance(self, scale: float) -> Self | None:
         """The conditions of a network that is told its guidance; None of one that is guided by a second answer."""
@@ -97,6 +100,10 @@ class PromptConditions(TextConditions):
     def without(self) -> Self:
         """The conditions of the empty prompt; a first frame stays. Raises ValueError as `TextConditions.without`."""
         return replace(super().without(), tokens_mask=self.unconditional_mask)
+
+    def without_first_frame(self) -> Self:
+        """These conditions of a clip that begins at no picture, whose first frame is made as all others."""
+        return replace(self, first_frame=None)
 
     def with_given(self, latents: Tensor) -> Tensor:
         """Latents (batch, frames, ...) with the first frame in its place, if it is given."""

@@ -28,8 +28,9 @@ class Windows:
         length: frames of each; None for the length that the network was trained at, or extended to.
         overlap: frames that each shares with the one before; None for half of the length.
         weights: of a window's answers: "pyramid", rising to its middle; or "flat".
-        image: what windows after the first are told of the first frame: "first", the same; or "none", its absence, as
-            the unconditional half of guidance is told. The tokens are the same in all.
+        image: what windows after the first are told of the first frame: "first", the same; or "none", its absence: as
+            the unconditional half of guidance is told, or, where a first frame is given clean as the clip's own, no
+            such frame. The tokens are the same in all.
         noise: "own", drawn for all frames; or "repeated": that of the first window, shuffled for each stride after it.
 
     Raises:
@@ -129,9 +130,6 @@ class WindowedFamily:
         place = torch.arange(windows.length)
         rising = torch.minimum(place + 1, windows.length - place).float()
         share = rising if windows.weights == "pyramid" else torch.ones(windows.length)
-        first = conditions.first_frame
+        later = conditions.without_first_frame() if windows.image == "none" else conditions
         for start in windows.starts(frames):
-            if start > 0 and windows.image == "none" and first is not None:
-                yield start, share, replace(conditions, first_frame=torch.zeros_like(first))
-            else:
-                yield start, share, conditions
+            yield start, share, later if start else conditions
