@@ -35,7 +35,8 @@ def run_demo(videos: Path | None, output: Path, steps: int | None = None) -> str
             there is time for.
 
     Raises:
-        ValueError: if the videos are of no use, or steps are given for them, or `output` holds something that the demo did not make.
+        ValueError: if the videos are of no use, or steps are given for them, or `output` holds something that the demo
+            did not make.
         ProgramError: if a program that the demo runs fails.
     """
     if videos is not None and steps is not None:

@@ -98,9 +98,7 @@ WAYS = {
     "interpolated": Way("positions interpolated", partial(_positions, "interpolated"), whole),
     "riflex": Way("RIFLEx", partial(_positions, "riflex"), whole),
     "decayed": Way("decayed attention (UltraViCo)", _decayed, whole),
-    "windows": Way(
-        "sliding windows, blended", _as_it_is, partial(whole, family=WindowedFamily(FAMILY, WINDOWS))
-    ),
+    "windows": Way("sliding windows, blended", _as_it_is, partial(whole, family=WindowedFamily(FAMILY, WINDOWS))),
     "chained": Way("windows one after the other", _as_it_is, chained),
 } | {level: Way(f"post-tuned, `{level}`", _extended, whole, is_trained=True) for level in LEVELS}
 TRAINING_FREE = tuple(name for name, way in WAYS.items() if not way.is_trained)

@@ -92,9 +92,7 @@ def test_latents_of_cogvideox_are_those_that_the_stock_pipeline_makes_of_the_sam
     pipe = CogVideoXVideoToVideoPipeline(**base.pipeline.components)
     seen: list[Tensor] = []
     add_noise = CogVideoXDDIMScheduler.add_noise
-    monkeypatch.setattr(
-        CogVideoXDDIMScheduler, "add_noise", lambda *given: seen.append(given[1]) or add_noise(*given)
-    )
+    monkeypatch.setattr(CogVideoXDDIMScheduler, "add_noise", lambda *given: seen.append(given[1]) or add_noise(*given))
     pipe.set_progress_bar_config(disable=True)
     frames = clip_of("cogvideox", 9)
     called = {key: value for key, value in call_of("cogvideox", 9).items() if key != "num_frames"}
