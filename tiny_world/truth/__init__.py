@@ -14,6 +14,8 @@ all, `truth.png` the curves by frame index.
     measures        how far that is from the truth, frame by frame
     measured_set    from files to one curve a clip and measure
     figures         from curves to numbers with intervals, and to differences between two sets
+    over_seeds      the same of sets of several seeds: tables of seeds and clips
+    statistics      intervals in which clip and seed are both random, and Holm's correction
     report          from those to results and a table
     picture         the curves
 """

@@ -10,7 +10,6 @@
     ways             the ways of sampling forty frames
     clips            clips of a way, in files
     post_tune        exvideo-train on it
-    statistics       intervals in which clip and seed are both random
     figures          means over clips and seeds, and ratios of two ways
     table            the same as tables
     compare          all of it

@@ -27,9 +27,10 @@ from numpy.typing import NDArray
 
 from tiny_world.truth import picture
 from tiny_world.truth.measured_set import MeasuredSet, read_truth
+from tiny_world.truth.over_seeds import measured
 from tiny_world.wan.base import SHIPPED, STEPS
 from tiny_world.wan.clips import make, seconds_a_clip
-from tiny_world.wan.figures import ERROR, by_name, error_ratio, errors_by_kind, measured, metrics_of
+from tiny_world.wan.figures import ERROR, by_name, error_ratio, errors_by_kind, metrics_of
 from tiny_world.wan.post_tune import LEARNING_RATES, RECIPE, post_tune
 from tiny_world.wan.ways import LONG, OPPONENTS, OWN, WAYS
 from tiny_world.world.clip_files import read_clip_file, write_clips

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tiny_world.wan.figures import ERROR, SHARE, TURNS
+from tiny_world.truth.over_seeds import TURNS
+from tiny_world.wan.figures import ERROR, SHARE
 from tiny_world.wan.post_tune import LEARNING_RATES
 from tiny_world.wan.ways import OPPONENTS, OWN, WAYS
 

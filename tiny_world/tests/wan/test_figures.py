@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tiny_world.truth.measured_set import MOVING_KINDS, MeasuredSet, measure, read_truth
+from tiny_world.truth.measured_set import MOVING_KINDS, MeasuredSet, read_truth
 from tiny_world.truth.measures import TruthMeasures
-from tiny_world.wan.figures import ERROR, SHARE, TURNS, as_json, error_ratio, errors_by_kind, measured, metrics_of
+from tiny_world.truth.over_seeds import TURNS
+from tiny_world.wan.figures import ERROR, SHARE, as_json, error_ratio, errors_by_kind, metrics_of
 from tiny_world.world.clip_files import write_clips
 
 CLIPS, FRAMES = 6, 5
@@ -62,15 +63,3 @@ def test_errors_by_kind_are_means_of_the_clips_of_a_kind(tmp_path: Path) -> None
         sets.append(MeasuredSet("made", Path(), ("a",) * 7, 2, curves, np.full(7, np.nan)))
     expected = {clip.spec.motion.kind: 2.0 * place for place, clip in enumerate(real) if moving[place]}
     assert errors_by_kind(sets, real) == expected
-
-
-def test_what_was_measured_is_read_again_as_it_was(tmp_path: Path) -> None:
-    list(write_clips(tmp_path, 3, 4, 5, "seen"))
-    real = read_truth(tmp_path)
-    first = measured(tmp_path, real)
-    again, expected = measured(tmp_path, real), measure("x", tmp_path, real)
-    for name, values in expected.curves.items():
-        np.testing.assert_array_equal(again.curves[name], values)
-        np.testing.assert_array_equal(first.curves[name], values)
-    np.testing.assert_array_equal(again.turn_error, expected.turn_error)
-    assert again.files == expected.files

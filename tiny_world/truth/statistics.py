@@ -9,7 +9,12 @@ a negative estimate of an effect left out; its degrees of freedom are Satterthwa
 interval is Student's t. With three seeds it is wide where seeds differ, and should be: three tell little of a fourth.
 Of 3,000 tables of 3 seeds and 35 clips it held the truth in 0.93 (seeds differ as clips do) to 0.98 (neither do). A
 ratio of two means has the interval of the mean of its residuals, (a - ratio b) / mean(b).
+
+Several comparisons that are made together are corrected by Holm's procedure (Scand. J. Stat. 6, 1979).
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from exvideo_eval import Interval
@@ -22,28 +27,62 @@ LEVEL = 0.95
 METHOD = "crossed random seeds and clips, Satterthwaite's degrees of freedom, Student's t"
 
 
-def mean_interval(values: Array) -> Interval:
+def mean_interval(values: Array, level: float = LEVEL) -> Interval:
     """Of the mean of all values.
 
     Args:
         values: (seeds, clips), finite; at least 2 of each.
+        level: in (0, 1).
 
     Raises:
         ValueError: there are fewer, or a value is not finite.
     """
-    mean, reach = float(values.mean()), _reach(values)
-    return Interval(mean - reach, mean + reach, LEVEL, METHOD)
+    mean, reach = float(values.mean()), _error(values).reach(level)
+    return Interval(mean - reach, mean + reach, level, METHOD)
 
 
-def ratio_interval(values: Array, others: Array) -> Interval:
+def ratio_interval(values: Array, others: Array, level: float = LEVEL) -> Interval:
     """Of mean(values) / mean(others), tables of the same seeds and clips; raises ValueError as `mean_interval`."""
     ratio = float(values.mean() / others.mean())
-    reach = _reach((values - ratio * others) / others.mean())
-    return Interval(ratio - reach, ratio + reach, LEVEL, f"{METHOD}, of residuals")
+    reach = _error((values - ratio * others) / others.mean()).reach(level)
+    return Interval(ratio - reach, ratio + reach, level, f"{METHOD}, of residuals")
 
 
-def _reach(values: Array) -> float:
-    """Half the width of the interval of the mean."""
+def p_value(values: Array) -> float:
+    """Two-sided, of a mean of zero: 1 less the level of the interval of the mean that ends there.
+
+    Args:
+        values: (seeds, clips), as for `mean_interval`, which says what is raised.
+    """
+    mean, error = float(values.mean()), _error(values)
+    if error.deviation == 0:
+        return float(mean == 0)
+    return 2 * float(student.sf(abs(mean) / error.deviation, error.freedom))
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """P values corrected for being looked at together, by name: each is to be held against the level of them all."""
+    corrected, least = dict[str, float](), 0.0
+    for place, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - place) * p_values[name]))
+        corrected[name] = least
+    return {name: corrected[name] for name in p_values}
+
+
+@dataclass(frozen=True)
+class _Error:
+    """The standard deviation of a mean, and the degrees of freedom that it is known with."""
+
+    deviation: float
+    freedom: float
+
+    def reach(self, level: float) -> float:
+        """Half the width of the interval."""
+        return float(student.ppf(0.5 + level / 2, self.freedom)) * self.deviation if self.deviation else 0.0
+
+
+def _error(values: Array) -> _Error:
+    """Of the mean of a table."""
     if values.ndim != 2 or min(values.shape) < 2 or not np.isfinite(values).all():
         raise ValueError(
             f"A table of {values.shape} values was given, {int(np.isfinite(values).sum())} of them finite: give at "
@@ -60,6 +99,5 @@ def _reach(values: Array) -> float:
     parts = np.array([*shows, 1 - shows.sum()]) * squares if shows.any() else np.array([0, 0, squares[2]])
     total = float(parts.sum())
     if total <= 0:
-        return 0.0
-    freedom = total**2 / float((np.square(parts) / free).sum())
-    return float(student.ppf(0.5 + LEVEL / 2, freedom)) * (total / values.size) ** 0.5
+        return _Error(0.0, float(free[-1]))
+    return _Error((total / values.size) ** 0.5, total**2 / float((np.square(parts) / free).sum()))

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
 
-from tiny_world.wan.statistics import mean_interval, ratio_interval
+from tiny_world.truth.statistics import holm, mean_interval, p_value, ratio_interval
 
 TRUE = 5.0
 
@@ -51,3 +51,25 @@ def test_a_table_of_one_value_has_an_interval_of_no_width() -> None:
 def test_what_says_nothing_is_refused(values: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="at least 2 seeds and 2 clips"):
         mean_interval(values)
+
+
+def test_a_p_value_is_the_level_at_which_the_interval_ends_at_zero() -> None:
+    values = table(np.random.default_rng(2), 0.3, 1.0) - TRUE + 0.4
+    p = p_value(values)
+    assert mean_interval(values, level=1 - p).low == pytest.approx(0, abs=1e-9)
+    assert p_value(-values) == pytest.approx(p)
+    assert p_value(np.full((3, 7), 2.5)) == 0
+    assert p_value(np.zeros((3, 7))) == 1
+
+
+def test_p_values_of_tables_without_a_difference_are_spread_evenly() -> None:
+    random = np.random.default_rng(3)
+    p = [p_value(table(random, 0.5, 1.0) - TRUE) for _ in range(1000)]
+    assert np.mean(np.array(p) < 0.05) <= 0.08
+
+
+def test_holm_corrects_the_least_by_all_and_the_next_by_those_that_are_left() -> None:
+    found = holm({"a": 0.04, "b": 0.01, "c": 0.03})
+    assert found == pytest.approx({"a": 0.06, "b": 0.03, "c": 0.06})
+    assert holm({"a": 0.6, "b": 0.7}) == {"a": 1.0, "b": 1.0}
+    assert holm({}) == {}

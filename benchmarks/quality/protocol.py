@@ -1,0 +1,136 @@
+"""The protocol of the evidence as data; docs/evidence-protocol.md says it in words, and is what a result is held to."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+PAPER = Path(__file__).parents[2] / "docs" / "evidence-protocol.md"
+
+KINDS_OF_MOTION = 7  # as many clips in a row have one each
+
+
+@dataclass(frozen=True)
+class Split:
+    """Clips of the world.
+
+    Args:
+        combinations: split of `tiny_world.world`, by which combinations are told apart.
+        world_seed: of its clips; none of the three was used before.
+    """
+
+    combinations: str
+    world_seed: int
+
+
+SPLITS = {"tune": Split("train", 71), "validate": Split("validate", 72), "test": Split("test", 73)}
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A setting in which post-tuning is compared with what needs none.
+
+    Args:
+        title: in tables.
+        base: a folder of the base, or "embedded"; None where there is none yet.
+        num_frames: of a clip.
+        claims: True if a win in it counts.
+        lacks: what it still lacks, if anything.
+    """
+
+    title: str
+    base: str | None
+    num_frames: int
+    claims: bool = False
+    lacks: str = ""
+
+
+EMBEDDED = "embedded"
+REGIMES = {
+    "several-rates": Regime("the base of several rates, 5 times its length", EMBEDDED, 40),
+    "two-times": Regime("the same, 2 times its length", EMBEDDED, 16),
+    "ten-times": Regime("the same, 10 times its length", EMBEDDED, 80, claims=True),
+    "sixteen-times": Regime("the same, 16 times its length", EMBEDDED, 128, claims=True),
+    "one-rate": Regime(
+        "a base of one rate, 5 times its length", None, 40, claims=True, lacks="a base that saw every frame alone"
+    ),
+    "short-events": Regime(
+        "events shorter than the keyframes' stride", EMBEDDED, 40, claims=True, lacks="clips whose events are a dial"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Seeds of noise (and of a post-tuning's whole run), and clips, a multiple of `KINDS_OF_MOTION`."""
+
+    seeds: tuple[int, ...]
+    clips: int
+
+
+HEADLINE, ABLATION, QUICK = Size((0, 1, 2, 3, 4), 196), Size((0, 1, 2), 98), Size((0, 1), 7)
+
+
+@dataclass(frozen=True)
+class Primary:
+    """A primary measure.
+
+    Args:
+        unit: of its values.
+        better: "lower" or "higher".
+        margin: that it may lose and be no worse, of its unit; of the Fréchet distance, a share of the opponent's.
+    """
+
+    unit: str
+    better: str
+    margin: float
+
+
+DISPLACEMENT, VELOCITY, PERMANENCE, SHAPE, FRECHET = (
+    "displacement error", "velocity error of the median frame", "permanence", "shape right", "paired Fréchet distance",
+)  # fmt: skip
+PRIMARY = {
+    DISPLACEMENT: Primary("pixels", "lower", 0.5),
+    VELOCITY: Primary("pixels a frame", "lower", 0.1),
+    PERMANENCE: Primary("share", "higher", 0.02),
+    SHAPE: Primary("share", "higher", 0.03),
+    FRECHET: Primary("squared feature units", "lower", 0.25),
+}
+LEVEL = 0.95  # of intervals that are not corrected
+ALPHA = 0.05 / sum(regime.claims for regime in REGIMES.values())  # of a regime's five measures after Holm
+OPPONENTS = ("rife", "rife-eight", "rife-equal")  # one of which stands for keyframes in a regime
+
+TEST = "test"
+FROZEN_SHA256 = "54566f333c55423bde9161e1f9fe6fcdd89354fc11157d373e31a7e557c8d8af"
+
+
+class NotFrozenError(ValueError):
+    """The test split was asked for, and the protocol's paper is not the one that was frozen."""
+
+
+def paper_sha256(paper: Path = PAPER) -> str:
+    """SHA-256 (hex) of the protocol's text, which each result carries."""
+    return hashlib.sha256(paper.read_bytes()).hexdigest()
+
+
+def check_frozen(split: str, is_opened: bool, paper: Path = PAPER) -> None:
+    """Checks that a split may be made and judged.
+
+    Args:
+        split: a name of `SPLITS`.
+        is_opened: True if a person said that the test split is to be opened.
+        paper: the protocol's text.
+
+    Raises:
+        NotFrozenError: it is the test split, and nobody said so, or the text has changed since it was frozen.
+    """
+    if split != TEST:
+        return
+    if not is_opened:
+        raise NotFrozenError(
+            f"The split {TEST!r} is judged once, by the protocol of {paper.name}: give --open-test if this is the time."
+        )
+    found = paper_sha256(paper)
+    if found != FROZEN_SHA256:
+        raise NotFrozenError(
+            f"{paper} has the SHA-256 {found}, and the protocol that was frozen {FROZEN_SHA256}: put its text back."
+        )

