@@ -1,6 +1,6 @@
 """The base: an SVD-shaped video network of eight frames that reads the image's token and the caption's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -85,12 +85,12 @@ def train_video(folder: Path, vae: Any, encoders: Encoders, seed: int, device: t
     return unet
 
 
-def world_windows(folder: Path, vae: Any, encoders: Encoders) -> WindowsOf:
+def world_windows(folder: Path, vae: Any, encoders: Encoders, strides: Sequence[int] = STRIDES) -> WindowsOf:
     """The world's clips, which are encoded in `folder`, with captions in words drawn anew; some without conditions."""
     tokenizer = build_tokenizer()
-    pool = encoded_clips(folder, vae, encoders.image, CLIPS, NUM_FRAMES, strides=STRIDES)
-    subjects = subject_latents(CLIPS, NUM_FRAMES, STRIDES)
-    rates = torch.tensor([FPS / stride_of(number, STRIDES) for number in range(CLIPS)])
+    pool = encoded_clips(folder, vae, encoders.image, CLIPS, NUM_FRAMES, strides=strides)
+    subjects = subject_latents(CLIPS, NUM_FRAMES, strides)
+    rates = torch.tensor([FPS / stride_of(number, strides) for number in range(CLIPS)])
 
     def windows(random: np.random.Generator, clips: int) -> Windows:
         chosen = random.integers(len(pool.latents), size=clips)
