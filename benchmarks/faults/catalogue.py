@@ -8,6 +8,7 @@ from benchmarks.faults.faults import Frames
 
 _FRECHET, _KERNEL = "Fréchet distance, TransNetV2 features", "kernel distance, TransNetV2 features"
 _SHIFT = "shift of the mean off the axes, TransNetV2 features"
+_RETURN, _PALINDROME = "nearest return to the first frame, shortfall to real", "palindrome, shortfall to real"
 _DYNAMIC, _FLICKER, _SMOOTH = "dynamic degree relative to real", "flicker", "motion smoothness, RIFE 3.9"
 _WARP, _BRISQUE, _ALONG = "warp error, RIFE 3.9", "BRISQUE, brisque 0.2.0", "flow along the real clip's, RIFE 3.9"
 
@@ -22,8 +23,8 @@ class Fault:
 
 FAULTS = {
     "frozen": Fault(faults.frozen, ("still clips", _DYNAMIC, "motion energy, mismatch to real", _FRECHET)),
-    "looped": Fault(faults.looped, ("nearest return to the first frame",)),
-    "runs back": Fault(faults.run_back, ("palindrome", "nearest return to the first frame")),
+    "looped": Fault(faults.looped, (_RETURN,)),
+    "runs back": Fault(faults.run_back, (_PALINDROME, _RETURN)),
     "seam": Fault(faults.seamed, ("seam", "largest jump")),
     "reversed": Fault(faults.reversed_in_time, (_ALONG,)),
     "shuffled": Fault(faults.shuffled, (_SMOOTH, _WARP, "motion energy, mismatch to real", _KERNEL)),

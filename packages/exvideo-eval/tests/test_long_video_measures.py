@@ -34,7 +34,9 @@ def test_each_fault_shows_in_its_own_measure(faulty: Path) -> None:
         evaluate(faulty / "real", faulty / name, settings=SETTINGS).generated for name in ("back", "frozen", "seam")
     )
     for name in ("palindrome", "nearest return to the first frame"):
-        assert value(back, name) < 0.3 * value(back, f"{name}, real clips")
+        real = value(back, f"{name}, real clips")
+        assert value(back, name) < 0.3 * real
+        assert value(back, f"{name}, shortfall to real") == pytest.approx(real - value(back, name))
     assert value(seamed, "seam") > 1.2 > value(seamed, "seam, real clips")
     assert value(seamed, "largest jump") > value(seamed, "largest jump, real clips")
     assert value(frozen, "still clips") == 1
@@ -52,6 +54,19 @@ def test_frozen_clips_improve_no_number_that_has_a_better(faulty: Path) -> None:
             continue
         gain = (metric.value - perfect.value) * (1 if metric.better == "higher" else -1)
         assert gain <= 1e-9, metric.name
+
+
+def test_a_clip_that_returns_less_than_the_real_one_is_neither_better_nor_worse_for_it(faulty: Path) -> None:
+    """Real clips run back here, so that one that runs on has more of what is less in a fault."""
+    evaluation = evaluate(faulty / "back", faulty / "real", faulty / "back", settings=SETTINGS)
+    assert evaluation.contrast is not None
+    for name in ("palindrome", "nearest return to the first frame"):
+        assert value(evaluation.generated, f"{name}, shortfall to real") == 0
+        mean = evaluation.contrast.metric(f"{name}, difference to baseline")
+        assert mean is not None
+        assert mean.better == "neutral"
+        assert mean.value > 0
+        assert value(evaluation.contrast, f"{name}, shortfall to real, difference to baseline") == 0
 
 
 def test_a_seam_beyond_the_clip_is_refused(faulty: Path) -> None:

@@ -1,6 +1,8 @@
 """Measures of what goes wrong in long clips: drift, repetition, cuts, seams, running back, flicker, standing still.
 
-A figure that a frozen clip would win is neutral: no verdict rests on it.
+A figure that a frozen clip would win is neutral: no verdict rests on it. So is one whose best is what real clips have:
+where these come back to their first frame, a clip that never does is none the better for it. What falls short of the
+real clips has a verdict of its own.
 """
 
 from collections.abc import Callable
@@ -19,11 +21,13 @@ from exvideo_eval.metrics.drift import DISTANCES
 from exvideo_eval.metrics.relative_motion import dynamic_degree
 from exvideo_eval.metrics.repetition import is_still, nearest_return
 from exvideo_eval.metrics.seam import seam
+from exvideo_eval.statistics import Sample
 
 Array = NDArray[np.float64]
 
 TO_FIRST = CURVES[0].name
 NEAREST_RETURN, STILL_SHARE = "nearest return to the first frame", "still clips"
+SHORTFALL = "shortfall to real"
 LARGEST_JUMP, CUTS, SEAM, DYNAMIC = "largest jump", "cuts", "seam", "dynamic degree relative to real"
 _DIFFERENCE = "mean absolute difference"
 
@@ -43,6 +47,8 @@ def long_video_measures(
     plain = [_plain(each, seam_every) for each in (clips, real)]
     for ours, theirs in zip(*plain, strict=True):
         measures.append(_tested(ours, theirs))
+        if ours.quantity in (NEAREST_RETURN, PALINDROME):
+            measures.append(_shortfall(ours, theirs))
     return measures, plain[1]
 
 
@@ -75,17 +81,17 @@ def _dynamic(clips: ClipSet, real: ClipSet) -> Measure:
 
 
 def _plain(clips: ClipSet, seam_every: int | None) -> list[Measure]:
-    """Means over clips of a number of each. A still clip has the least, and worst, of those whose more is better."""
+    """Means over clips of a number of each."""
     to_first, steps = clips.curves[TO_FIRST], clips.motions[CHANGES]
     found = [
-        _mean(clips, NEAREST_RETURN, "share of the clip's range", "higher", _each(nearest_return, to_first)),
+        _mean(clips, NEAREST_RETURN, "share of the clip's range", "neutral", _each(nearest_return, to_first)),
         _mean(clips, STILL_SHARE, "share", "lower", _each(is_still, to_first)),
         _mean(clips, LARGEST_JUMP, "medians", "neutral", _each(largest_jump, steps)),
         _mean(clips, CUTS, "cuts a clip", "neutral", _each(lambda changes: len(cuts(changes)), steps)),
     ]
     if PALINDROME in clips.motions:
         ratios = clips.motions[PALINDROME][:, 0]
-        found.append(_mean(clips, PALINDROME, "difference, backwards over forwards", "higher", ratios))
+        found.append(_mean(clips, PALINDROME, "difference, backwards over forwards", "neutral", ratios))
     if seam_every is not None:
         found.append(_mean(clips, SEAM, "medians", "neutral", _seams(steps, seam_every)))
     return found
@@ -108,3 +114,21 @@ def _mean(clips: ClipSet, name: str, unit: str, better: str, values: Array) -> M
 
 def _tested(ours: Measure, theirs: Measure) -> Measure:
     return replace(ours, difference=difference_of_means, tested=lambda: (ours.clips, theirs.clips))
+
+
+def _shortfall(ours: Measure, theirs: Measure) -> Measure:
+    """By how much the mean is below the real clips', 0 where it is not. Of these numbers a still clip has the least."""
+
+    def short(sample: Sample, real: Sample) -> Array:
+        return np.maximum(mean(real) - mean(sample), 0.0)
+
+    return replace(
+        ours,
+        statistic=SHORTFALL,
+        better="lower",
+        of=short,
+        clips_of_real=theirs.clips,
+        is_mean=False,
+        minimum=0.0,
+        difference=difference_of_means,
+    )
