@@ -83,7 +83,11 @@ def test_several_measures_of_one_run_stand_in_result_and_report_with_their_proto
     assert f"| {name} (squared feature units) | lower |" in text
     assert "of 4 clips" in text.partition("tf-original preprocessing")[2]
     contrast = Result.load(clip_folders / "report" / "against_baseline.json")
-    assert [note for note in contrast.notes if note.startswith(f"Not set against the baseline's: {name}, ")]
+    difference = contrast.metric(f"{name}, difference to baseline")
+    assert difference is not None
+    assert difference.interval is not None
+    compared = text.partition("## Generated clips against the baseline's")[2]
+    assert f"| {name} (squared feature units) | lower |" in compared
     assert contrast.protocol["measures"] == record
     again = run(*measures, *options, *baseline, "--allow-fewer")
     assert again == (status, printed)  # from the cache

@@ -121,7 +121,8 @@ def frechet_distance_of_features(
     """Squared Fréchet distance of features (n, dimension) and (m, dimension), >= 0, by the cheaper of two ways.
 
     With fewer samples than dimensions, the trace of the root is the nuclear norm of the centred sets' cross products
-    (n, m), and no matrix of dimension x dimension is made.
+    (n, m), and no matrix of dimension x dimension is made; or, with a ridge or epsilon, both sets are turned into the
+    dimensions that they fill, as in the others both covariances are the same multiple of one, and at no distance.
 
     Args:
         ddof: see `frechet_distance`.
@@ -134,10 +135,10 @@ def frechet_distance_of_features(
     """
     if not ridge and not root_eps and max(len(first), len(second)) <= first.shape[-1]:
         return _distance_by_cross_products(finite(first), finite(second), ddof)
-    one, two = FeatureStatistics.of(first), FeatureStatistics.of(second)
+    _require_same_dimension(first.shape[-1], second.shape[-1])
+    one, two = map(FeatureStatistics.of, _on_their_span(finite(first), finite(second)))
     if not ridge and not root_eps:
         return frechet_distance(one, two, ddof=ddof)
-    _require_same_dimension(one.dimension, two.dimension)
     padding = ridge * np.eye(one.dimension)
     covariances = one.covariance(ddof) + padding, two.covariance(ddof) + padding
     shift = one.mean - two.mean
@@ -186,6 +187,16 @@ def _distance_by_cross_products(first: Array, second: Array, ddof: int) -> float
     overlap = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
     traces = sum(np.square(root).sum() for root in roots)
     return max(0.0, float(np.square(means[0] - means[1]).sum() + traces - 2 * overlap))
+
+
+def _on_their_span(first: Array, second: Array) -> tuple[Array, Array]:
+    """Both sets about their common mean, turned into as many dimensions as there are samples, if those are fewer."""
+    rows = np.concatenate([first, second])
+    if len(rows) >= rows.shape[1]:
+        return first, second
+    centred = rows - rows.mean(axis=0)
+    turned = centred @ np.linalg.svd(centred, full_matrices=False)[2].T
+    return turned[: len(first)], turned[len(first) :]
 
 
 def _trace_of_root_above(eps: float, first: Array, second: Array) -> float:

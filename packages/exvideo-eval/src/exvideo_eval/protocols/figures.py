@@ -12,6 +12,7 @@ from exvideo_eval.measure import Measure
 from exvideo_eval.metrics.clip_similarity import frame_consistency
 from exvideo_eval.pairs import source_of
 from exvideo_eval.protocols.captions import caption_cosines
+from exvideo_eval.protocols.clip_distance import clip_distance
 from exvideo_eval.protocols.definition import FRAME, Protocol
 from exvideo_eval.protocols.extraction import SetFeatures
 from exvideo_eval.protocols.frames import GENERATED, REAL
@@ -35,7 +36,7 @@ Array = NDArray[np.float64]
 class Measured:
     """Metrics and curves of one set, the protocols' record for the result, notes, and the files left out.
 
-    `measures`: those that have a value of each clip, and so can be set against another set's.
+    `measures`: those that know each clip's part, and so can be set against another set's.
     """
 
     metrics: tuple[Metric, ...]
@@ -72,7 +73,22 @@ class Context:
 def distance_figure(
     context: Context, kind: Distance | FrechetByFrame, real: SetFeatures, found: SetFeatures
 ) -> Measured:
-    """A distance of two sets; by frame index, a curve and its mean."""
+    """A distance of two sets; by frame index, a curve and its mean. Of clips, with the measure that they allow."""
+    figure = _distance_figure(context, kind, real, found)
+    measure = clip_distance(
+        context.protocol,
+        figure.metrics[0].name,
+        context.network.name,
+        (real, found),
+        seed=context.seed,
+        allow_fewer=context.allow_fewer,
+    )
+    return figure if measure is None else replace(figure, measures=(measure,))
+
+
+def _distance_figure(
+    context: Context, kind: Distance | FrechetByFrame, real: SetFeatures, found: SetFeatures
+) -> Measured:
     skipped = (*real.skipped, *found.skipped)
     if isinstance(kind, FrechetDistance) and context.takes_all:
         counts = {REAL: context.count(real), GENERATED: context.count(found)}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from exvideo_eval.contrast import contrasts_of_sets
 from exvideo_eval.protocol import protocol_hash
+from exvideo_eval.protocols.clip_distance import MOST_CLIPS
 from exvideo_eval.protocols.figures import Measured
 from exvideo_eval.result_parts import Metric
 from exvideo_eval.results import Result
@@ -29,13 +30,14 @@ def with_measures(result: Result, measured: Measured) -> Result:
 
 
 def contrasted(ours: Measured, theirs: Measured, reference: str, resampling: Resampling) -> Measured:
-    """The contrasts of what both sets have clip by clip, with a note on the measures that have no such values."""
+    """The contrasts of what both sets have clip by clip, with a note on the measures of which one has not."""
     found = contrasts_of_sets(ours.measures, theirs.measures, reference, resampling)
-    by_clip = {measure.name for measure in ours.measures}
+    by_clip = {item.name for item in ours.measures} & {item.name for item in theirs.measures}
     of_sets = [metric.name for metric in ours.metrics if not metric.of and metric.quantity not in by_clip]
     note = (
-        f"Not set against the {reference}'s: {', '.join(of_sets)}. Each is one number of all clips that its protocol "
-        "takes, without values clip by clip: compare the two columns."
+        f"Not set against the {reference}'s: {', '.join(of_sets)}. Each is one number of all pictures of all clips, of "
+        f"random subsets, of more than {MOST_CLIPS} clips, or the sets have other numbers of clips than each other: "
+        "compare the two columns."
     )
     return Measured(
         metrics=tuple(metric for metric, _ in found),

@@ -21,17 +21,25 @@ def samples_of(protocol: Protocol, found: SetFeatures, *, seed: int, allow_fewer
     count = count_of(protocol, found, allow_fewer=allow_fewer)
     if _by_clip(protocol):
         return np.stack(found.features)
+    taken = taken_of(protocol, found, count, seed)
+    if taken.all():
+        return np.concatenate(found.features)
+    ends = np.cumsum(_rows(protocol, found))[:-1]
+    pairs = zip(found.features, np.split(taken, ends), strict=True)
+    return np.concatenate([rows[of_file] for rows, of_file in pairs])
+
+
+def taken_of(protocol: Protocol, found: SetFeatures, count: int, seed: int) -> NDArray[np.bool_]:
+    """The samples of a set that count, of so many, in the order of its files: (count,)."""
     rule, required = protocol.samples, protocol.samples.of(found.role)
     if required is None or not rule.exactly or count <= required:
-        return np.concatenate(found.features)
+        return np.ones(count, dtype=bool)
     taken = np.zeros(count, dtype=bool)
     if rule.chosen == DRAWN:
         taken[np.random.Generator(np.random.PCG64(seed)).permutation(count)[:required]] = True
     else:
         taken[:required] = True
-    ends = np.cumsum(_rows(protocol, found))[:-1]
-    pairs = zip(found.features, np.split(taken, ends), strict=True)
-    return np.concatenate([rows[of_file] for rows, of_file in pairs])
+    return taken
 
 
 def count_of(protocol: Protocol, found: SetFeatures, *, allow_fewer: bool) -> int:
