@@ -2,11 +2,12 @@
 PYTHON ?= python3
 HATCH := .hatch/bin/hatch
 VIDEOS ?=
+QUICK ?=
 STEPS ?=
 TAG ?= $(shell git tag --points-at HEAD)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-wheels coverage versions check docs site release-check bench gpu wheels clean
+.PHONY: help demo test test-long test-wheels coverage versions check docs site release-check bench quality gpu wheels clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +45,9 @@ release-check: wheels ## what has to hold of a release, by default of the tag of
 
 bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
 	$(HATCH) run python -m benchmarks
+
+quality: $(HATCH) ## post-tuning against what needs no training, to out/quality; a night, or minutes with QUICK=1
+	$(HATCH) run python -m benchmarks.quality $(if $(QUICK),--quick,--rows headline)
 
 gpu: $(HATCH) ## the first minutes on a GPU, to out/gpu: tests, attention, the UNet of true size, trainer, sampler
 	$(HATCH) run python -m benchmarks.gpu

@@ -2,6 +2,7 @@
 
     python -m benchmarks.quality --quick      seven clips and two seeds of every method, within ten minutes
     python -m benchmarks.quality              the validate split, five seeds of 196 clips
+    python -m benchmarks.quality --rows ablations    post-tuned rows, three seeds of 98 clips; a night and more
 
 docs/evidence-protocol.md is the protocol, docs/evidence.md what came out.
 
@@ -10,7 +11,13 @@ docs/evidence-protocol.md is the protocol, docs/evidence.md what came out.
     making          how frames are made of first frames, captions and noise
     analytic_init   Analytic-Init of conditional image leakage
     spectral_blend  FreeLong, our reading
+    recipes, parts, post_tune    rows that are post-tuned here, by levels of their own too
     cost            what the network was asked for, counted
     rows            the clips of a method and a seed, which resume
     setting         a split's clips in a regime, and its rows
+    judged          rows before the truth and the judge's features, as tables of seeds and clips
+    comparison      one method against another, by the protocol's rule
+    figures         all of a setting as plain values
+    tables, lengths, sheet    the same as tables, curves against length, and pictures
+    page            docs/evidence.md, filled from docs/evidence/figures.json
 """

@@ -9,36 +9,61 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.quality.protocol import HEADLINE, QUICK, REGIMES, SPLITS, NotFrozenError, Size, check_frozen
+from benchmarks.quality import sheet
+from benchmarks.quality.figures import Findings
+from benchmarks.quality.page import keep
+from benchmarks.quality.protocol import ABLATION, HEADLINE, QUICK, QUICK_REGIME, REGIMES, SPLITS, Size, check_frozen
+from benchmarks.quality.recipes import GROUPS, rows_of, table
 from benchmarks.quality.setting import Setting
+from benchmarks.quality.tables import TABLES
 
-OUTPUT = Path("out/quality")
+OUTPUT, REGIME = Path("out/quality"), "several-rates"
+TOLD = ("protocol", "primary", "costs")
+BESIDE = ("direct", "rife", "rife-equal")  # rows that are post-tuned are made beside these
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Makes the clips that are missing; 0 when all are there, 2 if they are not to be had."""
+    """Makes the clips that are missing, and judges them; 0 when that is done, 2 if it cannot be."""
     options = _parser().parse_args(arguments)
+    if options.list:
+        print(table())
+        return 0
     torch.set_num_threads(1)  # as networks this small gain little from more
+    regime = options.regime or (QUICK_REGIME if options.quick else REGIME)
     try:
         check_frozen(options.split, options.open_test)
-        _run(Setting(options.output, options.split, options.regime, _size(options)), options.methods)
-    except (NotFrozenError, ValueError) as error:
+        rows = {name: row for group in options.rows or () for name, row in rows_of(group).items()}
+        recipes = {name: row for name, row in rows.items() if row.is_for(REGIMES[regime].num_frames)}
+        setting = Setting(options.output, options.split, regime, _size(options), recipes)
+        if not options.judge:
+            _make(setting, options.methods or (*BESIDE, *recipes) if recipes else options.methods)
+        _judge(setting, options.figures or options.output / "figures.json")
+    except ValueError as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def _run(setting: Setting, names: Sequence[str] | None) -> None:
+def _make(setting: Setting, names: Sequence[str] | None) -> None:
     left_out = setting.left_out()
     for name, reason in left_out.items():
         print(f"{name} is left out: {reason}.", flush=True)
     began = time.process_time()
-    for row in setting.make([name for name in names or setting.methods() if name not in left_out]):
+    for row in setting.make([name for name in names or setting.names if name not in left_out]):
         print(f"{row.method}, seed {row.seed}: {time.process_time() - began:.0f} s of a processor in all", flush=True)
 
 
+def _judge(setting: Setting, figures: Path) -> None:
+    found = Findings.of(setting).as_json()
+    keep(f"{setting.split}/{setting.regime}", found, figures)
+    sheet.draw(setting.folder / "sheet.png", setting)
+    for name in TOLD:
+        print(f"\n{TABLES[name](found)}")
+    print(f"\n{figures}, {setting.folder / 'sheet.png'}", flush=True)
+
+
 def _size(options: argparse.Namespace) -> Size:
-    size = QUICK if options.quick else HEADLINE
+    size = QUICK if options.quick else ABLATION if options.rows and "headline" not in options.rows else HEADLINE
     size = size if options.clips is None else replace(size, clips=options.clips)
     return size if options.seeds is None else replace(size, seeds=tuple(options.seeds))
 
@@ -48,11 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--split", choices=SPLITS, default="validate", help="default: %(default)s")
     parser.add_argument("--open-test", action="store_true", help="with --split test: it is judged once")
-    parser.add_argument("--regime", choices=REGIMES, default="several-rates", help="default: %(default)s")
+    parser.add_argument("--regime", choices=REGIMES, help=f"default: {REGIME}, with --quick {QUICK_REGIME}")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="of these alone; default: all that can be run")
+    parser.add_argument("--rows", nargs="+", metavar="GROUP", help=f"post-tuned here: {', '.join(GROUPS)}, or others")
+    parser.add_argument("--list", action="store_true", help="the rows that are post-tuned, and what each costs")
     parser.add_argument("--clips", type=int, metavar="N", help=f"default: {HEADLINE.clips}")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="S", help="of the noise; default: 0 to 4")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK.clips} clips and {len(QUICK.seeds)} seeds")
+    parser.add_argument("--judge", action="store_true", help="what is there; nothing is made")
+    parser.add_argument("--figures", type=Path, metavar="JSON", help="default: figures.json in the output")
     return parser
 
 

@@ -1,11 +1,13 @@
 """A setting: clips of a split, in a regime, and the rows that are made of them."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.quality.methods import Method, methods
+from benchmarks.quality.post_tune import post_tune
 from benchmarks.quality.protocol import REGIMES, SPLITS, Regime, Size
+from benchmarks.quality.recipes import Recipe
 from benchmarks.quality.rows import Row, make, why_not
 from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.clip_files import ClipFile, write_clips
@@ -20,6 +22,7 @@ class Setting:
         split: a name of `SPLITS`.
         regime: a name of `REGIMES`.
         size: seeds and clips.
+        recipes: rows that are post-tuned here, by name.
 
     Raises:
         ValueError: the regime lacks something yet.
@@ -29,6 +32,7 @@ class Setting:
     split: str
     regime: str
     size: Size
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.of.lacks:
@@ -40,9 +44,15 @@ class Setting:
         return REGIMES[self.regime]
 
     @property
+    def base(self) -> str:
+        """The base, as `ExVideoPipeline.from_pretrained` takes it."""
+        assert self.of.base is not None  # of a regime that lacks nothing
+        return self.of.base
+
+    @property
     def folder(self) -> Path:
         """All that is made in this setting."""
-        return self.output / self.split / self.regime
+        return self.output / self.split / f"{self.regime}_{self.size.clips}"
 
     @property
     def made(self) -> Path:
@@ -51,27 +61,38 @@ class Setting:
 
     def real(self) -> list[ClipFile]:
         """The real clips, written where they are missing."""
-        split = SPLITS[self.split]
-        folder = self.folder / "real"
+        split, folder = SPLITS[self.split], self.folder / "real"
         for _ in write_clips(folder, self.size.clips, self.of.num_frames, split.world_seed, split.combinations):
             pass
-        return read_truth(folder)[: self.size.clips]  # by name, which is by number
+        return read_truth(folder)
 
-    def methods(self) -> dict[str, Method]:
-        """All methods that need no training here, by name."""
-        return methods(self.output / "moments")
+    @property
+    def names(self) -> list[str]:
+        """All methods, those that are post-tuned here last."""
+        return [*methods(self.output), *self.recipes]
+
+    def method(self, name: str, seed: int) -> Method:
+        """A method; of one that is post-tuned here, the run of that seed."""
+        if name in self.recipes:
+            return self.recipes[name].method(self._runs / f"{name}_{seed}" / "extension.safetensors")
+        return methods(self.output / "moments")[name]
 
     def left_out(self) -> dict[str, str]:
         """Methods that cannot be run here, each with its reason."""
-        reasons = {name: why_not(method, self.of.num_frames) for name, method in self.methods().items()}
+        reasons = {name: why_not(self.method(name, self.size.seeds[0]), self.of.num_frames) for name in self.names}
         return {name: reason for name, reason in reasons.items() if reason is not None}
 
     def make(self, names: Sequence[str]) -> Iterator[Row]:
         """Makes the rows of some methods, seed by seed, so that what is cut off has whole seeds."""
-        clips, known, base = self.real(), self.methods(), self.of.base
-        assert base is not None
+        clips = self.real()
         for seed in self.size.seeds:
             for name in names:
+                if name in self.recipes:
+                    post_tune(name, self.recipes[name], self._runs, self.base, seed)
                 row = Row(name, seed)
-                make(row, known[name], clips, self.of.num_frames, self.made, base)
+                make(row, self.method(name, seed), clips, self.of.num_frames, self.made, self.base)
                 yield row
+
+    @property
+    def _runs(self) -> Path:
+        return self.output / "post_tune"

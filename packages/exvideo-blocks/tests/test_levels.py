@@ -35,3 +35,7 @@ def test_both_attentions_of_a_motion_module_are_along_frames() -> None:
 def test_a_level_adds_one_convolution_or_none() -> None:
     added = {name: level.identity_conv for name, level in LEVELS.items() if level.identity_conv}
     assert added == {"full": "dense", "conv": "dense", "attention": "depthwise"}
+
+
+def test_the_tables_of_positions_train_at_every_level() -> None:
+    assert all(level.table for level in LEVELS.values())

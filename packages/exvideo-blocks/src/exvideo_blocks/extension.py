@@ -13,6 +13,7 @@ from exvideo_blocks.families.family import Family
 from exvideo_blocks.guards import guard
 from exvideo_blocks.kernels.choose import check_backend
 from exvideo_blocks.layers import PositionTable
+from exvideo_blocks.levels import LEVELS
 from exvideo_blocks.lora import LowRankLinear
 from exvideo_blocks.sites import Sites
 from exvideo_blocks.twins import adapters_on, adds_to_weights
@@ -155,8 +156,14 @@ class Extension:
         }
 
     def dead_names(self, context_tokens: int | None = None) -> list[str]:
-        """Names of adapted parameters that cannot learn when the model is conditioned on so many tokens."""
-        return self.family.dead_names(self.names, context_tokens)
+        """Names of adapted parameters that cannot learn when the model is conditioned on so many tokens.
+
+        Of a level whose tables do not train, these as well.
+        """
+        dead = self.family.dead_names(self.names, context_tokens)
+        if LEVELS[self.config.level].table:
+            return dead
+        return [*dead, *(name for name, (module, _) in self._owners.items() if isinstance(module, PositionTable))]
 
     def set_attention_backend(self, backend: str) -> None:
         """Chooses by what temporal self-attention is computed, from the next call on; no file keeps it.

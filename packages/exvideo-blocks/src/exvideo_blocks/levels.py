@@ -6,9 +6,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Level:
-    """One level. Every level trains the frame tables.
+    """One level.
 
     Args:
+        table: the tables of positions train, as at every level of `LEVELS`; if not, files hold them as they start.
         blocks: the base's temporal transformer blocks train whole, and with them the network that embeds positions.
         self_attention: the weights of the attention along frames train.
         lora: low-rank updates of those weights train in their place.
@@ -17,6 +18,7 @@ class Level:
             "depthwise" does not.
     """
 
+    table: bool = True
     blocks: bool = False
     self_attention: bool = False
     lora: bool = False

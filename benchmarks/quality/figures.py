@@ -1,0 +1,209 @@
+"""The figures of a setting as plain values: every method's measures and costs, and methods against each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from exvideo_eval import Interval, Metric
+from exvideo_eval.machine import cpu_name
+from exvideo_infer import ExVideoPipeline
+from numpy.typing import NDArray
+
+from benchmarks.quality.comparison import Compared, compare, overall
+from benchmarks.quality.judged import Judged, judge, own_table, paired
+from benchmarks.quality.methods import CONTROL, POST_TUNED, Method
+from benchmarks.quality.protocol import DISPLACEMENT, OPPONENTS, PRIMARY, SPLITS, TEST, paper_sha256
+from benchmarks.quality.rows import DTYPE, Row, cost_of
+from benchmarks.quality.setting import Setting
+from tiny_world.truth.figures import mean_known
+from tiny_world.truth.measured_set import MOVING_KINDS
+from tiny_world.truth.over_seeds import TURNS, mean_metric, measure_named, ratio_metric, table, ways_gone
+from tiny_world.world.clip_files import ClipFile
+
+Array = NDArray[np.float64]
+
+REAL = "real"
+DIRECT = "direct"
+SHARE = "way gone, share of the true one"
+EXPLORATORY = ("trajectory error", "velocity error", "area error", "colour error", "extra bodies", "judged right")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All rows of a setting that are whole, judged.
+
+    Args:
+        setting: of them.
+        rows: by method, one a seed, of the first seeds that it has.
+        real: the real clips.
+        floor: the real files themselves, judged as a row.
+    """
+
+    setting: Setting
+    rows: Mapping[str, Sequence[Judged]]
+    real: Sequence[ClipFile]
+    floor: Judged
+
+    @classmethod
+    def of(cls, setting: Setting) -> "Findings":
+        """Judges what is there; rows of which clips are missing are left out."""
+        real = setting.real()
+        rows = {}
+        for name in setting.names:
+            found = [judge(folder, real) for folder in _whole_folders(setting, name, len(real))]
+            if found:
+                rows[name] = found
+        return cls(setting, rows, real, judge(setting.folder / REAL, real))
+
+    @cached_property
+    def opponent(self) -> str | None:
+        """The method that stands for keyframes: of `OPPONENTS` the one of the least displacement error."""
+        errors = {name: self._mean(DISPLACEMENT, name) for name in OPPONENTS if name in self.rows}
+        return min(errors, key=errors.__getitem__) if errors else None
+
+    def as_json(self) -> dict[str, Any]:
+        """All figures, to four digits."""
+        setting = self.setting
+        return {
+            "protocol": self._protocol(),
+            "left_out": setting.left_out(),
+            "opponent": self.opponent,
+            "methods": {name: self._method(name, setting.method(name, setting.size.seeds[0])) for name in self.rows},
+            REAL: {metric.name: _as_json(metric) for metric in self._metrics([self.floor])},
+            "against": {
+                other: {name: self._against(name, other) for name in self.rows if name != other}
+                for other in dict.fromkeys((DIRECT, *OPPONENTS))
+                if other in self.rows
+            },
+        }
+
+    def _protocol(self) -> dict[str, Any]:
+        setting, split = self.setting, SPLITS[self.setting.split]
+        return {
+            "paper_sha256": paper_sha256(),
+            "exploratory": setting.split != TEST,
+            "split": setting.split,
+            "regime": setting.regime,
+            "combinations": split.combinations,
+            "world_seed": split.world_seed,
+            "base": setting.base,
+            "num_frames": setting.of.num_frames,
+            "clips": len(self.real),
+            "cpu": cpu_name(),
+            "dtype": str(DTYPE).removeprefix("torch."),
+        }
+
+    def _method(self, name: str, method: Method) -> dict[str, Any]:
+        num_frames, seeds = self.setting.of.num_frames, len(self.rows[name])
+        costs = [cost_of(Row(name, seed).folder(self.setting.made)) for seed in self.setting.size.seeds[:seeds]]
+        memory = memory_of(self.setting.base, method.frames_together(num_frames))
+        return {
+            "title": method.title,
+            "kind": method.kind,
+            "seeds": seeds,
+            "network_frames": method.network_frames(num_frames),
+            "frames_counted": _rounded(np.mean([cost["frames"] for cost in costs])),
+            "seconds_network": _rounded(np.mean([cost["network"] for cost in costs])),
+            "seconds_all": _rounded(np.mean([cost["all"] for cost in costs])),
+            "mebibytes_a_step": _rounded(memory / 2**20),
+            "trained_parameters": trained_parameters(method, num_frames, self.setting.base),
+            "figures": {metric.name: _as_json(metric) for metric in self._metrics(self.rows[name])},
+            "displacement_error_by_kind": self._by_kind(self.rows[name]),
+        }
+
+    def _metrics(self, rows: Sequence[Judged]) -> list[Metric]:
+        found = [
+            mean_metric(name, of.unit, of.better, own_table(name, rows, self.floor.features))
+            for name, of in PRIMARY.items()
+        ]
+        sets = [row.truth for row in rows]
+        for name in EXPLORATORY:
+            of_truth = measure_named(name)
+            found.append(mean_metric(name, of_truth.unit, of_truth.better, table(of_truth, sets)))
+        gone, true = (np.stack(part) for part in zip(*map(ways_gone, sets), strict=True))
+        found.append(ratio_metric(SHARE, "neutral", gone, true))
+        found.append(mean_metric(TURNS, "frames", "lower", np.stack([one.turn_error for one in sets])))
+        return found
+
+    def _by_kind(self, rows: Sequence[Judged]) -> dict[str, float]:
+        errors = mean_known(own_table(DISPLACEMENT, rows, self.floor.features), 0)
+        kinds = np.array([clip.spec.motion.kind for clip in self.real])
+        return {kind: _rounded(mean_known(errors[kinds == kind], 0)) for kind in MOVING_KINDS}
+
+    def _against(self, name: str, other: str) -> dict[str, Any] | None:
+        """None where the two have fewer than two seeds in common, which tell nothing of a third."""
+        seeds = min(len(self.rows[name]), len(self.rows[other]))
+        if seeds < 2:
+            return None
+        sides = self.rows[name][:seeds], self.rows[other][:seeds]
+        compared = compare({measure: paired(measure, *sides, self.floor.features) for measure in PRIMARY})
+        return {
+            "seeds": seeds,
+            "overall": overall(compared),
+            "measures": {measure: _compared_as_json(one) for measure, one in compared.items()},
+        }
+
+    def _mean(self, measure: str, name: str) -> float:
+        return mean_metric(measure, "", "lower", own_table(measure, self.rows[name], self.floor.features)).value
+
+
+@lru_cache
+def memory_of(base: str, frames: int) -> int:
+    """Bytes of the tensors of a step over so many frames of one clip, predicted; 0 for none."""
+    if frames == 0:
+        return 0
+    return int(_pipeline(base).memory_report(num_frames=frames).denoising)
+
+
+@lru_cache(maxsize=1)
+def _pipeline(base: str) -> Any:
+    return ExVideoPipeline.from_pretrained(base, torch_dtype=DTYPE)
+
+
+def trained_parameters(method: Method, num_frames: int, base: str) -> int:
+    """The numbers that a method's extension has trained; 0 of one that trains none."""
+    if method.kind not in (POST_TUNED, CONTROL):
+        return 0
+    pipe: Any = ExVideoPipeline.from_pretrained(base, torch_dtype=DTYPE)
+    method.prepare(pipe, num_frames)
+    held = set(pipe.extension.dead_names())
+    return sum(int(p.numel()) for name, p in pipe.extension.named_parameters().items() if name not in held)
+
+
+def _whole_folders(setting: Setting, name: str, clips: int) -> list[Any]:
+    """Of the first seeds that have all clips."""
+    folders = []
+    for seed in setting.size.seeds:
+        folder = Row(name, seed).folder(setting.made)
+        if len(list(folder.glob("*.mp4"))) < clips:
+            break
+        folders.append(folder)
+    return folders
+
+
+def _as_json(metric: Metric) -> dict[str, Any]:
+    return {"value": _rounded(metric.value), "interval": _bounds(metric.interval), "clips": metric.n}
+
+
+def _compared_as_json(one: Compared) -> dict[str, Any]:
+    return {
+        "difference": _rounded(one.difference),
+        "difference_interval": _bounds(one.difference_interval),
+        "ratio": _rounded(one.ratio),
+        "ratio_interval": _bounds(one.ratio_interval),
+        "clips": one.clips,
+        "p": _rounded(one.p),
+        "corrected": _rounded(one.corrected),
+        "verdict": one.verdict,
+        "within_margin": one.within_margin,
+    }
+
+
+def _bounds(interval: Interval | None) -> list[float]:
+    return [] if interval is None else [_rounded(interval.low), _rounded(interval.high)]
+
+
+def _rounded(number: Any) -> float:
+    return float(f"{float(number):.4g}")

@@ -1,0 +1,81 @@
+"""Displacement error against the length of a clip, and the length at which one method overtakes another."""
+
+import os
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.making import BASE_FRAMES
+from benchmarks.quality.protocol import DISPLACEMENT
+
+SHOWN = ("direct", "held", "rife", "rife-equal", "chain", "exvideo", "exvideo-rife")
+STYLES = ("--", ":", "-", "-.", (0, (5, 1, 1, 1)), "-", "--")
+Curve = Mapping[int, float]  # of a method, by the number of frames
+
+
+def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float]]:
+    """The displacement error of each method by the number of frames, of the regimes of the embedded base."""
+    found: dict[str, dict[int, float]] = {}
+    for name, figures in settings.items():
+        protocol = figures["protocol"]
+        if name.startswith(f"{split}/") and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
+            for method, told in figures["methods"].items():
+                found.setdefault(method, {})[protocol["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
+    return {method: dict(sorted(curve.items())) for method, curve in found.items()}
+
+
+def crossing(ours: Curve, theirs: Curve) -> float | None:
+    """The number of frames at which one curve crosses another: between two lengths, where the log of the ratio is 0.
+
+    None where one is below the other at all lengths that both have.
+    """
+    both = sorted(ours.keys() & theirs.keys())
+    logs = {frames: np.log(ours[frames] / theirs[frames]) for frames in both}
+    for before, after in pairwise(both):
+        if logs[before] * logs[after] < 0:
+            share = logs[before] / (logs[before] - logs[after])
+            return float(np.exp(np.log(before) + share * (np.log(after) - np.log(before))))
+    return None
+
+
+def crossovers(settings: Mapping[str, Any], split: str) -> str:
+    """A table: displacement errors by length, and where each method crosses keyframes with RIFE."""
+    known = curves(settings, split)
+    lengths = sorted({frames for curve in known.values() for frames in curve})
+    titles = {name: told["title"] for figures in settings.values() for name, told in figures["methods"].items()}
+    heads = [f"{frames} frames ({frames / BASE_FRAMES:g}x)" for frames in lengths]
+    lines = [["displacement error, pixels", *heads, "crosses keyframes with RIFE at"], ["---"] * (len(lengths) + 2)]
+    for name, curve in known.items():
+        at = crossing(curve, known["rife"]) if name != "rife" and "rife" in known else None
+        cells = [f"{curve[frames]:.2f}" if frames in curve else "" for frames in lengths]
+        lines.append([titles[name], *cells, "" if at is None else f"{at:.0f} frames"])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def draw(path: Path, settings: Mapping[str, Any], split: str, shown: Sequence[str] = SHOWN) -> None:
+    """Writes a PNG of the curves, crossings with keyframes and RIFE marked."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    known = curves(settings, split)
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for name, style in zip(shown, STYLES, strict=True):
+        if name in known:
+            axes.plot(list(known[name]), list(known[name].values()), linestyle=style, marker="o", label=name)
+            at = crossing(known[name], known["rife"]) if name != "rife" and "rife" in known else None
+            if at is not None:
+                axes.axvline(at, color="#999999", linewidth=0.8)
+                axes.annotate(f"{name} crosses: {at:.0f}", (at, axes.get_ylim()[1]), rotation=90, va="top", fontsize=7)
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("frames of a clip")
+    axes.set_ylabel("displacement error, pixels")
+    axes.legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    figure.savefig(temporary, format="png", dpi=110)
+    os.replace(temporary, path)

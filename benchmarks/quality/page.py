@@ -1,0 +1,78 @@
+"""docs/evidence.md, whose tables are those of docs/evidence/figures.json: python -m benchmarks.quality.page
+
+<!-- evidence: validate/several-rates: primary -->   a table of `tables.TABLES` of a setting, until
+<!-- /evidence -->
+<!-- evidence: validate: lengths -->                 of all lengths of a split
+<!-- evidence: rows: rows -->                        of the rows that are post-tuned, with their costs
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality.lengths import crossovers
+from benchmarks.quality.recipes import table as rows
+from benchmarks.quality.tables import TABLES
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE, FOLDER = DOCS / "evidence.md", DOCS / "evidence"
+FIGURES = FOLDER / "figures.json"
+FORMAT = "exvideo.evidence/1"
+
+_PLACE = re.compile(r"(<!-- evidence: (.+?): (.+?) -->\n).*?(?=<!-- /evidence -->)", re.DOTALL)
+
+
+def filled(text: str, found: Mapping[str, Any]) -> str:
+    """The page's text with its tables filled.
+
+    Args:
+        text: of the page.
+        found: as `read` gives it.
+
+    Raises:
+        ValueError: a place names a setting or a table that there is not.
+    """
+    settings = found["settings"]
+
+    def table(place: re.Match[str]) -> str:
+        setting, name = place[2], place[3]
+        if (setting, name) == ("rows", "rows"):
+            return f"{place[1]}{rows()}\n"
+        if name == "lengths" and any(each.startswith(f"{setting}/") for each in settings):
+            return f"{place[1]}{crossovers(settings, setting)}\n"
+        if setting not in settings or name not in TABLES:
+            raise ValueError(
+                f"The page asks for {name!r} of {setting!r}: there are {', '.join(TABLES)} of {', '.join(settings)}."
+            )
+        return f"{place[1]}{TABLES[name](settings[setting])}\n"
+
+    return _PLACE.sub(table, text)
+
+
+def read(path: Path = FIGURES) -> dict[str, Any]:
+    """The committed figures: `settings`, by "split/regime"."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def keep(setting: str, figures: Mapping[str, Any], path: Path) -> None:
+    """Puts a setting's figures into a file, beside those of others."""
+    known: dict[str, Any] = read(path) if path.exists() else {"format": FORMAT, "settings": {}}
+    known["settings"][setting] = figures
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def main() -> int:
+    """Fills the page again; 0 when it is done."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), read()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

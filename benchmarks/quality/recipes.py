@@ -1,0 +1,168 @@
+"""Rows that are post-tuned here: recipes of exvideo-train, each the demo's with something changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.quality.methods import CONTROL, POST_TUNED, Method, post_tuned
+from benchmarks.quality.protocol import ABLATION, HEADLINE, Size
+
+DEMO = Path(__file__).parents[2] / "demo" / "post_tune.yaml"
+STEPS, FRAMES = 1700, 40  # the demo's
+CLIPS = {"tune": 256, "validation": 7}
+# A step of two clips of 40 frames by two processes, on two cores of a Xeon with AMX beside other work: the demo's
+# 1,700 steps took 1,342 s there.
+SECONDS_A_STEP = 0.79
+SECONDS_A_CLIP = 4.0  # of one core: made and judged
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One row.
+
+    Args:
+        title: in tables.
+        group: of rows that are looked at together.
+        changes: of the demo's recipe, by "section.key".
+        size: seeds and clips.
+        kind: `POST_TUNED` or `CONTROL`.
+    """
+
+    title: str
+    group: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    size: Size = ABLATION
+    kind: str = POST_TUNED
+
+    def filled(self, output: Path, clips: Path, base: str, seed: int) -> dict[str, Any]:
+        """The recipe of a run, as exvideo-train reads it.
+
+        Args:
+            output: folder of the run; latents are kept beside it, for all runs.
+            clips: folder with `tune` and `validation`.
+            base: what is post-tuned.
+            seed: of the run.
+        """
+        recipe: dict[str, Any] = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+        recipe |= {"base": base, "output": str(output), "seed": seed}
+        recipe["data"] |= {"videos": str(clips / "tune"), "cache": str(output.parent / "latents")}
+        recipe["validation"]["videos"] = str(clips / "validation")
+        for key, value in self.changes.items():
+            section, _, name = key.partition(".")
+            if name:
+                recipe.setdefault(section, {})[name] = value
+            else:
+                recipe[section] = value
+        return recipe
+
+    def method(self, extension: Path) -> Method:
+        """Sampling by what was trained."""
+        return post_tuned(self.title, extension, self.frames, self.kind)
+
+    def is_for(self, num_frames: int) -> bool:
+        """True if it is a row of clips of so many frames: longer ones than the demo's are of their own length alone."""
+        return self.frames == num_frames or num_frames < self.frames == FRAMES
+
+    @property
+    def frames(self) -> int:
+        """Of the longest clip."""
+        return int(self.changes.get("extension.num_frames", FRAMES))
+
+    @property
+    def steps(self) -> int:
+        """Of the optimizer."""
+        return int(self.changes.get("optimizer.steps", STEPS))
+
+    @property
+    def hours(self) -> float:
+        """Hours on two cores, all seeds: training, then clips made and judged on one core each. An estimate."""
+        frames = self.changes.get("data.lengths", [self.frames])[0]
+        training = self.steps * SECONDS_A_STEP * frames / FRAMES
+        return len(self.size.seeds) * (training + self.size.clips * SECONDS_A_CLIP / 2) / 3600
+
+
+def _level(name: str, rate: float | None = None) -> dict[str, Any]:
+    return {"extension.level": name} | ({} if rate is None else {"optimizer.learning_rate": rate})
+
+
+HEADLINE_ROWS = {
+    "full": Recipe("ExVideo, `full`", "headline", size=HEADLINE),
+    "full-80": Recipe("ExVideo, `full`, 80 frames", "headline", {"extension.num_frames": 80}, HEADLINE),
+    "full-128": Recipe("ExVideo, `full`, 128 frames", "headline", {"extension.num_frames": 128}, HEADLINE),
+}
+ABLATION_ROWS = {
+    "temporal": Recipe("`temporal`: no identity convolution", "levels", _level("temporal")),
+    "conv": Recipe("`conv`: table and identity convolution", "levels", _level("conv")),
+    "attention": Recipe("`attention`", "levels", _level("attention")),
+    "lora": Recipe("`lora`, rank 16", "levels", _level("lora", 2e-3)),
+    "position": Recipe("`position`: the table alone", "levels", _level("position", 1e-2)),
+    "only-conv": Recipe("identity convolution alone", "parts", _level("only-conv")),
+    "only-attention": Recipe("attention along frames alone", "parts", _level("only-attention")),
+    "only-feed-forward": Recipe("feed-forward alone", "parts", _level("only-feed-forward")),
+    "without-table": Recipe("all but the table", "parts", _level("without-table")),
+    "without-attention": Recipe("all but attention along frames", "parts", _level("without-attention")),
+    "without-feed-forward": Recipe("all but feed-forward", "parts", _level("without-feed-forward")),
+    "reflected-start": Recipe("positions reflected, as published", "positions", {"extension.positions": "reflected"}),
+    "interpolated": Recipe("positions interpolated", "positions", {"extension.positions": "interpolated"}),
+    "karras": Recipe("noise as published", "noise", {"noise": {"distribution": "karras"}}),
+    "noise-0.7": Recipe("ln sigma of mean 0.7", "noise", {"noise.mean": 0.7, "noise.std": 1.6}),
+    "noise-1.6": Recipe("ln sigma of mean 1.6", "noise", {"noise.mean": 1.6, "noise.std": 1.3}),
+    "noise-2.2": Recipe("ln sigma of mean 2.2", "noise", {"noise.mean": 2.2, "noise.std": 1.2}),
+    "noise-3.4": Recipe("ln sigma of mean 3.4", "noise", {"noise.mean": 3.4, "noise.std": 1.0}),
+    "no-ema": Recipe("no average of the weights", "average", {"optimizer.ema_decay": 0.0}),
+    "long-ema": Recipe("average over a thousand steps", "average", {"optimizer.ema_decay": 0.999}),
+    "no-dropout": Recipe("no conditions dropped", "dropout", {"conditioning_dropout": 0.0}),
+    "more-dropout": Recipe("conditions dropped twice as often", "dropout", {"conditioning_dropout": 0.2}),
+    "network-dropout": Recipe("a tenth of the activations dropped", "dropout", {"model": {"dropout": 0.1}}),
+    "steps-425": Recipe("a quarter of the steps", "steps", {"optimizer.steps": 425}),
+    "steps-850": Recipe("half of the steps", "steps", {"optimizer.steps": 850}),
+    "steps-3400": Recipe("twice the steps", "steps", {"optimizer.steps": 3400}),
+    "steps-6800": Recipe("four times the steps", "steps", {"optimizer.steps": 6800}),
+    "noisy-frame": Recipe(
+        "noise on the first frame, as Stable Video Diffusion's", "first frame", {"noise_augmentation": {"variants": 4}}
+    ),
+}
+CONTROL_ROWS = {
+    "short-clips": Recipe("the same on clips of 8 frames", "controls", {"data.lengths": [8]}, kind=CONTROL),
+    "short-clips-equal": Recipe(
+        "the same on clips of 8 frames, for as many frames", "controls",
+        {"data.lengths": [8], "optimizer.steps": 5 * STEPS}, kind=CONTROL,
+    ),
+    "old-parts": Recipe(
+        "the recipe without its new parts", "controls", _level("old-parts"), kind=CONTROL
+    ),
+}  # fmt: skip
+RECIPES = HEADLINE_ROWS | ABLATION_ROWS | CONTROL_ROWS
+WHOLE = "full"  # what the others are compared with
+GROUPS = ("headline", "ablations", "controls")
+
+
+def rows_of(group: str) -> dict[str, Recipe]:
+    """The recipes of a group of `GROUPS`, with the whole one; of one of the ablations' own; or a row by its name.
+
+    Raises:
+        ValueError: there is no such group or row.
+    """
+    groups = dict(zip(GROUPS, (HEADLINE_ROWS, ABLATION_ROWS, CONTROL_ROWS), strict=True))
+    if group in groups:
+        return {WHOLE: RECIPES[WHOLE]} | groups[group]
+    if group in RECIPES:
+        return {group: RECIPES[group]}
+    found = {name: recipe for name, recipe in RECIPES.items() if recipe.group == group}
+    if not found:
+        known = dict.fromkeys([*GROUPS, *(recipe.group for recipe in RECIPES.values()), *RECIPES])
+        raise ValueError(f"rows are {group!r}: choose from {', '.join(known)}.")
+    return found
+
+
+def table() -> str:
+    """The rows with what each costs, as Markdown."""
+    lines = ["| row | group | steps | seeds x clips | hours, about |", "| --- | --- | --- | --- | --- |"]
+    for recipe in RECIPES.values():
+        size = f"{len(recipe.size.seeds)} x {recipe.size.clips}"
+        lines.append(f"| {recipe.title} | {recipe.group} | {recipe.steps:,} | {size} | {recipe.hours:.1f} |")
+    total = sum(recipe.hours for recipe in RECIPES.values())
+    return "\n".join([*lines, f"| all of them | | | | {total:.0f} |"])

@@ -1,0 +1,32 @@
+"""Contact sheets: of a clip of each kind of motion, the real one and what methods made of its first frame."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from exvideo_infer.video_file import read_clip
+
+from benchmarks.quality.protocol import KINDS_OF_MOTION
+from benchmarks.quality.rows import Row
+from benchmarks.quality.setting import Setting
+from tiny_world.world.contact_sheet import contact_sheet
+
+SHOWN = ("direct", "rife", "chain", "exvideo", "exvideo-rife")
+COLUMNS = 11
+
+
+def draw(path: Path, setting: Setting, names: Sequence[str] = SHOWN) -> None:
+    """Writes a PNG of the first seed; methods whose clips are not there, or are not known, are left out."""
+    seed, rows, titles = setting.size.seeds[0], [], []
+    for clip in setting.real()[:KINDS_OF_MOTION]:
+        files = {clip.caption: clip.path}
+        for name in (name for name in names if name in setting.names):
+            title = f"    {setting.method(name, seed).title}"
+            files[title] = Row(name, seed).folder(setting.made) / clip.path.name
+        for title, file in files.items():
+            if file.exists():
+                rows.append(read_clip(file).permute(0, 2, 3, 1).numpy())
+                titles.append(title)
+    last = setting.of.num_frames - 1
+    columns = sorted({round(last * column / (COLUMNS - 1)) for column in range(COLUMNS)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    contact_sheet(rows, titles, columns).quantize(256).save(path, optimize=True)

@@ -1,0 +1,163 @@
+"""The figures of a setting as the tables of docs/evidence.md."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.quality.figures import DIRECT, EXPLORATORY, REAL, SHARE
+from benchmarks.quality.methods import POST_TUNED, UNTRAINED
+from benchmarks.quality.protocol import PRIMARY
+from tiny_world.truth.over_seeds import TURNS
+
+Found = Mapping[str, Any]
+
+HEADS = {
+    "displacement error": "displacement error, pixels",
+    "velocity error of the median frame": "velocity error of the median frame, pixels a frame",
+    "permanence": "permanence",
+    "shape right": "shape right",
+    "paired Fréchet distance": "paired Fréchet distance",
+    "trajectory error": "trajectory error, pixels",
+    "velocity error": "velocity error in the mean frame, pixels a frame",
+    "area error": "area error, share",
+    "colour error": "colour error, RGB distance",
+    "extra bodies": "extra bodies, a frame",
+    "judged right": "frames right in all",
+    SHARE: "way gone, share of the true one",
+    TURNS: "turn timing error, frames",
+}
+
+
+def primary(found: Found) -> str:
+    """A row a method, a column a primary measure, and the real clips."""
+    return _of_measures(found, tuple(PRIMARY))
+
+
+def exploratory(found: Found) -> str:
+    """The same of other measures."""
+    return _of_measures(found, (SHARE, *EXPLORATORY, TURNS))
+
+
+def costs(found: Found) -> str:
+    """The cost of a clip by each method."""
+    direct = found["methods"][DIRECT]["network_frames"]
+    lines = [
+        [
+            "method", "kind", "frames evaluated", "times run directly", "seconds of the network", "seconds in all",
+            "MiB of a step, predicted", "trained parameters",
+        ]
+    ]  # fmt: skip
+    for method in found["methods"].values():
+        lines.append(
+            [
+                method["title"], method["kind"], f"{method['network_frames']}",
+                f"{method['network_frames'] / direct:.2f}", f"{method['seconds_network']:.2f}",
+                f"{method['seconds_all']:.2f}", f"{method['mebibytes_a_step']:.1f}",
+                f"{method['trained_parameters']:,}" if method["trained_parameters"] else "",
+            ]
+        )  # fmt: skip
+    return _markdown(lines)
+
+
+def equal_cost(found: Found) -> str:
+    """Methods in the order of what sampling costs, with all that is cheaper or as dear above each."""
+    methods = sorted(found["methods"].values(), key=lambda method: method["network_frames"])
+    names = tuple(PRIMARY)
+    lines = [["frames evaluated", "method", *(HEADS[name] for name in names)]]
+    for method in methods:
+        if method["kind"] in (UNTRAINED, POST_TUNED):
+            cells = [_cell(method["figures"].get(name)) for name in names]
+            lines.append([f"{method['network_frames']}", method["title"], *cells])
+    return _markdown(lines)
+
+
+def against(found: Found, other: str) -> str:
+    """Differences from another method on the primary measures, with Holm's verdicts, and the protocol's word."""
+    names = tuple(PRIMARY)
+    title = found["methods"][other]["title"]
+    lines = [[f"less that of: {title}", "seeds", *(HEADS[name] for name in names), "by the protocol's rule"]]
+    for name, compared in found["against"][other].items():
+        if compared is not None:
+            cells = [_difference(compared["measures"][measure]) for measure in names]
+            row = [found["methods"][name]["title"], f"{compared['seeds']}", *cells, compared["overall"]]
+            lines.append(row)
+    return _markdown(lines)
+
+
+def ratios(found: Found, other: str) -> str:
+    """Ratios to another method on the primary measures that are errors."""
+    names = tuple(name for name, of in PRIMARY.items() if of.better == "lower")
+    title = found["methods"][other]["title"]
+    lines = [[f"over that of: {title}", *(HEADS[name].partition(",")[0] for name in names)]]
+    for name, compared in found["against"][other].items():
+        if compared is not None:
+            told = [compared["measures"][measure] for measure in names]
+            cells = [_bracketed(one["ratio"], one["ratio_interval"]) for one in told]
+            lines.append([found["methods"][name]["title"], *cells])
+    return _markdown(lines)
+
+
+def kinds(found: Found) -> str:
+    """The displacement error of the clips of each kind of motion, which are few: without intervals."""
+    of_direct = found["methods"][DIRECT]["displacement_error_by_kind"]
+    lines = [["displacement error where a subject", *of_direct]]
+    for method in found["methods"].values():
+        lines.append([method["title"], *(f"{error:.1f}" for error in method["displacement_error_by_kind"].values())])
+    return _markdown(lines)
+
+
+def protocol(found: Found) -> str:
+    """Split, regime, clips, seeds and machine of the figures, in one line."""
+    told = found["protocol"]
+    seeds = sorted({method["seeds"] for method in found["methods"].values()})
+    many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    kind = "Exploratory: " if told["exploratory"] else ""
+    return (
+        f"{kind}split `{told['split']}`, world seed {told['world_seed']}, regime `{told['regime']}`: {told['clips']} "
+        f"clips of {told['num_frames']} frames, {many} seeds, {told['dtype']}, one thread of {told['cpu']}, shared "
+        f"with other work. Protocol `{told['paper_sha256'][:12]}`."
+    )
+
+
+def _against_opponent(found: Found) -> str:
+    return against(found, found["opponent"])
+
+
+TABLES: dict[str, Callable[[Found], str]] = {
+    "protocol": protocol,
+    "primary": primary,
+    "costs": costs,
+    "equal cost": equal_cost,
+    "against keyframes": _against_opponent,
+    "ratios to direct": lambda found: ratios(found, DIRECT),
+    "kinds of motion": kinds,
+    "exploratory": exploratory,
+}
+
+
+def _of_measures(found: Found, names: Sequence[str]) -> str:
+    lines = [["", "seeds", *(HEADS[name] for name in names)]]
+    for method in found["methods"].values():
+        cells = [_cell(method["figures"].get(name)) for name in names]
+        lines.append([method["title"], f"{method['seeds']}", *cells])
+    lines.append(["real clips", "", *(_cell(found[REAL].get(name)) for name in names)])
+    return _markdown(lines)
+
+
+def _cell(figure: Mapping[str, Any] | None) -> str:
+    return "" if figure is None else _bracketed(figure["value"], figure["interval"])
+
+
+def _difference(one: Mapping[str, Any]) -> str:
+    verdict = "" if one["verdict"] == "undecided" else f" **{one['verdict']}**"
+    return f"{_bracketed(one['difference'], one['difference_interval'])}{verdict}"
+
+
+def _bracketed(value: float, interval: Sequence[float]) -> str:
+    """To a hundredth, or a thousandth below one."""
+    places = 2 if max(abs(number) for number in (value, *interval)) >= 1 else 3
+    middle, *bounds = (f"{round(number, places) + 0.0:.{places}f}" for number in (value, *interval))
+    return f"{middle} [{bounds[0]}, {bounds[1]}]" if bounds else middle
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in (lines[0], ["---"] * len(lines[0]), *lines[1:]))

@@ -1,0 +1,142 @@
+"""Figures of a setting, from clips to a page."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from exvideo_infer import write_video
+from exvideo_infer.video_file import read_clip
+from PIL import Image
+
+from benchmarks.quality import __main__ as command
+from benchmarks.quality import sheet
+from benchmarks.quality.figures import Findings
+from benchmarks.quality.page import filled, keep, read
+from benchmarks.quality.protocol import Size, paper_sha256
+from benchmarks.quality.rows import SECONDS, Row
+from benchmarks.quality.setting import Setting
+from benchmarks.quality.tables import TABLES
+
+CLIPS = 7
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    """Rows that no network made: frozen clips as run directly, real ones with noise as keyframes; another cut off."""
+    setting = Setting(tmp_path_factory.mktemp("quality"), "validate", "two-times", Size((0, 1), CLIPS))
+    random = np.random.default_rng(0)
+    for seed in (0, 1):
+        for clip in setting.real():
+            frames = read_clip(clip.path).permute(0, 2, 3, 1).numpy()
+            noisy = np.clip(frames + random.normal(0, 4, frames.shape), 0, 255).astype(np.uint8)
+            for name, made in (("direct", np.repeat(frames[:1], len(frames), axis=0)), ("rife", noisy)):
+                _write(Row(name, seed).folder(setting.made) / clip.path.name, made)
+    shutil.copytree(Row("rife", 0).folder(setting.made), Row("held", 0).folder(setting.made))
+    _write(Row("held", 1).folder(setting.made) / setting.real()[0].path.name, noisy)
+    return setting
+
+
+def _write(path: Path, frames: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(path, frames, 8)
+    noted = path.parent / SECONDS
+    known = json.loads(noted.read_text()) if noted.exists() else {}
+    noted.write_text(json.dumps(known | {path.name: {"network": 1.0, "all": 2.0, "frames": 384.0}}))
+
+
+@pytest.fixture(scope="module")
+def found(setting: Setting) -> dict[str, Any]:
+    return Findings.of(setting).as_json()
+
+
+def test_rows_that_are_whole_have_figures_and_the_others_none(found: dict[str, Any]) -> None:
+    assert {name: method["seeds"] for name, method in found["methods"].items()} == {"direct": 2, "held": 1, "rife": 2}
+    direct, rife = found["methods"]["direct"], found["methods"]["rife"]
+    name = "displacement error"
+    assert rife["figures"][name]["value"] < 1 < direct["figures"][name]["value"]
+    assert len(direct["figures"][name]["interval"]) == 2
+    assert found["methods"]["held"]["figures"][name]["interval"] == []  # of one seed
+    assert found["real"][name]["value"] < 0.2
+    assert direct["figures"]["permanence"]["clips"] == CLIPS
+
+
+def test_costs_are_those_that_were_counted(found: dict[str, Any]) -> None:
+    direct = found["methods"]["direct"]
+    assert direct["network_frames"] == direct["frames_counted"] == 384
+    assert (direct["seconds_network"], direct["seconds_all"]) == (1.0, 2.0)
+    assert direct["mebibytes_a_step"] > found["methods"]["rife"]["mebibytes_a_step"] > 0
+    assert direct["trained_parameters"] == 0
+
+
+def test_the_opponent_is_the_best_of_keyframes_and_pairs_need_two_seeds(found: dict[str, Any]) -> None:
+    assert found["opponent"] == "rife"
+    assert found["against"]["rife"]["held"] is None
+    against = found["against"]["rife"]["direct"]
+    assert against["overall"] in ("lost", "undecided")  # of seven clips not all is certain
+    assert against["measures"]["displacement error"]["difference"] > 1
+    mirrored = found["against"]["direct"]["rife"]["measures"]["displacement error"]
+    assert mirrored["difference"] == -against["measures"]["displacement error"]["difference"]
+    assert {mirrored["verdict"], against["measures"]["displacement error"]["verdict"]} in (
+        {"better", "worse"}, {"undecided"}
+    )  # fmt: skip
+
+
+def test_figures_carry_the_protocol_s_hash_and_say_that_they_are_exploratory(found: dict[str, Any]) -> None:
+    protocol = found["protocol"]
+    assert protocol["paper_sha256"] == paper_sha256()
+    assert protocol["exploratory"]
+    assert (protocol["world_seed"], protocol["num_frames"], protocol["clips"]) == (72, 16, CLIPS)
+    assert "exvideo-rife" not in found["left_out"]
+
+
+def test_a_page_is_filled_with_every_table(found: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "figures.json"
+    keep("validate/two-times", found, path)
+    keep("validate/other", found | {"protocol": found["protocol"] | {"num_frames": 80}}, path)
+    known = read(path)
+    assert known["settings"].keys() == {"validate/two-times", "validate/other"}
+    places = [f"<!-- evidence: validate/two-times: {name} -->\nold\n<!-- /evidence -->" for name in TABLES]
+    text = "\n".join([*places, "<!-- evidence: validate: lengths -->\n<!-- /evidence -->"])
+    page = filled(text, known)
+    assert "old" not in page
+    assert filled(page, known) == page
+    assert page.count("| run directly |") >= 5
+    assert "| run directly | 2 |" in page
+    assert "16 frames (2x) | 80 frames (10x)" in page
+    assert "Exploratory: split `validate`" in page
+    with pytest.raises(ValueError, match="'nothing'"):
+        filled("<!-- evidence: validate/two-times: nothing -->\n<!-- /evidence -->", known)
+
+
+def test_a_sheet_shows_what_is_there(setting: Setting, tmp_path: Path) -> None:
+    sheet.draw(tmp_path / "sheet.png", setting)
+    width, height = Image.open(tmp_path / "sheet.png").size
+    assert height == 3 * CLIPS * 83  # real, direct, rife
+    assert width >= 11 * 67
+
+
+def test_the_command_judges_what_is_there(setting: Setting, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    options = ["--output", str(setting.output), "--quick", "--judge", "--figures", str(tmp_path / "figures.json")]
+    assert command.main(options) == 0
+    assert "| run directly | 2 |" in capsys.readouterr().out
+    assert (setting.folder / "sheet.png").exists()
+    assert read(tmp_path / "figures.json")["settings"].keys() == {"validate/two-times"}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--split", "test"], "--open-test"),
+        (["--regime", "one-rate"], "lacks a base"),
+        (["--regime", "short-events"], "lacks clips"),
+    ],
+)
+def test_what_may_not_or_cannot_be_run_is_refused(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command.main([*options, "--output", str(tmp_path)]) == 2
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

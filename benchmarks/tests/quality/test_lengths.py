@@ -1,0 +1,47 @@
+"""Curves against length."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from benchmarks.quality.lengths import crossing, crossovers, curves, draw
+
+
+def settings() -> dict[str, Any]:
+    errors = {16: {"direct": 2.0, "rife": 1.0, "exvideo": 2.0}, 40: {"direct": 9.0, "rife": 2.0, "exvideo": 3.0}}
+    errors |= {80: {"direct": 16.0, "rife": 8.0, "exvideo": 4.0}}
+    return {
+        f"validate/{frames}": {
+            "protocol": {"base": "embedded", "num_frames": frames, "regime": f"{frames}"},
+            "methods": {
+                name: {"title": name.upper(), "figures": {"displacement error": {"value": error}}}
+                for name, error in of.items()
+            },
+        }
+        for frames, of in errors.items()
+    }
+
+
+def test_curves_are_of_one_split_and_sorted() -> None:
+    known = settings() | {"test/40": settings()["validate/16"]}
+    assert curves(known, "validate")["rife"] == {16: 1.0, 40: 2.0, 80: 8.0}
+
+
+def test_the_crossing_is_where_the_ratio_is_one_between_two_lengths() -> None:
+    known = curves(settings(), "validate")
+    at = crossing(known["exvideo"], known["rife"])
+    assert at is not None
+    # ln(3 / 2) and ln(1 / 2) lie on a line over the logarithm of the length.
+    assert at == pytest.approx(40 * 2 ** (0.4055 / (0.4055 + 0.6931)), rel=1e-3)
+    assert crossing(known["direct"], known["rife"]) is None
+    assert crossing({16: 1.0}, {40: 1.0}) is None
+
+
+def test_the_table_and_the_picture_mark_it(tmp_path: Path) -> None:
+    table = crossovers(settings(), "validate")
+    assert "| EXVIDEO | 2.00 | 3.00 | 4.00 | 52 frames |" in table
+    assert "| DIRECT | 2.00 | 9.00 | 16.00 |  |" in table
+    draw(tmp_path / "lengths.png", settings(), "validate")
+    assert Image.open(tmp_path / "lengths.png").size > (400, 300)

@@ -1,0 +1,58 @@
+"""docs/evidence.md says what the committed figures say."""
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks.quality.page import FIGURES, FOLDER, PAGE, filled, read
+from benchmarks.quality.protocol import FROZEN_SHA256, PRIMARY, TEST
+from benchmarks.quality.recipes import RECIPES
+from benchmarks.quality.tables import HEADS
+
+TEXT = PAGE.read_text(encoding="utf-8")
+FOUND = read()
+BRACKETED = re.compile(r"-?\d+\.\d+ \[-?\d+\.\d+, -?\d+\.\d+\]")
+
+
+def test_its_tables_are_those_of_the_figures() -> None:
+    assert filled(TEXT, FOUND) == TEXT, "python -m benchmarks.quality.page"
+
+
+def test_every_figure_with_an_interval_in_its_text_is_in_a_table() -> None:
+    tables = "".join(line for line in TEXT.splitlines(keepends=True) if line.startswith("|"))
+    text = "".join(line for line in TEXT.splitlines(keepends=True) if not line.startswith("|"))
+    assert set(BRACKETED.findall(text)) <= set(BRACKETED.findall(tables))
+    assert "| run directly |" in tables
+
+
+def test_it_says_of_every_setting_that_it_is_exploratory_until_the_test_split_is_opened() -> None:
+    for name, found in FOUND["settings"].items():
+        protocol = found["protocol"]
+        assert name == f"{protocol['split']}/{protocol['regime']}"
+        assert protocol["exploratory"] == (protocol["split"] != TEST)
+        assert re.fullmatch("[0-9a-f]{64}", protocol["paper_sha256"])
+        if protocol["split"] == TEST:
+            assert protocol["paper_sha256"] == FROZEN_SHA256
+    opened = any(found["protocol"]["split"] == TEST for found in FOUND["settings"].values())
+    assert opened or "**exploratory**" in TEXT
+
+
+def test_every_method_has_every_primary_measure_and_its_cost_was_counted() -> None:
+    for found in FOUND["settings"].values():
+        for name, method in found["methods"].items():
+            assert PRIMARY.keys() <= method["figures"].keys() <= HEADS.keys(), name
+            assert method["frames_counted"] == pytest.approx(method["network_frames"], rel=0.01), name
+
+
+def test_rows_with_their_costs_are_all_there() -> None:
+    for recipe in RECIPES.values():
+        assert f"| {recipe.title} | {recipe.group} | {recipe.steps:,} |" in TEXT
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((evidence/[a-z_]+\.png)\)", TEXT))))
+def test_its_pictures_are_there(path: str) -> None:
+    assert Image.open(PAGE.parent / path).size > (400, 400)
+    assert (PAGE.parent / path).stat().st_size < 2**20
+    assert Path(path).parent.name == FOLDER.name == FIGURES.parent.name
