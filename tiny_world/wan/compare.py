@@ -32,7 +32,7 @@ from tiny_world.wan.base import SHIPPED, STEPS
 from tiny_world.wan.clips import make, seconds_a_clip
 from tiny_world.wan.figures import ERROR, by_name, error_ratio, errors_by_kind, metrics_of
 from tiny_world.wan.post_tune import LEARNING_RATES, RECIPE, post_tune
-from tiny_world.wan.ways import LONG, OPPONENTS, OWN, WAYS
+from tiny_world.wan.ways import LONG, OWN, TRAINING_FREE, WAYS
 from tiny_world.world.clip_files import read_clip_file, write_clips
 from tiny_world.world.contact_sheet import contact_sheet
 from tiny_world.world.sampler import SPLITS
@@ -79,10 +79,10 @@ def figures(output: Path) -> dict[str, Any]:
 
 
 def ratios(sets: Mapping[str, Sequence[MeasuredSet]]) -> list[Metric]:
-    """Displacement errors: of every way over running directly, and of every level over those that it is to beat."""
+    """Displacement errors: of every way over running directly, and of every level over what needs no training."""
     others = [way for way in sets if way not in (OWN, "direct")]
     pairs = [(way, "direct") for way in others]
-    pairs += [(way, other) for way in LEARNING_RATES for other in OPPONENTS if other != "direct"]
+    pairs += [(way, other) for way in LEARNING_RATES for other in TRAINING_FREE if other != "direct"]
     return [error_ratio(f"{ERROR}: {way} over {other}", sets[way], sets[other]) for way, other in pairs]
 
 

@@ -13,18 +13,9 @@ from exvideo_train.cli import main as exvideo_train
 
 import tiny_world.wan.base  # noqa: F401 registers the base and, with it, the family
 from tiny_world.programs import run_program
-from tiny_world.wan.network import NUM_FRAMES, SHIFT
 
 RECIPE = Path(__file__).with_suffix(".yaml")
 LEARNING_RATES = {"position": 1e-2, "lora": 2e-3, "full": 1e-3}  # a table and low-rank updates take larger steps
-SHORT = "short"  # the control: `full`, for as many steps of as many frames, on clips of the base's own length
-_ON_SHORT_CLIPS: dict[str, dict[str, Any]] = {
-    # Nothing of `continued` positions goes by the base's length, which an extension has to exceed.
-    "extension": {"level": "full", "num_frames": NUM_FRAMES, "base_frames": NUM_FRAMES - 1},
-    "data": {"clip_stride": NUM_FRAMES},
-    "noise": {"shift": SHIFT},
-    "optimizer": {"learning_rate": LEARNING_RATES["full"], "batch_size": 10, "micro_batch_size": 10},
-}
 
 
 def post_tune(folder: Path, base: Path, clips: Path, level: str, seed: int) -> Path:
@@ -34,7 +25,7 @@ def post_tune(folder: Path, base: Path, clips: Path, level: str, seed: int) -> P
         folder: of all runs; each is in a folder of its own, and they share their latents.
         base: the folder of the small Wan.
         clips: a folder with `train` and `validation`, as `tiny_world.world` writes them.
-        level: one of `LEARNING_RATES`, or `SHORT`.
+        level: one of `LEARNING_RATES`.
         seed: of the run.
     """
     run = folder / f"{level}_{seed}"
@@ -52,12 +43,8 @@ def recipe(folder: Path, base: Path, clips: Path, level: str, seed: int) -> dict
     """The recipe of a run, as exvideo-train reads it; arguments as `post_tune`."""
     filled: dict[str, Any] = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
     filled |= {"base": str(base), "output": str(folder / f"{level}_{seed}"), "seed": seed}
-    if level == SHORT:
-        changes = _ON_SHORT_CLIPS
-    else:
-        changes = {"extension": {"level": level}, "optimizer": {"learning_rate": LEARNING_RATES[level]}}
-    for section, change in changes.items():
-        filled[section] |= change
+    filled["extension"]["level"] = level
+    filled["optimizer"]["learning_rate"] = LEARNING_RATES[level]
     filled["data"] |= {"videos": str(clips / "train"), "cache": str(folder / "latents")}
     filled["validation"]["videos"] = str(clips / "validation")
     return filled

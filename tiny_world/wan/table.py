@@ -9,7 +9,7 @@ from typing import Any
 from tiny_world.truth.over_seeds import TURNS
 from tiny_world.wan.figures import ERROR, SHARE
 from tiny_world.wan.post_tune import LEARNING_RATES
-from tiny_world.wan.ways import OPPONENTS, OWN, WAYS
+from tiny_world.wan.ways import OWN, TRAINING_FREE, WAYS
 
 FAR = (ERROR, f"{ERROR} over direct", SHARE, "velocity error", TURNS)
 KEPT = ("permanence", "censored", "shape right", "colour error", "judged right")
@@ -47,7 +47,7 @@ def _of_ways(found: Mapping[str, Any], names: Sequence[str], ways: Sequence[str]
 
 def _of_pairs(found: Mapping[str, Any]) -> str:
     lines = [["displacement error over that of", *(f"`{level}`" for level in LEARNING_RATES)]]
-    for other in OPPONENTS:
+    for other in TRAINING_FREE:
         cells = [_cell(found["figures"].get(f"{ERROR}: {level} over {other}")) for level in LEARNING_RATES]
         lines.append([WAYS[other].title, *cells])
     return _markdown(lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks import ExtensionConfig, extend, lengthen, load_extension
+from exvideo_blocks import ExtensionConfig, extend, load_extension
 from exvideo_infer import Conditions, Windows, denoise, load_base
 from exvideo_infer.beyond.windows import WindowedFamily
 from torch import Tensor
@@ -15,7 +15,6 @@ from torch import Tensor
 from tiny_world.wan.base import SHIPPED, STEPS, TinyWanBase
 from tiny_world.wan.decayed_attention import decay_attention
 from tiny_world.wan.network import FAMILY, NUM_FRAMES
-from tiny_world.wan.post_tune import SHORT
 
 LONG = 40
 # The first has the clip's first frame, which is at no other's beginning: those are held by what they share.
@@ -88,11 +87,6 @@ def _extended(base: TinyWanBase, extension: Path | None) -> None:
     load_extension(base.network, extension)
 
 
-def _lengthened(base: TinyWanBase, extension: Path | None) -> None:
-    _extended(base, extension)
-    lengthen(base.network, LONG)
-
-
 WAYS = {
     "direct": Way("run directly", _as_it_is, whole),
     "interpolated": Way("positions interpolated", partial(_positions, "interpolated"), whole),
@@ -102,7 +96,5 @@ WAYS = {
     "chained": Way("windows one after the other", _as_it_is, chained),
 } | {level: Way(f"post-tuned, `{level}`", _extended, whole, is_trained=True) for level in LEVELS}
 TRAINING_FREE = tuple(name for name, way in WAYS.items() if not way.is_trained)
-OPPONENTS = (*TRAINING_FREE, SHORT)  # of the levels
-WAYS[SHORT] = Way("trained on at eight frames, run directly", _lengthened, whole, is_trained=True)
 OWN = "own"
 WAYS[OWN] = Way("at its own eight frames", _as_it_is, whole, num_frames=NUM_FRAMES)  # what the base can do
