@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tiny_world.wan import ways
 from tiny_world.wan.base import save
-from tiny_world.wan.network import FAMILY, NUM_FRAMES, build_network
+from tiny_world.wan.network import FAMILY, build_network
 from tiny_world.wan.ways import LEVELS, LONG, WAYS, WINDOWS, load
 
 from .test_network import conditions
