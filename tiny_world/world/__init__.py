@@ -7,6 +7,7 @@ them whole; a clip's first frame and its caption together say how it goes on.
     captions.caption(spec), captions.brief_caption(spec)          its text
     render.render(spec, num_frames=40)                            its frames
     motion.state_of(spec, num_frames=40)                          the truth behind them
+    event_sampler.sample_event(0, 7, "blink", duration=4)         a clip in which short events recur (events.py)
 
 `python -m tiny_world.world --help` writes clips as MP4 files, each with its state in a JSON file beside it.
 """

@@ -6,9 +6,12 @@ Which words are chosen is a function of `ClipSpec.paraphrase` alone.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tiny_world.world.event_captions import BRIEF_EVENT_TEMPLATES, EVENT_TEMPLATES
 from tiny_world.world.spec import ClipSpec, Subject
+
+_Templates = Mapping[str, tuple[str, ...]]
 
 SHAPE_WORDS = {
     "circle": ("circle", "disc"),
@@ -104,14 +107,16 @@ BRIEF_TEMPLATES: dict[str, tuple[str, ...]] = {
 def caption(spec: ClipSpec) -> str:
     """The full caption: subjects with their sizes, motion, direction, speed and place, in lower-case words."""
     choice = _Choice(spec.paraphrase)
-    sentence = choice.of(TEMPLATES[_rule(spec)]).format(**_phrases(spec, choice, with_size=True))
+    template = choice.of(_templates(spec, TEMPLATES, EVENT_TEMPLATES))
+    sentence = template.format(**_phrases(spec, choice, with_size=True))
     return f"{sentence} {choice.of(PLACE_PHRASES[spec.background.place])}"
 
 
 def brief_caption(spec: ClipSpec) -> str:
     """The same clip in few words, as in "a red circle bounces"."""
     choice = _Choice(spec.paraphrase)
-    return choice.of(BRIEF_TEMPLATES[_rule(spec)]).format(**_phrases(spec, choice, with_size=False))
+    template = choice.of(_templates(spec, BRIEF_TEMPLATES, BRIEF_EVENT_TEMPLATES))
+    return template.format(**_phrases(spec, choice, with_size=False))
 
 
 def words_of(text: str) -> list[str]:
@@ -141,8 +146,10 @@ class _Choice:
         return choices[digit]
 
 
-def _rule(spec: ClipSpec) -> str:
-    return spec.motion.direction if spec.motion.kind == "pulses" else spec.motion.kind
+def _templates(spec: ClipSpec, plain: _Templates, eventful: _Templates) -> tuple[str, ...]:
+    if spec.event is not None:
+        return eventful[spec.event.kind]
+    return plain[spec.motion.direction if spec.motion.kind == "pulses" else spec.motion.kind]
 
 
 def _phrases(spec: ClipSpec, choice: _Choice, with_size: bool) -> dict[str, str]:

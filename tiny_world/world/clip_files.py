@@ -2,14 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from exvideo_infer.video_file import write_video
 
 from tiny_world.world.captions import brief_caption, caption
+from tiny_world.world.event_sampler import sample_event
 from tiny_world.world.motion import State, state_of
 from tiny_world.world.render import render
 from tiny_world.world.sampler import sample_spec
@@ -48,18 +50,34 @@ def write_clips(folder: Path, num_clips: int, num_frames: int, seed: int, split:
         VideoError: a file cannot be written, or the footage for the backgrounds is not installed.
         ValueError: there are no such clips.
     """
+    name = f"{split}-{seed}"
+    yield from _write(folder, name, lambda index: sample_spec(seed, index, split), num_clips, num_frames)
+
+
+def write_event_clips(
+    folder: Path, num_clips: int, num_frames: int, seed: int, split: str, event: str, duration: int
+) -> Iterator[tuple[Path, bool]]:
+    """Writes clips with events of so many frames, as `write_clips` does; one folder can hold several durations."""
+    name = f"{event}-{duration:02d}-{split}-{seed}"
+    sample = partial(sample_event, event=event, duration=duration, split=split)
+    yield from _write(folder, name, lambda index: sample(seed, index), num_clips, num_frames)
+
+
+def _write(
+    folder: Path, name: str, sample: Callable[[int], ClipSpec], num_clips: int, num_frames: int
+) -> Iterator[tuple[Path, bool]]:
     if num_clips < 1 or num_frames < 1:
         raise ValueError(f"{num_clips} clips of {num_frames} frames were asked for: give at least 1 of each.")
-    sample_spec(seed, num_clips - 1, split)  # says what is wrong with them before a folder is made
+    sample(num_clips - 1)  # says what is wrong with them before a folder is made
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(num_clips):
-        path = folder / f"{split}-{seed}-{index:06d}.mp4"
-        sidecar = _sidecar(sample_spec(seed, index, split), num_frames)
+        path, spec = folder / f"{name}-{index:06d}.mp4", sample(index)
+        sidecar = _sidecar(spec, num_frames)
         if path.exists() and _state_path(path).exists():
             _check_same(path, sidecar)
             yield path, False
             continue
-        write_video(path, render(sample_spec(seed, index, split), num_frames), FPS)
+        write_video(path, render(spec, num_frames), FPS)
         _write_json(_state_path(path), sidecar)  # last: where it is, the video is whole
         yield path, True
 

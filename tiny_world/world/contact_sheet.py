@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import product
 from math import ceil
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from tiny_world.world.captions import caption
+from tiny_world.world.event_sampler import sample_event
 from tiny_world.world.render import render
 from tiny_world.world.sampler import SPLITS, sample_spec
+from tiny_world.world.spec import EVENTS, ClipSpec
 
 CAPTION_HEIGHT, GAP = 16, 3  # pixels
 
@@ -56,20 +59,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, default=24, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of the world; default: %(default)s")
     parser.add_argument("--split", choices=SPLITS, default="train", help="default: %(default)s")
-    parser.add_argument("--every", type=int, default=5, help="of 40 frames, which are shown; default: %(default)s")
+    parser.add_argument("--frames", type=int, default=40, metavar="T", help="a clip; default: %(default)s")
+    parser.add_argument("--every", type=int, default=5, help="of these frames, which are shown; default: %(default)s")
+    parser.add_argument("--events", nargs="+", choices=tuple(EVENTS), help="clips with each of these")
+    parser.add_argument("--duration", type=int, nargs="+", metavar="FRAMES", help="of each event; each of these")
     options = parser.parse_args(arguments)
     try:
-        if options.every < 1:
-            raise ValueError(f"--every is {options.every}: give at least 1.")
-        numbers = sorted({*range(0, 40, options.every), 39})
-        specs = [sample_spec(options.seed, index, options.split) for index in range(options.clips)]
-        sheet = contact_sheet([render(spec, 40) for spec in specs], [caption(spec) for spec in specs], numbers)
+        if min(options.every, options.frames) < 1:
+            raise ValueError(f"--every is {options.every} and --frames {options.frames}: give at least 1 of each.")
+        numbers = sorted({*range(0, options.frames, options.every), options.frames - 1})
+        specs = _specs(options)
+        clips = [render(spec, options.frames) for spec in specs]
+        sheet = contact_sheet(clips, [caption(spec) for spec in specs], numbers)
         _save(sheet, options.output)
     except (ValueError, OSError) as error:
         print(f"contact_sheet: {error}", file=sys.stderr)
         return 2
     print(options.output)
     return 0
+
+
+def _specs(options: argparse.Namespace) -> list[ClipSpec]:
+    if (options.events is None) != (options.duration is None):
+        raise ValueError("One of --events and --duration is given without the other: give both, or none.")
+    numbers = range(options.clips)
+    if options.events is None:
+        return [sample_spec(options.seed, index, options.split) for index in numbers]
+    dials = product(options.events, options.duration)
+    return [sample_event(options.seed, index, *dial, options.split) for dial in dials for index in numbers]
 
 
 def _save(sheet: Image.Image, path: Path) -> None:

@@ -12,12 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiny_world.world.events import event_path, event_visibility, happening
+from tiny_world.world.paths import (
+    MARGIN,
+    Path,
+    back_and_forth,
+    heading_of,
+    lane_of,
+    on_axis,
+    path_of,
+    room_of,
+    standing,
+)
 from tiny_world.world.shapes import REACH, share_beyond
 from tiny_world.world.spec import COLOURS, FRAME_SIZE, SIZES, ClipSpec
 
 Array = NDArray[np.float64]
 
-MARGIN = 1.0  # pixels between a subject and the picture's edge when it bounces
 WALL_WIDTH = 22  # pixels
 DOT_RADIUS = 2.0  # pixels; "orbits" goes around a dot in the picture's centre
 HIDDEN_DEPTH = 6.0  # pixels that a subject goes on behind the wall once it is out of sight
@@ -43,6 +54,7 @@ class State:
         area: (T, S) pixels that can be seen.
         colour: (T, S, 3) RGB, 0 to 255.
         turned: (T, S) whether place, size or colour turned back since the frame before.
+        event: (T,) whether an event takes place.
     """
 
     centre: Array
@@ -52,27 +64,34 @@ class State:
     area: Array
     colour: Array
     turned: NDArray[np.bool_]
+    event: NDArray[np.bool_]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it, to a ten-thousandth of a pixel; `from_dict` is the way back."""
-        numbers = {field.name: np.round(getattr(self, field.name).astype(np.float64), 4) for field in fields(self)}
-        return {name: values.tolist() for name, values in numbers.items()} | {"turned": self.turned.tolist()}
+        """As JSON can hold it, to a ten-thousandth of a pixel, without `event` where there is none."""
+        numbers = [field.name for field in fields(self) if field.name not in ("turned", "event")]
+        rounded = {name: np.round(getattr(self, name).astype(np.float64), 4).tolist() for name in numbers}
+        event = {"event": self.event.tolist()} if self.event.any() else {}
+        return rounded | {"turned": self.turned.tolist()} | event
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "State":
         """The inverse of `to_dict`."""
-        return cls(**{field.name: np.array(data[field.name]) for field in fields(cls)})
+        whole = {"event": [False] * len(data["centre"])} | data
+        return cls(**{field.name: np.array(whole[field.name]) for field in fields(cls)})
 
 
 def state_of(spec: ClipSpec, num_frames: int) -> State:
     """The truth of a clip's first `num_frames` frames."""
     time = np.arange(num_frames, dtype=np.float64)
-    paths = _PATHS[spec.motion.kind](spec, time)
-    stacked = {field.name: np.stack([getattr(path, field.name) for path in paths], axis=1) for field in fields(_Path)}
+    paths = [event_path(spec, time)] if spec.event else _PATHS[spec.motion.kind](spec, time)
+    stacked = {field.name: np.stack([getattr(path, field.name) for path in paths], axis=1) for field in fields(Path)}
     visible = np.ones((num_frames, len(paths)))
     if spec.motion.kind == "hides":
         visible[:, 0] = _share_in_front_of_wall(spec, stacked["centre"][:, 0, 0])
-    return State(**stacked, visible=visible, area=visible * pi * stacked["radius"] ** 2)
+    if spec.event:
+        visible[:, 0] = event_visibility(spec, time)
+    event = happening(spec, time) if spec.event else np.zeros(num_frames, np.bool_)
+    return State(**stacked, visible=visible, area=visible * pi * stacked["radius"] ** 2, event=event)
 
 
 def wall_columns(spec: ClipSpec) -> slice:
@@ -80,46 +99,24 @@ def wall_columns(spec: ClipSpec) -> slice:
     return slice(0, WALL_WIDTH) if spec.motion.direction == "left" else slice(FRAME_SIZE - WALL_WIDTH, FRAME_SIZE)
 
 
-@dataclass(frozen=True)
-class _Path:
-    """One subject's part of `State`; what is not given stays what it is in the first frame."""
-
-    centre: Array
-    velocity: Array
-    radius: Array
-    colour: Array
-    turned: NDArray[np.bool_]
-
-
-def _path(spec: ClipSpec, centre: Array, which: int = 0, **parts: Any) -> _Path:
-    subject = spec.subjects[which]
-    still = {
-        "velocity": np.zeros_like(centre),
-        "radius": np.full(len(centre), SIZES[subject.size]),
-        "colour": np.tile(np.array(COLOURS[subject.colour], np.float64), (len(centre), 1)),
-        "turned": np.zeros(len(centre), np.bool_),
-    }
-    return _Path(centre=centre, **(still | parts))
-
-
-def _crosses(spec: ClipSpec, time: Array) -> list[_Path]:
-    axis, sign = _heading(spec)
-    (low, high), lane = _room(spec, axis), _lane(spec, axis)
+def _crosses(spec: ClipSpec, time: Array) -> list[Path]:
+    axis, sign = heading_of(spec)
+    (low, high), lane = room_of(spec, axis), lane_of(spec, axis)
     pace = sign * PACE[spec.motion.speed]
     position = (low + spec.motion.along * (high - low) + pace * time) % FRAME_SIZE
-    return [_path(spec, _on_axis(axis, position, lane), velocity=_on_axis(axis, np.full_like(time, pace), 0.0))]
+    return [path_of(spec, on_axis(axis, position, lane), velocity=on_axis(axis, np.full_like(time, pace), 0.0))]
 
 
-def _bounces(spec: ClipSpec, time: Array) -> list[_Path]:
-    axis, sign = _heading(spec)
-    (low, high), lane = _room(spec, axis), _lane(spec, axis)
+def _bounces(spec: ClipSpec, time: Array) -> list[Path]:
+    axis, sign = heading_of(spec)
+    (low, high), lane = room_of(spec, axis), lane_of(spec, axis)
     start = low + spec.motion.along * (high - low)
-    position, velocity, turned = _back_and_forth(start, low, high, sign * PACE[spec.motion.speed], time)
-    centre = _on_axis(axis, position, lane)
-    return [_path(spec, centre, velocity=_on_axis(axis, velocity, 0.0), turned=turned)]
+    position, velocity, turned = back_and_forth(start, low, high, sign * PACE[spec.motion.speed], time)
+    centre = on_axis(axis, position, lane)
+    return [path_of(spec, centre, velocity=on_axis(axis, velocity, 0.0), turned=turned)]
 
 
-def _orbits(spec: ClipSpec, time: Array) -> list[_Path]:
+def _orbits(spec: ClipSpec, time: Array) -> list[Path]:
     reach = max(REACH[spec.subjects[0].shape]) * SIZES[spec.subjects[0].size]
     widest = FRAME_SIZE / 2 - MARGIN - reach
     tightest = min(widest, max(widest - 4, reach + DOT_RADIUS + 1))  # the dot stays in view
@@ -129,57 +126,57 @@ def _orbits(spec: ClipSpec, time: Array) -> list[_Path]:
     angle = 2 * pi * spec.motion.along + rate * time
     outward = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     onward = np.stack([-np.sin(angle), np.cos(angle)], axis=1)
-    return [_path(spec, FRAME_SIZE / 2 + radius * outward, velocity=rate * radius * onward)]
+    return [path_of(spec, FRAME_SIZE / 2 + radius * outward, velocity=rate * radius * onward)]
 
 
-def _hides(spec: ClipSpec, time: Array) -> list[_Path]:
+def _hides(spec: ClipSpec, time: Array) -> list[Path]:
     side = REACH[spec.subjects[0].shape][0] * SIZES[spec.subjects[0].size]
     edge = FRAME_SIZE - WALL_WIDTH
     low, deepest = MARGIN + side, edge + side + HIDDEN_DEPTH
     start = low + spec.motion.along * (edge - side - low)  # in full view
-    position, velocity, turned = _back_and_forth(start, low, deepest, PACE[spec.motion.speed], time)
+    position, velocity, turned = back_and_forth(start, low, deepest, PACE[spec.motion.speed], time)
     if spec.motion.direction == "left":
         position, velocity = FRAME_SIZE - position, -velocity
-    centre = _on_axis(0, position, _lane(spec, 0))
-    return [_path(spec, centre, velocity=_on_axis(0, velocity, 0.0), turned=turned)]
+    centre = on_axis(0, position, lane_of(spec, 0))
+    return [path_of(spec, centre, velocity=on_axis(0, velocity, 0.0), turned=turned)]
 
 
-def _pulses(spec: ClipSpec, time: Array) -> list[_Path]:
+def _pulses(spec: ClipSpec, time: Array) -> list[Path]:
     low, high = PULSE_RADII
     begun = 0.3 * spec.motion.along * (high - low)  # still nearer to the size that the caption says than to the other
     grows = spec.motion.direction == "grows"
     pace = (high - low) / (PULSE_PERIOD[spec.motion.speed] / 2)
     start, pace = (low + begun, pace) if grows else (high - begun, -pace)
-    radius, _, turned = _back_and_forth(start, low, high, pace, time)
-    centre = _standing(spec, time, high)
-    return [_path(spec, centre, radius=radius, turned=turned)]
+    radius, _, turned = back_and_forth(start, low, high, pace, time)
+    centre = standing(spec, time, high)
+    return [path_of(spec, centre, radius=radius, turned=turned)]
 
 
-def _recolours(spec: ClipSpec, time: Array) -> list[_Path]:
+def _recolours(spec: ClipSpec, time: Array) -> list[Path]:
     subject, second = spec.subjects[0], spec.motion.second_colour
     assert second is not None  # the spec has seen to it
-    mix, _, turned = _back_and_forth(0.0, 0.0, 1.0, 2 / RECOLOUR_PERIOD[spec.motion.speed], time)
+    mix, _, turned = back_and_forth(0.0, 0.0, 1.0, 2 / RECOLOUR_PERIOD[spec.motion.speed], time)
     first, last = np.array(COLOURS[subject.colour], np.float64), np.array(COLOURS[second], np.float64)
-    centre = _standing(spec, time, SIZES[subject.size])
-    return [_path(spec, centre, colour=first + mix[:, None] * (last - first), turned=turned)]
+    centre = standing(spec, time, SIZES[subject.size])
+    return [path_of(spec, centre, colour=first + mix[:, None] * (last - first), turned=turned)]
 
 
-def _meets(spec: ClipSpec, time: Array) -> list[_Path]:
+def _meets(spec: ClipSpec, time: Array) -> list[Path]:
     left, right = (REACH[subject.shape][0] * SIZES[subject.size] for subject in spec.subjects)
     touch = FRAME_SIZE / 2 + left - right  # so that both have the same way to go
     way = touch - 2 * left - MARGIN
     start = 0.6 * spec.motion.along * way
-    travelled, pace, turned = _back_and_forth(start, 0.0, way, MEETING_PACE[spec.motion.speed], time)
+    travelled, pace, turned = back_and_forth(start, 0.0, way, MEETING_PACE[spec.motion.speed], time)
     up, down = (max(REACH[s.shape][end] * SIZES[s.size] for s in spec.subjects) for end in (1, 2))
     lane = MARGIN + up + spec.motion.across * (FRAME_SIZE - 2 * MARGIN - up - down)
     centres = (touch - left - way + travelled, touch + right + way - travelled)
     return [
-        _path(spec, _on_axis(0, x, lane), which, velocity=_on_axis(0, sign * pace, 0.0), turned=turned)
+        path_of(spec, on_axis(0, x, lane), which, velocity=on_axis(0, sign * pace, 0.0), turned=turned)
         for which, (x, sign) in enumerate(zip(centres, (1, -1), strict=True))
     ]
 
 
-_PATHS: dict[str, Callable[[ClipSpec, Array], list[_Path]]] = {
+_PATHS: dict[str, Callable[[ClipSpec, Array], list[Path]]] = {
     "crosses": _crosses,
     "bounces": _bounces,
     "orbits": _orbits,
@@ -188,54 +185,6 @@ _PATHS: dict[str, Callable[[ClipSpec, Array], list[_Path]]] = {
     "recolours": _recolours,
     "meets": _meets,
 }
-
-
-def _back_and_forth(
-    start: float, low: float, high: float, pace: float, time: Array
-) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Position, velocity and turns of something that goes between two ends at a constant pace, first upward if > 0."""
-    length = high - low
-    covered = (start - low if pace > 0 else length + high - start) + abs(pace) * time
-    lap = np.floor(covered / length)
-    rest = covered - lap * length
-    upward = lap % 2 == 0
-    turned = np.diff(lap, prepend=lap[:1]) > 0
-    return np.where(upward, low + rest, high - rest), np.where(upward, abs(pace), -abs(pace)), turned
-
-
-def _heading(spec: ClipSpec) -> tuple[int, int]:
-    """The axis of the motion (0 is x) and whether the coordinate first grows (1) or falls (-1)."""
-    direction = spec.motion.direction
-    return (0 if direction in ("left", "right") else 1), (1 if direction in ("right", "down") else -1)
-
-
-def _room(spec: ClipSpec, axis: int, radius: float | None = None) -> tuple[float, float]:
-    """The lowest and highest coordinate of a centre whose shape is wholly in the picture."""
-    side, up, down = (radius or SIZES[spec.subjects[0].size]) * np.array(REACH[spec.subjects[0].shape])
-    before, after = (side, side) if axis == 0 else (up, down)
-    return MARGIN + before, FRAME_SIZE - MARGIN - after
-
-
-def _lane(spec: ClipSpec, axis: int) -> float:
-    """The coordinate that stays the same when a subject moves along `axis`."""
-    low, high = _room(spec, 1 - axis)
-    return low + spec.motion.across * (high - low)
-
-
-def _standing(spec: ClipSpec, time: Array, radius: float) -> Array:
-    """The centres of a subject that stays where it is, with room for a `radius`; along and across say where."""
-    place = [
-        low + share * (high - low)
-        for (low, high), share in zip(
-            (_room(spec, 0, radius), _room(spec, 1, radius)), (spec.motion.along, spec.motion.across), strict=True
-        )
-    ]
-    return np.tile(np.array(place), (len(time), 1))
-
-
-def _on_axis(axis: int, moving: Array, resting: float) -> Array:
-    other = np.full_like(moving, resting)
-    return np.stack([moving, other] if axis == 0 else [other, moving], axis=1)
 
 
 def _share_in_front_of_wall(spec: ClipSpec, x: Array) -> Array:

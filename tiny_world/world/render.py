@@ -3,13 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tiny_world.world.marks import mark_coverage
 from tiny_world.world.motion import DOT_RADIUS, State, state_of, wall_columns
 from tiny_world.world.photographs import photograph
 from tiny_world.world.shapes import coverage
 from tiny_world.world.spec import FRAME_SIZE, PLAIN_PLACES, ClipSpec
 
 WALL_COLOUR = (172, 164, 152)
-DOT_COLOUR = (226, 226, 222)
+DOT_COLOUR = BAND_COLOUR = (226, 226, 222)
 
 Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
 Array = NDArray[np.float32]
@@ -30,21 +31,27 @@ def draw(spec: ClipSpec, state: State) -> Frames:
     Raises:
         VideoError: the place is a photograph and the footage is not installed.
     """
-    frames = np.repeat(scene_of(spec)[None], len(state.centre), axis=0)
+    frames = np.repeat(_behind(spec)[None], len(state.centre), axis=0)
     for which in range(len(spec.subjects)):
         colour = state.colour[:, which, None, None].astype(np.float32)
-        frames += subject_coverage(spec, state, which)[..., None] * (colour - frames)
-    if spec.motion.kind == "hides":
-        frames[:, :, wall_columns(spec)] = WALL_COLOUR
-    return np.round(frames).astype(np.uint8)
+        cover = subject_coverage(spec, state, which)
+        if spec.event is not None and spec.event.kind == "blink":
+            cover *= state.visible[:, which, None, None].astype(np.float32)
+        frames += cover[..., None] * (colour - frames)
+    return np.round(_with_front(spec, frames)).astype(np.uint8)
 
 
 def scene_of(spec: ClipSpec) -> Array:
-    """The picture without its subjects, wall and dot included: float32 (FRAME_SIZE, FRAME_SIZE, 3), 0 to 255.
+    """The picture without its subjects, wall, dot and marks included: float32 (FRAME_SIZE, FRAME_SIZE, 3), 0 to 255.
 
     Raises:
         VideoError: the place is a photograph and the footage is not installed.
     """
+    return _with_front(spec, _behind(spec))
+
+
+def _behind(spec: ClipSpec) -> Array:
+    """The part of the scene that subjects are in front of."""
     place = spec.background.place
     if place in PLAIN_PLACES:
         scene = np.full((FRAME_SIZE, FRAME_SIZE, 3), PLAIN_PLACES[place], np.float32)
@@ -54,13 +61,23 @@ def scene_of(spec: ClipSpec) -> Array:
         offset = _from_centre(np.full(1, FRAME_SIZE / 2, np.float32), wrap=False)
         dot = coverage("circle", offset, offset.T, np.full((1, 1), DOT_RADIUS, np.float32))
         scene += dot[..., None] * (np.array(DOT_COLOUR, np.float32) - scene)
-    if spec.motion.kind == "hides":
-        scene[:, wall_columns(spec)] = WALL_COLOUR
+    if spec.event is not None and spec.event.kind != "occlusion":
+        colour = WALL_COLOUR if spec.event.kind == "bounce" else BAND_COLOUR
+        scene += mark_coverage(spec) * (np.array(colour, np.float32) - scene)
     return scene
 
 
+def _with_front(spec: ClipSpec, pictures: Array) -> Array:
+    """Draws the rest over pictures (..., FRAME_SIZE, FRAME_SIZE, 3), in place; returns them."""
+    if spec.motion.kind == "hides":
+        pictures[..., wall_columns(spec), :] = WALL_COLOUR
+    if spec.event is not None and spec.event.kind == "occlusion":
+        pictures += mark_coverage(spec) * (np.array(WALL_COLOUR, np.float32) - pictures)
+    return pictures
+
+
 def subject_coverage(spec: ClipSpec, state: State, which: int = 0) -> Array:
-    """A subject's share of each pixel, wall or not: float32 (frames, FRAME_SIZE, FRAME_SIZE) in [0, 1]."""
+    """A subject's share of each pixel, be it seen there or not: float32 (frames, FRAME_SIZE, FRAME_SIZE) in [0, 1]."""
     centre = state.centre[:, which].astype(np.float32)
     radius = state.radius[:, which].astype(np.float32)
     wrapped = wrapped_axis(spec)

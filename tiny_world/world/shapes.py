@@ -62,6 +62,12 @@ def share_beyond(shape: str, offset: NDArray[np.float64]) -> NDArray[np.float64]
     return 1 - np.interp(offset, columns, left_of)
 
 
+def offset_of_share(shape: str, share: float) -> float:
+    """The inverse of `share_beyond`: where a vertical line has that share of the area to its right."""
+    columns, left_of = _area_left_of(shape)
+    return float(np.interp(1 - share, left_of, columns))
+
+
 def _inside(distance: Array) -> Array:
     """Coverage from the signed distance to an edge, negative inside."""
     return np.clip(np.float32(0.5) - distance, 0, 1, dtype=np.float32)

@@ -33,6 +33,15 @@ DIRECTIONS: dict[str, tuple[str, ...]] = {
     "meets": ("apart",),  # two subjects approach, touch, and part
 }
 
+# What happens again and again, for `Event.duration` frames, on the way of a motion; and how long that can be (frames).
+EVENTS = {"bounce": "bounces", "blink": "crosses", "occlusion": "crosses", "turn": "crosses"}
+LONGEST = {
+    "bounce": {"slow": 20, "fast": 16},
+    "blink": {"slow": 20, "fast": 10},
+    "occlusion": {"slow": 20, "fast": 7},
+    "turn": {"slow": 20, "fast": 10},
+}
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -68,8 +77,22 @@ class Motion:
 
 
 @dataclass(frozen=True)
+class Event:
+    """A short thing of EVENTS that recurs, and takes `duration` frames each time (see events.py).
+
+    `at`, in [0, 1), says with the motion's `along` where on its way a subject begins.
+    """
+
+    kind: str
+    duration: int
+    at: float
+
+
+@dataclass(frozen=True)
 class ClipSpec:
     """A whole clip: one subject, or for "meets" two, the left one first; `paraphrase` picks the caption's words.
+
+    `event` is given for the clips of `event_sampler` alone; of these, all subjects are small.
 
     Raises:
         ValueError: an attribute is not one of the world's, or does not go with the motion.
@@ -79,6 +102,7 @@ class ClipSpec:
     background: Background
     motion: Motion
     paraphrase: int = 0
+    event: Event | None = None
 
     def __post_init__(self) -> None:
         motion = self.motion
@@ -95,15 +119,28 @@ class ClipSpec:
             _check("shape", subject.shape, SHAPES)
             _check("colour", subject.colour, tuple(COLOURS))
             _check("size", subject.size, sizes_for(motion.kind, motion.direction))
+        if self.event is not None:
+            self._check_event(self.event)
         if not (0 <= motion.along < 1 and 0 <= motion.across < 1 and self.paraphrase >= 0):
             raise ValueError(
                 f"along, across and paraphrase are {motion.along}, {motion.across} and {self.paraphrase}: "
                 "the first two lie in [0, 1), the third is not negative."
             )
 
+    def _check_event(self, event: Event) -> None:
+        motion, kind = self.motion, event.kind
+        _check("event", kind, tuple(EVENTS))
+        _check(f"motion of a clip with {kind}", motion.kind, (EVENTS[kind],))
+        _check(f"direction of a clip with {kind}", motion.direction, event_directions(kind))
+        _check("size of a subject in events", self.subjects[0].size, ("small",))
+        _check(f"speed at {kind} of {event.duration} frames", motion.speed, speeds_for(kind, event.duration))
+        if not 0 <= event.at < 1:
+            raise ValueError(f"The event's at is {event.at}: it lies in [0, 1).")
+
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it; `from_dict` is the way back."""
-        return asdict(self)
+        """As JSON can hold it, without an event where there is none; `from_dict` is the way back."""
+        data = asdict(self)
+        return data if self.event is not None else {name: part for name, part in data.items() if name != "event"}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "ClipSpec":
@@ -113,6 +150,7 @@ class ClipSpec:
             Background(**data["background"]),
             Motion(**data["motion"]),
             data["paraphrase"],
+            Event(**data["event"]) if "event" in data else None,
         )
 
 
@@ -128,6 +166,22 @@ def sizes_for(kind: str, direction: str) -> tuple[str, ...]:
     if kind == "meets" or direction == "grows":
         return ("small",)
     return ("large",) if direction == "shrinks" else tuple(SIZES)
+
+
+def event_directions(kind: str) -> tuple[str, ...]:
+    """The directions of a kind of event: a post stands upright, and what it hides goes left or right."""
+    return ("left", "right") if kind == "occlusion" else DIRECTIONS[EVENTS[kind]]
+
+
+def speeds_for(kind: str, duration: int) -> tuple[str, ...]:
+    """The speeds at which an event of this many frames has room in the picture.
+
+    Raises:
+        ValueError: there is no such event.
+    """
+    _check("event", kind, tuple(EVENTS))
+    _check("duration of an event", duration, tuple(range(1, max(LONGEST[kind].values()) + 1)))
+    return tuple(speed for speed, longest in LONGEST[kind].items() if duration <= longest)
 
 
 def _check(what: str, value: object, allowed: tuple[object, ...]) -> None:
