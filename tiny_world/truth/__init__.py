@@ -18,4 +18,12 @@ all, `truth.png` the curves by frame index.
     statistics      intervals in which clip and seed are both random, and Holm's correction
     report          from those to results and a table
     picture         the curves
+
+`--events` judges clips with events by their duration:
+
+    presence        how much of a subject there is, faded ones included
+    event_measures  which events a clip shows, and its errors in their frames and elsewhere
+    event_figures   from files to numbers with intervals, by kind and duration
+    event_report    from those to results; event_picture the curves
+    keyframes       clips of real keyframes, held or blended
 """

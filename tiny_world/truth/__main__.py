@@ -1,4 +1,4 @@
-"""python -m tiny_world.truth --real DIR --set NAME=DIR [--set NAME=DIR ...] --output DIR"""
+"""python -m tiny_world.truth --real DIR --set NAME=DIR [--set NAME=DIR ...] --output DIR [--events [--stride K]]"""
 
 import argparse
 import re
@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tiny_world.truth.event_figures import measure_events, read_event_truth
+from tiny_world.truth.event_report import write_event_report
 from tiny_world.truth.measured_set import measure, read_truth
 from tiny_world.truth.report import file_name, write_report
 
@@ -28,19 +30,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="generated clips of the same file names; the first set given is the one that others are compared with",
     )
     parser.add_argument("--output", type=Path, default=Path("out/truth"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--events", action="store_true", help="clips with events: their errors against the duration of events instead"
+    )
+    parser.add_argument("--stride", type=int, metavar="K", help="a line in the picture of events, at that many frames")
     options = parser.parse_args(arguments)
     try:
         names = [name for name, _ in options.sets]
         if len({*map(file_name, names), file_name("real")}) <= len(names):
             raise ValueError(f'The sets are named {", ".join(names)}: give each a name of its own, and none "real".')
-        real = read_truth(options.real)
-        sets = [measure(name, folder, real) for name, folder in options.sets]
-        paths = write_report(options.output, measure("real", options.real, real), sets)
+        paths = (_write_events if options.events else _write_truth)(options)
     except (ValueError, OSError) as error:
         print(f"truth_report: {error}", file=sys.stderr)
         return 2
     print(f"Report: {', '.join(map(str, paths))}")
     return 0
+
+
+def _write_truth(options: argparse.Namespace) -> tuple[Path, ...]:
+    real = read_truth(options.real)
+    sets = [measure(name, folder, real) for name, folder in options.sets]
+    return write_report(options.output, measure("real", options.real, real), sets)
+
+
+def _write_events(options: argparse.Namespace) -> tuple[Path, ...]:
+    real = read_event_truth(options.real)
+    sets = [measure_events(name, folder, real) for name, folder in options.sets]
+    return write_event_report(options.output, measure_events("real", options.real, real), sets, options.stride)
 
 
 def _named_folder(text: str) -> tuple[str, Path]:

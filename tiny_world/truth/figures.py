@@ -132,7 +132,7 @@ def differences(measured: MeasuredSet, reference: MeasuredSet) -> list[Differenc
                 sides = [join(np.where(in_both, curve, np.nan)[:, frames], 1) for curve in (ours, theirs)]
                 gaps[measure.name + suffix + span] = measure.unit, measure.better, sides[0] - sides[1]
     return [
-        _difference(name, unit, better, gap[np.isfinite(gap)])
+        difference_of(name, unit, better, gap[np.isfinite(gap)])
         for name, (unit, better, gap) in gaps.items()
         if np.isfinite(gap).any()
     ]
@@ -160,7 +160,8 @@ def _told() -> Sequence[tuple[Measure, str, Callable[[Array, int], Array]]]:
     return [(measure, "", mean_known) for measure in MEASURES] + medians
 
 
-def _difference(name: str, unit: str, better: str, gaps: Array) -> Difference:
+def difference_of(name: str, unit: str, better: str, gaps: Array) -> Difference:
+    """Of one set's clips less the other's, (clips,) without NaN."""
     interval = ratio_interval(gaps, np.ones_like(gaps), RESAMPLING)
     return Difference(name, unit, better, float(gaps.mean()), len(gaps), interval)
 

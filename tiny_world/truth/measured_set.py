@@ -1,6 +1,6 @@
 """A folder of clips, tracked and compared with the truth: one curve a clip and measure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from exvideo_infer.video_file import read_clip
 from numpy.typing import NDArray
 
 from tiny_world.truth.measures import TruthMeasures, compare, turn_timing
-from tiny_world.truth.tracker import track
+from tiny_world.truth.tracker import Track, track
 from tiny_world.world.clip_files import ClipFile, read_clip_file
 from tiny_world.world.motion import State
 
@@ -64,14 +64,7 @@ def measure(name: str, folder: Path, real: Sequence[ClipFile]) -> MeasuredSet:
     Raises:
         ValueError: the folder has not the same file names, or a file is no clip of the world's size.
     """
-    names = [clip.path.name for clip in real]
-    strange = sorted({*names} ^ {*_videos(folder)})
-    if strange:
-        raise ValueError(
-            f"{folder} has not the same clips as {real[0].path.parent} ({len(strange)} differ, such as {strange[0]}): "
-            "give folders of equal file names."
-        )
-    measured = [_measure_clip(folder / clip.path.name, clip) for clip in real]
+    measured = [_measure_clip(path, clip) for path, clip in clips_of_the_same_names(folder, real)]
     longest = max(len(curves.displacement) for curves, _ in measured)
     stacked = {
         field.name: np.stack([_padded(getattr(curves, field.name), longest) for curves, _ in measured])
@@ -80,17 +73,43 @@ def measure(name: str, folder: Path, real: Sequence[ClipFile]) -> MeasuredSet:
     still = np.array([clip.spec.motion.kind not in MOVING_KINDS for clip in real])
     for of_motion in ("displacement", "true_displacement"):
         stacked[of_motion][still] = np.nan
-    return MeasuredSet(name, folder, tuple(names), longest, stacked, np.array([turns for _, turns in measured]))
+    names = tuple(clip.path.name for clip in real)
+    return MeasuredSet(name, folder, names, longest, stacked, np.array([turns for _, turns in measured]))
 
 
-def _measure_clip(path: Path, real: ClipFile) -> tuple[TruthMeasures, float]:
-    """One file's curves, and its error in the timing of turns."""
+def clips_of_the_same_names(folder: Path, real: Sequence[ClipFile]) -> Iterator[tuple[Path, ClipFile]]:
+    """Each real clip, after the path of the file of its name in a folder.
+
+    Raises:
+        ValueError: the folder has not the same file names.
+    """
+    strange = sorted({clip.path.name for clip in real} ^ {*_videos(folder)})
+    if strange:
+        raise ValueError(
+            f"{folder} has not the same clips as {real[0].path.parent} ({len(strange)} differ, such as {strange[0]}): "
+            "give folders of equal file names."
+        )
+    return ((folder / clip.path.name, clip) for clip in real)
+
+
+def read_beside(path: Path, real: ClipFile) -> tuple[NDArray[np.uint8], Track, State]:
+    """Reads and tracks a file's frames, as many as its real clip has; returns them, the track and their truth.
+
+    Raises:
+        ValueError: it is no clip of the world's size.
+    """
     frames = read_clip(path).permute(0, 2, 3, 1).numpy()[: real.num_frames]
     try:
         found = track(frames, real.spec)
     except ValueError as error:
         raise ValueError(f"{path} is no clip of the tiny world: {error}") from error
     truth = State(**{field.name: getattr(real.state, field.name)[: len(frames)] for field in fields(State)})
+    return frames, found, truth
+
+
+def _measure_clip(path: Path, real: ClipFile) -> tuple[TruthMeasures, float]:
+    """One file's curves, and its error in the timing of turns."""
+    _, found, truth = read_beside(path, real)
     return compare(found, truth, real.spec), turn_timing(found, truth, real.spec).error
 
 

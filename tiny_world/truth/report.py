@@ -83,7 +83,7 @@ def as_result(measured: MeasuredSet, real: MeasuredSet, reference: str, compared
             "definitions": DEFINITIONS,
             "num_frames": measured.num_frames,
             "base_frames": BASE_FRAMES,
-            "real_files_sha256": _checksum(real),
+            "real_files_sha256": files_sha256(real.folder, real.files),
             "real_clips": len(real.files),
             **asdict(RESAMPLING),
         },
@@ -135,11 +135,11 @@ def _curve(name: str, unit: str, better: str, values: np.ndarray, series: str) -
     return Curve(name, unit, "frame index", tuple(known), tuple(values[known]), better, series)
 
 
-def _checksum(real: MeasuredSet) -> str:
-    """SHA-256 (hex) of the real files' names and bytes."""
+def files_sha256(folder: Path, files: Sequence[str]) -> str:
+    """SHA-256 (hex) of the names and bytes of some files of a folder."""
     total = hashlib.sha256()
-    for name in real.files:
-        total.update(name.encode() + (real.folder / name).read_bytes())
+    for name in files:
+        total.update(name.encode() + (folder / name).read_bytes())
     return total.hexdigest()
 
 
