@@ -42,7 +42,8 @@ def run_demo(videos: Path | None, output: Path, steps: int | None = None) -> str
     if videos is not None and steps is not None:
         raise ValueError(f"steps={steps} is for the embedded base: with videos of your own, leave --steps out.")
     stages, job = prepare(videos, output)
-    fitted = partial(fit, steps=steps) if job.truth_is_known else dict
+    elapsed = sum(timing.wall_seconds for timing in stages.timings)
+    fitted = partial(fit, elapsed=elapsed, steps=steps) if job.truth_is_known else dict
     with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
         post_tune(write_recipe(job, output, fitted))
     with stages.stage("Generation from held-out first frames: without and with the extension", 80):

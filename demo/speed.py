@@ -5,31 +5,36 @@ Processors without bfloat16 instructions take 10 to 20 times as long in it as in
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import torch
 from exvideo_blocks import ExtensionConfig, extend, family_of
 from exvideo_infer import Conditions, load_base
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tiny_world.system.side_by_side import pool_of_cores
+
 SECONDS = 690  # of the whole demo on two cores, so that it ends within twelve minutes
-# In clips, forward and back on one core, as one run of 745 steps on a slow processor took: all that is not a step, and
-# a step of two processes, each with a clip and a core.
-OTHER_CLIPS, STEP_CLIPS = 940, 1.4
+# All that comes after the first two stages and is no step, over what these took: they generate in float32 whatever
+# comes later. As a run of 426 steps on a Xeon with AMX took, and one of 745 on a slow processor; with some to spare.
+OTHERS = {torch.bfloat16: 6.5, torch.float32: 10.5}
+STEP_CLIPS = 1.15  # a step of two processes, over a clip on either core at once
 
 
-def fit(recipe: dict[str, Any], steps: int | None = None) -> dict[str, Any]:
+def fit(recipe: dict[str, Any], elapsed: float, steps: int | None = None) -> dict[str, Any]:
     """The recipe with its precision and its steps fitted to this machine; prints what it changed.
 
     Args:
         recipe: of exvideo-train, in bf16 and with a clip a process, for the embedded model.
+        elapsed: seconds that the stages before it took.
         steps: to be made however long they take; None for as many as there is time for.
     """
     dtype, wanted = faster_dtype(), recipe["optimizer"]["steps"]
     if steps is None:
         seconds = clip_seconds(recipe, dtype)
-        steps = affordable_steps(seconds, wanted)
+        steps = affordable_steps(SECONDS - elapsed * (1 + OTHERS[dtype]), seconds, wanted)
         if steps < wanted:
             print(f"  a slow machine, {seconds:.2f} s a clip: {steps} of {wanted} steps", flush=True)
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
@@ -55,7 +60,7 @@ def faster_dtype() -> torch.dtype:
 
 
 def clip_seconds(recipe: dict[str, Any], dtype: torch.dtype) -> float:
-    """Seconds of one clip, forward and back on one thread, in the extended base that the recipe trains."""
+    """Seconds of a clip on each of two cores at once, forward and back, in the extended base that the recipe trains."""
     base = load_base(recipe["base"])
     network, frames = base.network, recipe["extension"]["num_frames"]
     extend(network, ExtensionConfig(**recipe["extension"]))
@@ -66,10 +71,12 @@ def clip_seconds(recipe: dict[str, Any], dtype: torch.dtype) -> float:
     tokens = torch.randn(1, 1 + base.tokenizer.model_max_length, config.cross_attention_dim)
     conditions = Conditions(tokens, torch.randn(1, config.out_channels, *sides), torch.zeros(1, 3))
 
-    def clip() -> None:
+    def clip(network: nn.Module) -> None:
         family.call(network, latents, torch.zeros(1), conditions).float().square().mean().backward()
 
-    return best_seconds(clip)
+    networks = [network, deepcopy(network)]
+    with pool_of_cores() as pool:
+        return best_seconds(lambda: list(pool.map(clip, networks)))
 
 
 def best_seconds(work: Callable[[], Any], times: int = 3) -> float:
@@ -87,6 +94,11 @@ def best_seconds(work: Callable[[], Any], times: int = 3) -> float:
         torch.set_num_threads(threads)
 
 
-def affordable_steps(seconds: float, wanted: int) -> int:
-    """The steps that the demo has time for at so many seconds a clip, between an eighth and all of those wanted."""
-    return max(wanted // 8, min(wanted, int((SECONDS / seconds - OTHER_CLIPS) / STEP_CLIPS)))
+def affordable_steps(left: float, seconds: float, wanted: int) -> int:
+    """The steps that there is time for, between an eighth and all of those wanted.
+
+    Args:
+        left: seconds for steps.
+        seconds: of a clip, as `clip_seconds`.
+    """
+    return max(wanted // 8, min(wanted, int(left / (seconds * STEP_CLIPS))))

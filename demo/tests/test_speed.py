@@ -17,11 +17,21 @@ def recipe() -> dict[str, Any]:
 
 
 def test_the_steps_are_those_that_there_is_time_for() -> None:
-    assert speed.affordable_steps(0.2, 1700) == 1700
-    slow = speed.affordable_steps(0.5, 1700)
-    assert 250 < slow < 450
-    assert 0.5 * (speed.OTHER_CLIPS + slow * speed.STEP_CLIPS) <= speed.SECONDS
-    assert speed.affordable_steps(100.0, 1700) == 212
+    assert speed.affordable_steps(500, 0.2, 1700) == 1700
+    slow = speed.affordable_steps(300, 0.5, 1700)
+    assert 300 - 0.5 * speed.STEP_CLIPS < slow * 0.5 * speed.STEP_CLIPS <= 300
+    assert speed.affordable_steps(300, 100.0, 1700) == speed.affordable_steps(-5, 0.2, 1700) == 212
+
+
+@pytest.mark.parametrize("dtype", speed.OTHERS)
+def test_what_comes_beside_the_steps_is_told_by_the_stages_before(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(speed, "faster_dtype", lambda: dtype)
+    monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.5)
+    fast, slow = (speed.fit(recipe(), elapsed)["optimizer"]["steps"] for elapsed in (10, 30))
+    others = 20 * (1 + speed.OTHERS[dtype])
+    assert fast - slow == pytest.approx(others / (0.5 * speed.STEP_CLIPS), abs=1)
 
 
 @pytest.mark.parametrize(("dtype", "precision"), [(torch.bfloat16, "bf16"), (torch.float32, "fp32")])
@@ -30,7 +40,7 @@ def test_a_fast_machine_runs_the_recipe_as_it_is(
 ) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: dtype)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.1)
-    assert speed.fit(recipe()) == recipe() | {"engine": recipe()["engine"] | {"precision": precision}}
+    assert speed.fit(recipe(), 20) == recipe() | {"engine": recipe()["engine"] | {"precision": precision}}
 
 
 def test_a_slow_machine_makes_fewer_steps_and_says_so(
@@ -38,15 +48,15 @@ def test_a_slow_machine_makes_fewer_steps_and_says_so(
 ) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: torch.float32)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.5)
-    steps = speed.fit(recipe())["optimizer"]["steps"]
-    assert steps == speed.affordable_steps(0.5, 1700) < 1700
+    steps = speed.fit(recipe(), 20)["optimizer"]["steps"]
+    assert 212 < steps < 1700
     assert capsys.readouterr().out == f"  a slow machine, 0.50 s a clip: {steps} of 1700 steps\n"
 
 
 def test_steps_that_are_asked_for_are_made_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: torch.float32)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: pytest.fail("nothing is timed"))
-    fitted = speed.fit(recipe(), 1500)
+    fitted = speed.fit(recipe(), 20, 1500)
     assert (fitted["optimizer"]["steps"], fitted["engine"]["precision"]) == (1500, "fp32")
 
 
