@@ -12,6 +12,8 @@ docs/evidence-protocol.md is the protocol, docs/evidence.md what came out.
     analytic_init   Analytic-Init of conditional image leakage
     spectral_blend  FreeLong, our reading
     recipes, parts, post_tune    rows that are post-tuned here, by levels of their own too
+    continued       controls that train all of the network
+    trained         all rows that are trained here, and what each costs
     cost            what the network was asked for, counted
     rows            the clips of a method and a seed, which resume
     setting         a split's clips in a regime, and its rows

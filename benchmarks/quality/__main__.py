@@ -13,13 +13,13 @@ from benchmarks.quality import sheet
 from benchmarks.quality.figures import Findings
 from benchmarks.quality.page import keep
 from benchmarks.quality.protocol import ABLATION, HEADLINE, QUICK, QUICK_REGIME, REGIMES, SPLITS, Size, check_frozen
-from benchmarks.quality.recipes import GROUPS, rows_of, table
 from benchmarks.quality.setting import Setting
 from benchmarks.quality.tables import TABLES
+from benchmarks.quality.trained import GROUPS, rows_of, table
 
 OUTPUT, REGIME = Path("out/quality"), "several-rates"
 TOLD = ("protocol", "primary", "costs")
-BESIDE = ("direct", "rife", "rife-equal")  # rows that are post-tuned are made beside these
+BESIDE = ("direct", "rife", "rife-equal")  # rows that are trained here are made beside these
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_frozen(options.split, options.open_test)
         rows = {name: row for group in options.rows or () for name, row in rows_of(group).items()}
-        recipes = {name: row for name, row in rows.items() if row.is_for(REGIMES[regime].num_frames)}
-        setting = Setting(options.output, options.split, regime, _size(options), recipes)
+        trained = {name: row for name, row in rows.items() if row.is_for(REGIMES[regime].num_frames)}
+        setting = Setting(options.output, options.split, regime, _size(options), trained)
         if not options.judge:
-            _make(setting, options.methods or (*BESIDE, *recipes) if recipes else options.methods)
+            _make(setting, options.methods or (*BESIDE, *trained) if trained else options.methods)
         _judge(setting, options.figures or options.output / "figures.json")
     except ValueError as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--open-test", action="store_true", help="with --split test: it is judged once")
     parser.add_argument("--regime", choices=REGIMES, help=f"default: {REGIME}, with --quick {QUICK_REGIME}")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="of these alone; default: all that can be run")
-    parser.add_argument("--rows", nargs="+", metavar="GROUP", help=f"post-tuned here: {', '.join(GROUPS)}, or others")
-    parser.add_argument("--list", action="store_true", help="the rows that are post-tuned, and what each costs")
+    parser.add_argument("--rows", nargs="+", metavar="GROUP", help=f"trained here: {', '.join(GROUPS)}, or others")
+    parser.add_argument("--list", action="store_true", help="the rows that are trained here, and what each costs")
     parser.add_argument("--clips", type=int, metavar="N", help=f"default: {HEADLINE.clips}")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="S", help="of the noise; default: 0 to 4")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK.clips} clips and {len(QUICK.seeds)} seeds")

@@ -3,7 +3,7 @@
 <!-- evidence: validate/several-rates: primary -->   a table of `tables.TABLES` of a setting, until
 <!-- /evidence -->
 <!-- evidence: validate: lengths -->                 of all lengths of a split
-<!-- evidence: rows: rows -->                        of the rows that are post-tuned, with their costs
+<!-- evidence: rows: rows -->                        of the rows that are trained here, with their costs
 """
 
 import json
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.lengths import crossovers
-from benchmarks.quality.recipes import table as rows
 from benchmarks.quality.tables import TABLES
+from benchmarks.quality.trained import table as rows
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, FOLDER = DOCS / "evidence.md", DOCS / "evidence"

@@ -29,8 +29,8 @@ def post_tune(name: str, recipe: Recipe, folder: Path, base: str, seed: int) -> 
         seed: of the run.
     """
     clips = folder / f"clips_{recipe.frames}"
-    run = folder / f"{name}_{seed}"
-    extension = run / "extension.safetensors"
+    extension = recipe.file(folder, name, seed)
+    run = extension.parent
     if not extension.exists():
         write_training_clips(clips, recipe.frames)
         filled = recipe.filled(run, clips, base, seed)

@@ -58,6 +58,10 @@ class Recipe:
                 recipe[section] = value
         return recipe
 
+    def file(self, runs: Path, name: str, seed: int) -> Path:
+        """The extension of a seed's run."""
+        return runs / f"{name}_{seed}" / "extension.safetensors"
+
     def method(self, extension: Path) -> Method:
         """Sampling by what was trained."""
         return post_tuned(self.title, extension, self.frames, self.kind)
@@ -136,33 +140,3 @@ CONTROL_ROWS = {
     ),
 }  # fmt: skip
 RECIPES = HEADLINE_ROWS | ABLATION_ROWS | CONTROL_ROWS
-WHOLE = "full"  # what the others are compared with
-GROUPS = ("headline", "ablations", "controls")
-
-
-def rows_of(group: str) -> dict[str, Recipe]:
-    """The recipes of a group of `GROUPS`, with the whole one; of one of the ablations' own; or a row by its name.
-
-    Raises:
-        ValueError: there is no such group or row.
-    """
-    groups = dict(zip(GROUPS, (HEADLINE_ROWS, ABLATION_ROWS, CONTROL_ROWS), strict=True))
-    if group in groups:
-        return {WHOLE: RECIPES[WHOLE]} | groups[group]
-    if group in RECIPES:
-        return {group: RECIPES[group]}
-    found = {name: recipe for name, recipe in RECIPES.items() if recipe.group == group}
-    if not found:
-        known = dict.fromkeys([*GROUPS, *(recipe.group for recipe in RECIPES.values()), *RECIPES])
-        raise ValueError(f"rows are {group!r}: choose from {', '.join(known)}.")
-    return found
-
-
-def table() -> str:
-    """The rows with what each costs, as Markdown."""
-    lines = ["| row | group | steps | seeds x clips | hours, about |", "| --- | --- | --- | --- | --- |"]
-    for recipe in RECIPES.values():
-        size = f"{len(recipe.size.seeds)} x {recipe.size.clips}"
-        lines.append(f"| {recipe.title} | {recipe.group} | {recipe.steps:,} | {size} | {recipe.hours:.1f} |")
-    total = sum(recipe.hours for recipe in RECIPES.values())
-    return "\n".join([*lines, f"| all of them | | | | {total:.0f} |"])

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.quality.continued import continue_base
 from benchmarks.quality.methods import Method, methods
 from benchmarks.quality.post_tune import post_tune
 from benchmarks.quality.protocol import REGIMES, SPLITS, Regime, Size
 from benchmarks.quality.recipes import Recipe
 from benchmarks.quality.rows import Row, make, why_not
+from benchmarks.quality.trained import Trained
 from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.clip_files import ClipFile, write_clips
 
@@ -22,7 +24,7 @@ class Setting:
         split: a name of `SPLITS`.
         regime: a name of `REGIMES`.
         size: seeds and clips.
-        recipes: rows that are post-tuned here, by name.
+        trained: rows that are trained here, by name.
 
     Raises:
         ValueError: the regime lacks something yet.
@@ -32,7 +34,7 @@ class Setting:
     split: str
     regime: str
     size: Size
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    trained: Mapping[str, Trained] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.of.lacks:
@@ -68,13 +70,13 @@ class Setting:
 
     @property
     def names(self) -> list[str]:
-        """All methods, those that are post-tuned here last."""
-        return [*methods(self.output), *self.recipes]
+        """All methods, those that are trained here last."""
+        return [*methods(self.output), *self.trained]
 
     def method(self, name: str, seed: int) -> Method:
-        """A method; of one that is post-tuned here, the run of that seed."""
-        if name in self.recipes:
-            return self.recipes[name].method(self._runs / f"{name}_{seed}" / "extension.safetensors")
+        """A method; of one that is trained here, the run of that seed."""
+        if name in self.trained:
+            return self.trained[name].method(self.trained[name].file(self._runs, name, seed))
         return methods(self.output / "moments")[name]
 
     def left_out(self) -> dict[str, str]:
@@ -87,11 +89,18 @@ class Setting:
         clips = self.real()
         for seed in self.size.seeds:
             for name in names:
-                if name in self.recipes:
-                    post_tune(name, self.recipes[name], self._runs, self.base, seed)
+                if name in self.trained:
+                    self._train(name, seed)
                 row = Row(name, seed)
                 make(row, self.method(name, seed), clips, self.of.num_frames, self.made, self.base)
                 yield row
+
+    def _train(self, name: str, seed: int) -> None:
+        row = self.trained[name]
+        if isinstance(row, Recipe):
+            post_tune(name, row, self._runs, self.base, seed)
+        else:
+            continue_base(name, row, self._runs, self.base, seed)
 
     @property
     def _runs(self) -> Path:

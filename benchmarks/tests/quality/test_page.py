@@ -8,8 +8,8 @@ from PIL import Image
 
 from benchmarks.quality.page import FIGURES, FOLDER, PAGE, filled, read
 from benchmarks.quality.protocol import FROZEN_SHA256, PRIMARY, TEST
-from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.tables import HEADS
+from benchmarks.quality.trained import TRAINED
 
 TEXT = PAGE.read_text(encoding="utf-8")
 FOUND = read()
@@ -47,8 +47,8 @@ def test_every_method_has_every_primary_measure_and_its_cost_was_counted() -> No
 
 
 def test_rows_with_their_costs_are_all_there() -> None:
-    for recipe in RECIPES.values():
-        assert f"| {recipe.title} | {recipe.group} | {recipe.steps:,} |" in TEXT
+    for row in TRAINED.values():
+        assert f"| {row.title} | {row.group} | {row.steps:,} |" in TEXT
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((evidence/[a-z_]+\.png)\)", TEXT))))

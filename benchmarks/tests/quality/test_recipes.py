@@ -10,18 +10,7 @@ from exvideo_train.config import load_config
 
 from benchmarks.quality.methods import CONTROL, POST_TUNED
 from benchmarks.quality.parts import register
-from benchmarks.quality.recipes import (
-    ABLATION_ROWS,
-    CONTROL_ROWS,
-    DEMO,
-    GROUPS,
-    RECIPES,
-    STEPS,
-    WHOLE,
-    Recipe,
-    rows_of,
-    table,
-)
+from benchmarks.quality.recipes import DEMO, RECIPES, STEPS, Recipe
 
 DEMO_S = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
 
@@ -64,16 +53,6 @@ def test_a_row_differs_from_the_demo_s_recipe_in_what_it_says_alone(tmp_path: Pa
         sections = {key.partition(".")[0] for key in recipe.changes}
         assert {key.partition(".")[0] for key in changed} <= sections, name
         assert bool(changed) == bool(recipe.changes), name
-
-
-def test_rows_are_found_by_group_and_by_name() -> None:
-    assert rows_of("ablations").keys() == {WHOLE, *ABLATION_ROWS}
-    assert rows_of("controls").keys() == {WHOLE, *CONTROL_ROWS}
-    assert all(row.group == "noise" for row in rows_of("noise").values())
-    assert rows_of("karras") == {"karras": RECIPES["karras"]}
-    with pytest.raises(ValueError, match="'nothing': choose from headline, ablations, controls, levels"):
-        rows_of("nothing")
-    assert all(group in table() or group == "ablations" for group in GROUPS)
 
 
 def test_a_longer_row_costs_more_and_a_shorter_clip_less() -> None:
