@@ -56,10 +56,11 @@ def _make(setting: Setting, names: Sequence[str] | None) -> None:
 def _judge(setting: Setting, figures: Path) -> None:
     found = Findings.of(setting).as_json()
     keep(f"{setting.split}/{setting.regime}", found, figures)
-    sheet.draw(setting.folder / "sheet.png", setting)
+    picture = figures.parent / f"{setting.split}_{setting.regime}.png"
+    sheet.draw(picture, setting)
     for name in TOLD:
         print(f"\n{TABLES[name](found)}")
-    print(f"\n{figures}, {setting.folder / 'sheet.png'}", flush=True)
+    print(f"\n{figures}, {picture}", flush=True)
 
 
 def _size(options: argparse.Namespace) -> Size:

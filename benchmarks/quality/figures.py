@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from exvideo_eval import Interval, Metric
 from exvideo_eval.machine import cpu_name
+from exvideo_eval.shares import mcnemar
 from exvideo_infer import ExVideoPipeline
 from numpy.typing import NDArray
 
@@ -111,6 +112,7 @@ class Findings:
             "trained_parameters": trained_parameters(method, num_frames, self.setting.base),
             "figures": {metric.name: _as_json(metric) for metric in self._metrics(self.rows[name])},
             "displacement_error_by_kind": self._by_kind(self.rows[name]),
+            "judged_motion": self._judged_motion(name),
         }
 
     def _metrics(self, rows: Sequence[Judged]) -> list[Metric]:
@@ -131,6 +133,19 @@ class Findings:
         errors = mean_known(own_table(DISPLACEMENT, rows, self.floor.features), 0)
         kinds = np.array([clip.spec.motion.kind for clip in self.real])
         return {kind: _rounded(mean_known(errors[kinds == kind], 0)) for kind in MOVING_KINDS}
+
+    def _judged_motion(self, name: str) -> dict[str, Any]:
+        """The share of clips whose motion is judged right, its part of the way to real clips, and McNemar's test."""
+        shares = {
+            other: float(np.mean([row.motion_right for row in rows]))
+            for other, rows in {**self.rows, REAL: [self.floor]}.items()
+        }
+        found = {"share": _rounded(shares[name]), "real": _rounded(shares[REAL])}
+        if name != DIRECT and DIRECT in self.rows and shares[REAL] > shares[DIRECT]:
+            way = (shares[name] - shares[DIRECT]) / (shares[REAL] - shares[DIRECT])
+            first, direct = (self.rows[each][0].motion_right for each in (name, DIRECT))
+            found |= {"way_to_real": _rounded(way), "p": _rounded(mcnemar(first, direct).p_value)}
+        return found
 
     def _against(self, name: str, other: str) -> dict[str, Any] | None:
         """None where the two have fewer than two seeds in common, which tell nothing of a third."""

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from exvideo_blocks import read_safetensors, write_safetensors
-from exvideo_eval.features.choice import load_extractor
+from exvideo_eval import load_judges
 from exvideo_eval.metrics.frechet import FeatureStatistics
 from exvideo_eval.projection import Projection, affordable_dimension
 from exvideo_eval.set_distances import frechet
-from exvideo_eval.statistics import Sample
+from exvideo_eval.statistics import Clips, Sample
+from exvideo_eval.tiny_world.judged import judged_measure
+from exvideo_eval.tiny_world.judges import Judges
 from exvideo_infer.video_file import read_clip
 from numpy.typing import NDArray
+from torch import Tensor
 
 from benchmarks.quality.protocol import DISPLACEMENT, FRECHET, PERMANENCE, SHAPE, VELOCITY
 from tiny_world.truth.figures import mean_known, median_known
@@ -26,7 +28,7 @@ from tiny_world.world.clip_files import ClipFile
 Array = NDArray[np.float64]
 
 WINDOW, WINDOW_STRIDE = 16, 8  # frames
-FEATURES = "features.safetensors"
+JUDGED = "judged.safetensors"
 _NAMES = "files"
 OF_TRUTH: dict[str, tuple[str, Join]] = {
     DISPLACEMENT: ("displacement error", mean_known),
@@ -43,10 +45,12 @@ class Judged:
     Attributes:
         truth: its curves.
         features: (clips, windows, dimension).
+        motion_right: (clips,) 1 where the judge finds the motion of the clip that was meant likeliest, else 0.
     """
 
     truth: MeasuredSet
     features: Array
+    motion_right: Array
 
 
 def judge(folder: Path, real: Sequence[ClipFile]) -> Judged:
@@ -55,30 +59,42 @@ def judge(folder: Path, real: Sequence[ClipFile]) -> Judged:
     Raises:
         ValueError: the folder has not one clip of the name of each real one.
     """
-    return Judged(measured(folder, real), features(folder, real))
+    found = by_judge(folder, real)
+    return Judged(measured(folder, real), found["features"], found["motion_right"])
 
 
-def features(folder: Path, real: Sequence[ClipFile]) -> Array:
-    """Features (clips, windows, dimension) of the tiny world's judge, kept in a file of the folder."""
-    path, names = folder / FEATURES, "\n".join(clip.path.name for clip in real)
+def by_judge(folder: Path, real: Sequence[ClipFile]) -> dict[str, Array]:
+    """Answers of the tiny world's judge, kept in a file of the folder.
+
+    Returns:
+        `features` (clips, windows, dimension), `motion_right` (clips,).
+    """
+    path, names = folder / JUDGED, "\n".join(clip.path.name for clip in real)
     if not (path.exists() and read_safetensors(path)[1].get(_NAMES) == names):
-        found = np.stack([_of_clip(folder / clip.path.name) for clip in real])
-        write_safetensors(path, {"features": torch.from_numpy(found)}, {_NAMES: names})
-    kept: Array = read_safetensors(path)[0]["features"].numpy()
-    return kept
+        clips = [read_clip(folder / clip.path.name) for clip in real]
+        found = {"features": np.stack(list(map(_features, clips))), "motion_right": _motion_right(clips, real)}
+        write_safetensors(path, {name: torch.from_numpy(values) for name, values in found.items()}, {_NAMES: names})
+    return {name: tensor.numpy() for name, tensor in read_safetensors(path)[0].items()}
 
 
-def _of_clip(path: Path) -> Array:
-    frames = read_clip(path)
+def _features(frames: Tensor) -> Array:
     window = min(WINDOW, len(frames))
     starts = range(0, len(frames) - window + 1, WINDOW_STRIDE)
-    found: Any = _judge()(torch.stack([frames[start : start + window] for start in starts]))
-    return np.asarray(found, np.float64)
+    return np.asarray(_judges().features(torch.stack([frames[start : start + window] for start in starts])))
+
+
+def _motion_right(clips: Sequence[Tensor], real: Sequence[ClipFile]) -> Array:
+    likely = np.concatenate([np.asarray(_judges().classify(frames[None])["motion"]) for frames in clips])
+    truths = [f"{clip.spec.motion.kind} {clip.spec.motion.direction}" for clip in real]
+    of_clips = Clips(likely, tuple(clip.path.stem for clip in real))
+    found = judged_measure("motion", _judges().properties["motion"], of_clips, truths, len(clips[0]))
+    right: Array = found.clips.values
+    return right
 
 
 @lru_cache(maxsize=1)
-def _judge() -> Any:
-    return load_extractor("judges", tiny_world=True)
+def _judges() -> Judges:
+    return load_judges()
 
 
 def distances(made: Array, real: Array) -> tuple[float, Array]:

@@ -27,6 +27,11 @@ def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float
     return {method: dict(sorted(curve.items())) for method, curve in found.items()}
 
 
+def lengths_of(settings: Mapping[str, Any], split: str) -> int:
+    """The number of lengths that a split has figures of."""
+    return len({frames for curve in curves(settings, split).values() for frames in curve})
+
+
 def crossing(ours: Curve, theirs: Curve) -> float | None:
     """The number of frames at which one curve crosses another: between two lengths, where the log of the ratio is 0.
 

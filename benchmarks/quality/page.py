@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.lengths import crossovers
+from benchmarks.quality.lengths import crossovers, draw, lengths_of
 from benchmarks.quality.tables import TABLES
 from benchmarks.quality.trained import table as rows
 
@@ -69,8 +69,12 @@ def keep(setting: str, figures: Mapping[str, Any], path: Path) -> None:
 
 
 def main() -> int:
-    """Fills the page again; 0 when it is done."""
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), read()), encoding="utf-8")
+    """Fills the page again, and draws the curves of a split with several lengths; 0 when it is done."""
+    found = read()
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+    for split in dict.fromkeys(name.partition("/")[0] for name in found["settings"]):
+        if lengths_of(found["settings"], split) > 1:
+            draw(FOLDER / f"{split}_lengths.png", found["settings"], split)
     return 0
 
 

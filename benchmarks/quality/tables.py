@@ -5,10 +5,12 @@ from typing import Any
 
 from benchmarks.quality.figures import DIRECT, EXPLORATORY, REAL, SHARE
 from benchmarks.quality.methods import POST_TUNED, UNTRAINED
-from benchmarks.quality.protocol import PRIMARY
+from benchmarks.quality.protocol import HEADLINE, PRIMARY
 from tiny_world.truth.over_seeds import TURNS
 
 Found = Mapping[str, Any]
+
+SECONDS_TO_JUDGE = 0.5  # of a core, a clip of 40 frames
 
 HEADS = {
     "displacement error": "displacement error, pixels",
@@ -43,9 +45,10 @@ def costs(found: Found) -> str:
     lines = [
         [
             "method", "kind", "frames evaluated", "times run directly", "seconds of the network", "seconds in all",
-            "MiB of a step, predicted", "trained parameters",
+            "MiB of a step, predicted", "trained parameters", "hours of a core for a headline row",
         ]
     ]  # fmt: skip
+    clips = len(HEADLINE.seeds) * HEADLINE.clips
     for method in found["methods"].values():
         lines.append(
             [
@@ -53,6 +56,7 @@ def costs(found: Found) -> str:
                 f"{method['network_frames'] / direct:.2f}", f"{method['seconds_network']:.2f}",
                 f"{method['seconds_all']:.2f}", f"{method['mebibytes_a_step']:.1f}",
                 f"{method['trained_parameters']:,}" if method["trained_parameters"] else "",
+                f"{clips * (method['seconds_all'] + SECONDS_TO_JUDGE) / 3600:.1f}",
             ]
         )  # fmt: skip
     return _markdown(lines)
@@ -105,6 +109,17 @@ def kinds(found: Found) -> str:
     return _markdown(lines)
 
 
+def judged_motion(found: Found) -> str:
+    """The share of clips whose motion the judge finds right, all seeds; McNemar's p of the first seed's clips."""
+    lines = [["", "motion judged right", "of the way from running directly to real clips", "McNemar's p"]]
+    for method in found["methods"].values():
+        told = method["judged_motion"]
+        way = f"{told['way_to_real']:.2f}" if "way_to_real" in told else ""
+        lines.append([method["title"], f"{told['share']:.3f}", way, f"{told['p']:.2g}" if "p" in told else ""])
+    real = next(iter(found["methods"].values()))["judged_motion"]["real"]
+    return _markdown([*lines, ["real clips", f"{real:.3f}", "1.00" if len(lines) > 1 else "", ""]])
+
+
 def protocol(found: Found) -> str:
     """Split, regime, clips, seeds and machine of the figures, in one line."""
     told = found["protocol"]
@@ -131,6 +146,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "ratios to direct": lambda found: ratios(found, DIRECT),
     "kinds of motion": kinds,
     "exploratory": exploratory,
+    "judged motion": judged_motion,
 }
 
 
@@ -153,8 +169,8 @@ def _difference(one: Mapping[str, Any]) -> str:
 
 
 def _bracketed(value: float, interval: Sequence[float]) -> str:
-    """To a hundredth, or a thousandth below one."""
-    places = 2 if max(abs(number) for number in (value, *interval)) >= 1 else 3
+    """To a hundredth, or to a thousandth where all are below one and a half."""
+    places = 2 if max(abs(number) for number in (value, *interval)) >= 1.5 else 3
     middle, *bounds = (f"{round(number, places) + 0.0:.{places}f}" for number in (value, *interval))
     return f"{middle} [{bounds[0]}, {bounds[1]}]" if bounds else middle
 

@@ -122,7 +122,7 @@ def test_the_command_judges_what_is_there(setting: Setting, capsys: pytest.Captu
     options = ["--output", str(setting.output), "--quick", "--judge", "--figures", str(tmp_path / "figures.json")]
     assert command.main(options) == 0
     assert "| run directly | 2 |" in capsys.readouterr().out
-    assert (setting.folder / "sheet.png").exists()
+    assert (tmp_path / "validate_two-times.png").exists()
     assert read(tmp_path / "figures.json")["settings"].keys() == {"validate/two-times"}
 
 

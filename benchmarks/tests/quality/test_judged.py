@@ -9,7 +9,7 @@ from exvideo_infer import write_video
 from exvideo_infer.video_file import read_clip
 from numpy.typing import NDArray
 
-from benchmarks.quality.judged import FEATURES, distances, features, judge, own_table, paired
+from benchmarks.quality.judged import JUDGED, by_judge, distances, judge, own_table, paired
 from benchmarks.quality.protocol import DISPLACEMENT, FRECHET, PRIMARY
 from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.clip_files import ClipFile, write_clips
@@ -33,7 +33,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[ClipFile], P
 
 def test_the_distance_is_that_of_exvideo_eval(folders: tuple[list[ClipFile], Path]) -> None:
     real, folder = folders
-    found = distances(*(features(folder / name, real) for name in ("frozen", "real")))[0]
+    found = distances(*(by_judge(folder / name, real)["features"] for name in ("frozen", "real")))[0]
     result = evaluate(folder / "real", folder / "frozen", settings=Settings("judges", resamples=0)).generated
     of_sets = [one for one in result.metrics if one.quantity.startswith("Fréchet") and one.statistic == "value"]
     (metric,) = (one for one in of_sets if not one.of)
@@ -56,7 +56,7 @@ def test_what_is_judged_is_kept_beside_the_clips(folders: tuple[list[ClipFile], 
     first, again = (judge(folder / "frozen", real) for _ in range(2))
     np.testing.assert_array_equal(first.features, again.features)
     assert first.features.shape[:2] == (CLIPS, 1)  # 20 frames have one window of 16, by eights
-    assert (folder / "frozen" / FEATURES).exists()
+    assert (folder / "frozen" / JUDGED).exists()
 
 
 def test_every_primary_measure_is_a_table_and_frozen_clips_are_further_than_real_ones(
@@ -71,3 +71,14 @@ def test_every_primary_measure_is_a_table_and_frozen_clips_are_further_than_real
     for name in (DISPLACEMENT, FRECHET):
         ours, theirs = paired(name, [frozen], [sound], sound.features)
         assert np.nanmean(ours) > np.nanmean(theirs) + 0.1
+
+
+def test_the_judge_finds_the_motion_of_real_clips_and_of_frozen_ones_less_often(
+    folders: tuple[list[ClipFile], Path],
+) -> None:
+    real, folder = folders
+    frozen, sound = judge(folder / "frozen", real), judge(folder / "real", real)
+    assert sound.motion_right.shape == (CLIPS,)
+    assert set(sound.motion_right) <= {0.0, 1.0}
+    assert sound.motion_right.mean() > 0.7
+    assert frozen.motion_right.mean() <= sound.motion_right.mean()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks.quality.lengths import crossing, crossovers, curves, draw
+from benchmarks.quality.lengths import crossing, crossovers, curves, draw, lengths_of
 
 
 def settings() -> dict[str, Any]:
@@ -27,6 +27,7 @@ def settings() -> dict[str, Any]:
 def test_curves_are_of_one_split_and_sorted() -> None:
     known = settings() | {"test/40": settings()["validate/16"]}
     assert curves(known, "validate")["rife"] == {16: 1.0, 40: 2.0, 80: 8.0}
+    assert (lengths_of(known, "validate"), lengths_of(known, "test")) == (3, 1)
 
 
 def test_the_crossing_is_where_the_ratio_is_one_between_two_lengths() -> None:

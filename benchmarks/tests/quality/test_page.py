@@ -51,7 +51,7 @@ def test_rows_with_their_costs_are_all_there() -> None:
         assert f"| {row.title} | {row.group} | {row.steps:,} |" in TEXT
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((evidence/[a-z_]+\.png)\)", TEXT))))
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((evidence/[a-z_-]+\.png)\)", TEXT))))
 def test_its_pictures_are_there(path: str) -> None:
     assert Image.open(PAGE.parent / path).size > (400, 400)
     assert (PAGE.parent / path).stat().st_size < 2**20
