@@ -33,8 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_frozen(options.split, options.open_test)
         rows = {name: row for group in options.rows or () for name, row in rows_of(group).items()}
-        trained = {name: row for name, row in rows.items() if row.is_for(REGIMES[regime].num_frames)}
-        setting = Setting(options.output, options.split, regime, _size(options), trained)
+        of = REGIMES[regime]
+        trained = {
+            name: row
+            for name, row in rows.items()
+            if row.is_for(of.num_frames) and (of.durations or not row.with_events)
+        }
+        setting = Setting(options.output, options.split, regime, _size(options), trained, options.base)
         if not options.judge:
             _make(setting, options.methods or (*BESIDE, *trained) if trained else options.methods)
         _judge(setting, options.figures or options.output / "figures.json")
@@ -75,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=SPLITS, default="validate", help="default: %(default)s")
     parser.add_argument("--open-test", action="store_true", help="with --split test: it is judged once")
     parser.add_argument("--regime", choices=REGIMES, help=f"default: {REGIME}, with --quick {QUICK_REGIME}")
+    parser.add_argument("--base", metavar="DIR", help="of the regime one-rate: python -m tiny_world.system.one_rate")
     parser.add_argument("--methods", nargs="+", metavar="NAME", help="of these alone; default: all that can be run")
     parser.add_argument("--rows", nargs="+", metavar="GROUP", help=f"trained here: {', '.join(GROUPS)}, or others")
     parser.add_argument("--list", action="store_true", help="the rows that are trained here, and what each costs")

@@ -15,12 +15,16 @@ from torch import Tensor
 
 from benchmarks.quality.making import BASE_FRAMES, TRAINED_STRIDES, Make, interpolated, whole
 from benchmarks.quality.methods import CONTROL, Method, every_frame, keyframes
-from benchmarks.quality.protocol import ABLATION, SPLITS, Size
+from benchmarks.quality.post_tune import LONGEST_EVENT
+from benchmarks.quality.protocol import ABLATION, HEADLINE, SPLITS, Size
 from benchmarks.quality.recipes import CLIPS, FRAMES, SECONDS_A_CLIP, SECONDS_A_STEP, STEPS
 from tiny_world.system import video
-from tiny_world.system.batches import clips_of
+from tiny_world.system.batches import caption_of, to_pixels
 from tiny_world.system.training_loop import Schedule, generators, train
-from tiny_world.world.spec import FPS
+from tiny_world.world.event_sampler import sample_event
+from tiny_world.world.render import render
+from tiny_world.world.sampler import sample_spec
+from tiny_world.world.spec import EVENTS, FPS, ClipSpec
 
 BATCH = 2  # as the recipes that it is a control of
 WEIGHTS = "weights.safetensors"
@@ -43,6 +47,7 @@ class Continued:
         steps: of the optimizer.
         is_new: True for a network that begins with nothing.
         size: seeds and clips.
+        with_events: True if it trains on clips with events.
     """
 
     title: str
@@ -57,6 +62,7 @@ class Continued:
     size: Size = ABLATION
     group: str = "controls"
     frames: int = FRAMES
+    with_events: bool = False
 
     def file(self, runs: Path, name: str, seed: int) -> Path:
         """The weights of a seed's run."""
@@ -88,6 +94,11 @@ CONTINUED_ROWS = {
     "continued-rife": Continued(
         "the base continued on clips of 8 frames, keyframes, RIFE between", "continued", BASE_FRAMES, TRAINED_STRIDES,
         OWN_NOISE, partial(interpolated, interpolator="rife"), keyframes,
+    ),
+    "events-rife": Continued(
+        "the base continued on clips with events, keyframes, RIFE between", "events-continued", BASE_FRAMES,
+        TRAINED_STRIDES, OWN_NOISE, partial(interpolated, interpolator="rife"), keyframes, size=HEADLINE,
+        group="headline", with_events=True,
     ),
     "all-parameters": Continued(
         "the base continued on clips of 40 frames", "all-parameters", FRAMES, (1,), LONG_NOISE
@@ -121,13 +132,14 @@ def continue_base(name: str, control: Continued, runs: Path, base: str, seed: in
         unet = video.build_video_unet() if control.is_new else pipe.unet
         unet.requires_grad_(True)
         schedule = Schedule(control.steps, BATCH, 2.5e-4, warmup_steps=20, ema_decay=0.98, half=True)
-        told = encoded(runs / f"latents_{FRAMES}.safetensors", pipe)
+        name = "events" if control.with_events else "latents"
+        told = encoded(runs / f"{name}_{FRAMES}.safetensors", pipe, control.with_events)
         train(unet, partial(_part_of_step, unet, control, told, seed), schedule, file.parent)
         write_safetensors(file, dict(unet.state_dict()), {})
     return file
 
 
-def encoded(path: Path, pipe: Any) -> Mapping[str, Tensor]:
+def encoded(path: Path, pipe: Any, with_events: bool = False) -> Mapping[str, Tensor]:
     """Clips of the split tune as the network sees them, kept in a file.
 
     Returns:
@@ -137,13 +149,23 @@ def encoded(path: Path, pipe: Any) -> Mapping[str, Tensor]:
     if not path.exists():
         parts: dict[str, list[Tensor]] = {"latents": [], "first_frame": [], "tokens": []}
         encoders = pipe.image_encoder, pipe.feature_extractor, pipe.text_encoder, pipe.tokenizer
-        for index in range(CLIPS["tune"]):
-            clip = clips_of(range(index, index + 1), FRAMES, SPLITS["tune"].combinations, SPLITS["tune"].world_seed)
-            parts["latents"].append(encode_clip(pipe.vae, clip.pixels).half())
-            parts["first_frame"].append(encode_first_frame(pipe.vae, clip.pixels[:, 0]).half())
-            parts["tokens"].append(embed(*encoders, [clip.pixels[:, 0]], clip.captions).half())
+        for spec in _specs(with_events):
+            pixels = to_pixels(render(spec, FRAMES))[None]
+            parts["latents"].append(encode_clip(pipe.vae, pixels).half())
+            parts["first_frame"].append(encode_first_frame(pipe.vae, pixels[:, 0]).half())
+            parts["tokens"].append(embed(*encoders, [pixels[:, 0]], [caption_of(spec)]).half())
         write_safetensors(path, {name: torch.cat(tensors) for name, tensors in parts.items()}, {})
     return {name: tensor.float() for name, tensor in read_safetensors(path)[0].items()}
+
+
+def _specs(with_events: bool) -> list[ClipSpec]:
+    """The clips that a post-tuning has."""
+    split, number = SPLITS["tune"], CLIPS["tune"]
+    if not with_events:
+        return [sample_spec(split.world_seed, index, split.combinations) for index in range(number)]
+    asked = [(kind, duration) for kind in EVENTS for duration in range(1, LONGEST_EVENT + 1)]
+    each = range(max(1, number // len(asked)))
+    return [sample_event(split.world_seed, index, *event, split.combinations) for event in asked for index in each]
 
 
 def _part_of_step(

@@ -132,7 +132,7 @@ class Findings:
     def _by_kind(self, rows: Sequence[Judged]) -> dict[str, float]:
         errors = mean_known(own_table(DISPLACEMENT, rows, self.floor.features), 0)
         kinds = np.array([clip.spec.motion.kind for clip in self.real])
-        return {kind: _rounded(mean_known(errors[kinds == kind], 0)) for kind in MOVING_KINDS}
+        return {kind: _rounded(mean_known(errors[kinds == kind], 0)) for kind in MOVING_KINDS if kind in kinds}
 
     def _judged_motion(self, name: str) -> dict[str, Any]:
         """The share of clips whose motion is judged right, its part of the way to real clips, and McNemar's test."""

@@ -4,6 +4,7 @@ All that is other than `exvideo-train --config x.yaml` is that these levels are 
 """
 
 import sys
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from benchmarks.quality.parts import register
 from benchmarks.quality.protocol import SPLITS
 from benchmarks.quality.recipes import CLIPS, Recipe
 from tiny_world.programs import CORES, run_program
-from tiny_world.world.clip_files import write_clips
+from tiny_world.world.clip_files import write_clips, write_event_clips
+from tiny_world.world.spec import EVENTS, LONGEST
+
+LONGEST_EVENT = max(frames for of_speed in LONGEST.values() for frames in of_speed.values())
 
 
 def post_tune(name: str, recipe: Recipe, folder: Path, base: str, seed: int) -> Path:
@@ -28,11 +32,11 @@ def post_tune(name: str, recipe: Recipe, folder: Path, base: str, seed: int) -> 
         base: what is post-tuned.
         seed: of the run.
     """
-    clips = folder / f"clips_{recipe.frames}"
+    clips = folder / f"{'events' if recipe.with_events else 'clips'}_{recipe.frames}"
     extension = recipe.file(folder, name, seed)
     run = extension.parent
     if not extension.exists():
-        write_training_clips(clips, recipe.frames)
+        write_training_clips(clips, recipe.frames, recipe.with_events)
         filled = recipe.filled(run, clips, base, seed)
         run.mkdir(parents=True, exist_ok=True)
         path = run / "recipe.yaml"
@@ -42,13 +46,31 @@ def post_tune(name: str, recipe: Recipe, folder: Path, base: str, seed: int) -> 
     return extension
 
 
-def write_training_clips(folder: Path, num_frames: int) -> None:
-    """The clips that runs train on, and those that their loss is told of: of the combinations of training alone."""
-    for offset, (name, number) in enumerate(CLIPS.items()):
-        seed = SPLITS["tune"].world_seed
+def write_training_clips(folder: Path, num_frames: int, with_events: bool = False) -> None:
+    """The clips that runs train on, and those that their loss is told of: of the combinations of training alone.
+
+    Args:
+        folder: of both.
+        num_frames: of each clip.
+        with_events: of each kind of event and each duration as many, in place of the clips of the split.
+    """
+    for (name, number), split in zip(CLIPS.items(), ("train", "seen"), strict=True):
         # "seen" has other clips of the same seed, so that no clip is in both.
-        for _ in write_clips(folder / name, number, num_frames, seed, ("train", "seen")[offset]):
-            pass
+        asked = num_frames, SPLITS["tune"].world_seed, split
+        if with_events:
+            durations = range(1, LONGEST_EVENT + 1)
+            write_events(folder / name, max(1, number // (len(EVENTS) * len(durations))), durations, *asked)
+        else:
+            deque(write_clips(folder / name, number, *asked), maxlen=0)
+
+
+def write_events(
+    folder: Path, each: int, durations: Sequence[int], num_frames: int, world_seed: int, split: str
+) -> None:
+    """Writes so many clips of each kind of event and each duration."""
+    for kind in EVENTS:
+        for duration in durations:
+            deque(write_event_clips(folder, each, num_frames, world_seed, split, kind, duration), maxlen=0)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

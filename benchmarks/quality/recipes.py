@@ -29,6 +29,7 @@ class Recipe:
         changes: of the demo's recipe, by "section.key".
         size: seeds and clips.
         kind: `POST_TUNED` or `CONTROL`.
+        with_events: True if it trains on clips with events.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Recipe:
     changes: Mapping[str, Any] = field(default_factory=dict)
     size: Size = ABLATION
     kind: str = POST_TUNED
+    with_events: bool = False
 
     def filled(self, output: Path, clips: Path, base: str, seed: int) -> dict[str, Any]:
         """The recipe of a run, as exvideo-train reads it.
@@ -96,6 +98,7 @@ HEADLINE_ROWS = {
     "full": Recipe("ExVideo, `full`", "headline", size=HEADLINE),
     "full-80": Recipe("ExVideo, `full`, 80 frames", "headline", {"extension.num_frames": 80}, HEADLINE),
     "full-128": Recipe("ExVideo, `full`, 128 frames", "headline", {"extension.num_frames": 128}, HEADLINE),
+    "events": Recipe("ExVideo, `full`, on clips with events", "headline", size=HEADLINE, with_events=True),
 }
 ABLATION_ROWS = {
     "temporal": Recipe("`temporal`: no identity convolution", "levels", _level("temporal")),

@@ -1,18 +1,20 @@
 """A setting: clips of a split, in a regime, and the rows that are made of them."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.quality.continued import continue_base
 from benchmarks.quality.methods import Method, methods
-from benchmarks.quality.post_tune import post_tune
+from benchmarks.quality.post_tune import post_tune, write_events
 from benchmarks.quality.protocol import REGIMES, SPLITS, Regime, Size
 from benchmarks.quality.recipes import Recipe
 from benchmarks.quality.rows import Row, make, why_not
 from benchmarks.quality.trained import Trained
 from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.clip_files import ClipFile, write_clips
+from tiny_world.world.spec import EVENTS
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,10 @@ class Setting:
         regime: a name of `REGIMES`.
         size: seeds and clips.
         trained: rows that are trained here, by name.
+        given_base: folder of the base of a regime whose base does not ship.
 
     Raises:
-        ValueError: the regime lacks something yet.
+        ValueError: that folder is missing, or given where the base ships.
     """
 
     output: Path
@@ -35,10 +38,12 @@ class Setting:
     regime: str
     size: Size
     trained: Mapping[str, Trained] = field(default_factory=dict)
+    given_base: str | None = None
 
     def __post_init__(self) -> None:
-        if self.of.lacks:
-            raise ValueError(f"The regime {self.regime} lacks {self.of.lacks}: choose another until it is there.")
+        if (self.of.base is None) == (self.given_base is None):
+            told = "has a base of its own: leave --base out" if self.of.base else "needs the folder of its base: --base"
+            raise ValueError(f"The regime {self.regime} {told}.")
 
     @property
     def of(self) -> Regime:
@@ -48,8 +53,9 @@ class Setting:
     @property
     def base(self) -> str:
         """The base, as `ExVideoPipeline.from_pretrained` takes it."""
-        assert self.of.base is not None  # of a regime that lacks nothing
-        return self.of.base
+        base = self.given_base if self.of.base is None else self.of.base
+        assert base is not None  # as one of the two is given
+        return base
 
     @property
     def folder(self) -> Path:
@@ -64,8 +70,12 @@ class Setting:
     def real(self) -> list[ClipFile]:
         """The real clips, written where they are missing."""
         split, folder = SPLITS[self.split], self.folder / "real"
-        for _ in write_clips(folder, self.size.clips, self.of.num_frames, split.world_seed, split.combinations):
-            pass
+        asked = self.of.num_frames, split.world_seed, split.combinations
+        if self.of.durations:
+            each = max(1, self.size.clips // (len(EVENTS) * len(self.of.durations)))
+            write_events(folder, each, self.of.durations, *asked)
+        else:
+            deque(write_clips(folder, self.size.clips, *asked), maxlen=0)
         return read_truth(folder)
 
     @property

@@ -17,7 +17,10 @@ COLUMNS = 11
 def draw(path: Path, setting: Setting, names: Sequence[str] = SHOWN) -> None:
     """Writes a PNG of the first seed; methods whose clips are not there, or are not known, are left out."""
     seed, rows, titles = setting.size.seeds[0], [], []
-    for clip in setting.real()[:KINDS_OF_MOTION]:
+    real = setting.real()
+    # Of clips with events, which stand by kind and duration, some from all over.
+    step = max(1, len(real) // KINDS_OF_MOTION) if setting.of.durations else 1
+    for clip in real[::step][:KINDS_OF_MOTION]:
         files = {clip.caption: clip.path}
         for name in (name for name in names if name in setting.names):
             title = f"    {setting.method(name, seed).title}"

@@ -5,6 +5,8 @@ from benchmarks.quality.recipes import ABLATION_ROWS, CONTROL_ROWS, HEADLINE_ROW
 
 Trained = Recipe | Continued
 TRAINED: dict[str, Trained] = {**RECIPES, **CONTINUED_ROWS}
+OF_EVENTS = {name: row for name, row in CONTINUED_ROWS.items() if row.with_events}  # which an opponent is
+OTHERS = {name: row for name, row in CONTINUED_ROWS.items() if not row.with_events}
 WHOLE = "full"  # what the others are compared with
 GROUPS = ("headline", "ablations", "controls")
 
@@ -16,9 +18,9 @@ def rows_of(group: str) -> dict[str, Trained]:
         ValueError: there is no such group or row.
     """
     groups: dict[str, dict[str, Trained]] = {
-        "headline": {**HEADLINE_ROWS},
+        "headline": {**HEADLINE_ROWS, **OF_EVENTS},
         "ablations": {**ABLATION_ROWS},
-        "controls": {**CONTROL_ROWS, **CONTINUED_ROWS},
+        "controls": {**CONTROL_ROWS, **OTHERS},
     }
     if group in groups:
         return {WHOLE: TRAINED[WHOLE], **groups[group]}

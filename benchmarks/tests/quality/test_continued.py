@@ -13,6 +13,7 @@ from torch import Tensor
 
 from benchmarks.quality import continued as module
 from benchmarks.quality.continued import CONTINUED_ROWS, FROM_NOTHING, continue_base, put, windows_of
+from tiny_world.world.spec import EVENTS
 
 CLIPS = 3
 
@@ -57,7 +58,7 @@ def test_from_nothing_has_the_compute_of_the_base_and_of_a_post_tuning() -> None
 def test_a_run_of_a_few_steps_leaves_weights_that_a_pipeline_takes(
     name: str, told: Mapping[str, Tensor], pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "encoded", lambda path, pipe: told)
+    monkeypatch.setattr(module, "encoded", lambda *_: told)
     control = replace(CONTINUED_ROWS[name], steps=2, num_frames=2)
     file = continue_base(name, control, tmp_path, "embedded", 3)
     assert file == tmp_path / f"{name}_3" / "weights.safetensors"
@@ -83,3 +84,14 @@ def test_clips_are_encoded_once(pipe: Any, tmp_path: Path, monkeypatch: pytest.M
     torch.testing.assert_close(found["latents"][:, 0], found["first_frame"] * scale, rtol=5e-3, atol=5e-3)
     again = module.encoded(tmp_path / "x.safetensors", None)
     assert all(torch.equal(found[name], again[name]) for name in found)
+
+
+def test_clips_with_events_are_of_every_kind_and_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CLIPS", {"tune": 160})
+    specs = module._specs(True)
+    events = [spec.event for spec in specs if spec.event is not None]
+    assert len(events) == 160
+    assert {(event.kind, event.duration) for event in events} == {
+        (kind, duration) for kind in EVENTS for duration in range(1, 21)
+    }
+    assert all(spec.event is None for spec in module._specs(False))

@@ -130,8 +130,9 @@ def test_the_command_judges_what_is_there(setting: Setting, capsys: pytest.Captu
     ("options", "told"),
     [
         (["--split", "test"], "--open-test"),
-        (["--regime", "one-rate"], "lacks a base"),
-        (["--regime", "short-events"], "lacks clips"),
+        (["--regime", "one-rate"], "needs the folder of its base: --base"),
+        (["--regime", "ten-times", "--base", "x"], "leave --base out"),
+        (["--rows", "nothing"], "choose from headline"),
     ],
 )
 def test_what_may_not_or_cannot_be_run_is_refused(

@@ -15,6 +15,7 @@ from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.setting import Setting
 from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.sampler import is_held_out
+from tiny_world.world.spec import EVENTS
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +40,14 @@ def test_it_trains_on_combinations_of_training_alone_and_is_validated_on_other_c
             motion, subject = clip.spec.motion, clip.spec.subjects[0]
             assert not is_held_out(subject.shape, subject.colour, motion.kind, motion.direction)
     assert not {clip.spec for clip in folders["tune"]} & {clip.spec for clip in folders["validation"]}
+
+
+def test_clips_with_events_are_of_training_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_EVENT", 1)
+    write_training_clips(tmp_path, 4, with_events=True)
+    events = [clip.spec.event for clip in read_truth(tmp_path / "tune")]
+    assert sorted(event.kind for event in events if event) == sorted(EVENTS)
+    assert all(event and event.duration == 1 for event in events)
 
 
 @pytest.mark.long

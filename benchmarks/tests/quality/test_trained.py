@@ -6,13 +6,14 @@ import pytest
 
 from benchmarks.quality.continued import CONTINUED_ROWS
 from benchmarks.quality.methods import CONTROL
-from benchmarks.quality.recipes import ABLATION_ROWS, CONTROL_ROWS, RECIPES
-from benchmarks.quality.trained import GROUPS, TRAINED, WHOLE, rows_of, table
+from benchmarks.quality.recipes import ABLATION_ROWS, CONTROL_ROWS, HEADLINE_ROWS, RECIPES
+from benchmarks.quality.trained import GROUPS, OF_EVENTS, OTHERS, TRAINED, WHOLE, rows_of, table
 
 
 def test_rows_are_found_by_group_and_by_name() -> None:
     assert rows_of("ablations").keys() == {WHOLE, *ABLATION_ROWS}
-    assert rows_of("controls").keys() == {WHOLE, *CONTROL_ROWS, *CONTINUED_ROWS}
+    assert rows_of("controls").keys() == {WHOLE, *CONTROL_ROWS, *OTHERS}
+    assert rows_of("headline").keys() == {*HEADLINE_ROWS, *OF_EVENTS}
     assert all(row.group == "noise" for row in rows_of("noise").values())
     assert rows_of("karras") == {"karras": RECIPES["karras"]}
     with pytest.raises(ValueError, match="'nothing': choose from headline, ablations, controls, levels"):
