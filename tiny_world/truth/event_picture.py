@@ -30,6 +30,7 @@ def draw_events(path: Path, real: EventSet, sets: Sequence[EventSet], stride: in
             for number, measured in enumerate((real, *sets)):
                 style = REAL_STYLE if number == 0 else SET_STYLES[(number - 1) % len(SET_STYLES)]
                 _draw_line(axes, key, kind, measured, style)
+            axes.set_xticks(sorted({duration for each in kinds for duration in real.durations(each)}))
             _label(axes, key, kind if row == 0 else "", is_first=column == 0, is_last=row == len(ROWS) - 1)
             if stride is not None:
                 axes.axvline(stride, color="#888888", linewidth=0.8)
