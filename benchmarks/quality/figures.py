@@ -14,8 +14,17 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.comparison import Compared, compare, overall
 from benchmarks.quality.judged import Judged, judge, own_table, paired
-from benchmarks.quality.methods import CONTROL, POST_TUNED, Method
-from benchmarks.quality.protocol import DISPLACEMENT, OPPONENTS, PRIMARY, SPLITS, TEST, paper_sha256
+from benchmarks.quality.methods import CONTROL, POST_TUNED, UNTRAINED, Method
+from benchmarks.quality.protocol import (
+    DISPLACEMENT,
+    KEYFRAMES,
+    MOST_COST,
+    NEW_TO_THE_BASE,
+    PRIMARY,
+    SPLITS,
+    TEST,
+    paper_sha256,
+)
 from benchmarks.quality.rows import DTYPE, Row, cost_of
 from benchmarks.quality.setting import Setting
 from tiny_world.truth.figures import mean_known
@@ -60,9 +69,15 @@ class Findings:
 
     @cached_property
     def opponent(self) -> str | None:
-        """The method that stands for keyframes: of `OPPONENTS` the one of the least displacement error."""
-        errors = {name: self._mean(DISPLACEMENT, name) for name in OPPONENTS if name in self.rows}
+        """The protocol's: of what needs no training and costs no more, the method of the least displacement error."""
+        errors = {name: self._mean(DISPLACEMENT, name) for name in self.rows if self._may_oppose(name)}
         return min(errors, key=errors.__getitem__) if errors else None
+
+    def _may_oppose(self, name: str) -> bool:
+        method = self.setting.method(name, self.setting.size.seeds[0])
+        frames = self.setting.of.num_frames
+        most = MOST_COST * self.setting.method(DIRECT, 0).network_frames(frames)
+        return name == NEW_TO_THE_BASE or (method.kind == UNTRAINED and method.network_frames(frames) <= most)
 
     def as_json(self) -> dict[str, Any]:
         """All figures, to four digits."""
@@ -75,7 +90,7 @@ class Findings:
             REAL: {metric.name: _as_json(metric) for metric in self._metrics([self.floor])},
             "against": {
                 other: {name: self._against(name, other) for name in self.rows if name != other}
-                for other in dict.fromkeys((DIRECT, *OPPONENTS))
+                for other in dict.fromkeys((DIRECT, *KEYFRAMES, self.opponent))
                 if other in self.rows
             },
         }

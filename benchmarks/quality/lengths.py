@@ -77,6 +77,8 @@ def draw(path: Path, settings: Mapping[str, Any], split: str, shown: Sequence[st
                 axes.axvline(at, color="#999999", linewidth=0.8)
                 axes.annotate(f"{name} crosses: {at:.0f}", (at, axes.get_ylim()[1]), rotation=90, va="top", fontsize=7)
     axes.set_xscale("log", base=2)
+    lengths = sorted({frames for curve in known.values() for frames in curve})
+    axes.set_xticks(lengths, [str(frames) for frames in lengths])
     axes.set_xlabel("frames of a clip")
     axes.set_ylabel("displacement error, pixels")
     axes.legend(fontsize=8)

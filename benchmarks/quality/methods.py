@@ -11,7 +11,7 @@ from exvideo_infer import Windows
 from exvideo_infer.beyond.keyframes import keyframes_of
 
 from benchmarks.quality import making
-from benchmarks.quality.analytic_init import analytic, start_later
+from benchmarks.quality.analytic_init import analytic, moments, start_later
 from benchmarks.quality.making import BASE_FRAMES, STEPS, Make, keyframe_stride
 from benchmarks.quality.parts import register
 from benchmarks.quality.spectral_blend import blend_attention
@@ -100,16 +100,22 @@ def mount(extension: str | Path, pipe: Any, num_frames: int) -> None:
     pipe.load_extension(extension)
 
 
+def begin_analytic(folder: Path, pipe: Any, num_frames: int) -> None:
+    """Lowers the level that sampling begins at, and has the moments there, which are no part of a clip's cost."""
+    start_later(pipe)
+    moments(pipe, num_frames, folder)
+
+
 def post_tuned(title: str, extension: str | Path, longest: int, kind: str = POST_TUNED) -> Method:
     """The whole clip at once by a base with a trained extension."""
     return Method(title, kind, making.whole, every_frame, partial(mount, extension), longest=longest)
 
 
-def methods(moments: Path) -> dict[str, Method]:
+def methods(folder: Path) -> dict[str, Method]:
     """The methods that need no training here, by name.
 
     Args:
-        moments: folder that Analytic-Init keeps the moments of training clips in.
+        folder: that Analytic-Init keeps the moments of training clips in.
     """
     rife = partial(making.interpolated, interpolator="rife")
     shipped = partial(mount, SHIPPED)
@@ -132,8 +138,8 @@ def methods(moments: Path) -> dict[str, Method]:
             "real keyframes, RIFE between", CEILING, making.between_real, lambda num_frames: 0, needs_rife=True
         ),
         "analytic": Method(
-            "Analytic-Init", UNTRAINED, partial(analytic, folder=moments), every_frame,
-            prepare=lambda pipe, num_frames: start_later(pipe),
+            "Analytic-Init", UNTRAINED, partial(analytic, folder=folder), every_frame,
+            partial(begin_analytic, folder),
         ),
         "chain": Method(
             "last frame after last frame", UNTRAINED, making.chained, making.frames_of_chain, at_once=BASE_FRAMES

@@ -96,11 +96,12 @@ PRIMARY = {
 }
 LEVEL = 0.95  # of intervals that are not corrected
 ALPHA = 0.05 / sum(regime.claims for regime in REGIMES.values())  # of a regime's five measures after Holm
-# One of these stands for keyframes in a regime: the last where events are new to the base.
-OPPONENTS = ("rife", "rife-eight", "rife-equal", "events-rife")
+KEYFRAMES = ("rife", "rife-eight", "rife-equal")
+NEW_TO_THE_BASE = "events-rife"  # keyframes of a base that was shown what is new to it, which post-tuning is, too
+MOST_COST = 1.25  # of a clip's, all frames at once: what an opponent may cost
 
 TEST = "test"
-FROZEN_SHA256 = "4051aaf7e58378b724a430c174058d259f82cd490f30d2643c4974d6b721b37f"
+FROZEN_SHA256 = "b38a260070c0be058541426ead5fe450b88ab019f3ea7f6e28bd007c7c285ded"
 
 
 class NotFrozenError(ValueError):

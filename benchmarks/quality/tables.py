@@ -142,7 +142,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "primary": primary,
     "costs": costs,
     "equal cost": equal_cost,
-    "against keyframes": _against_opponent,
+    "against the opponent": _against_opponent,
     "ratios to direct": lambda found: ratios(found, DIRECT),
     "kinds of motion": kinds,
     "exploratory": exploratory,
