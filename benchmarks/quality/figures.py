@@ -90,7 +90,7 @@ class Findings:
             REAL: {metric.name: _as_json(metric) for metric in self._metrics([self.floor])},
             "against": {
                 other: {name: self._against(name, other) for name in self.rows if name != other}
-                for other in dict.fromkeys((DIRECT, *KEYFRAMES, self.opponent))
+                for other in dict.fromkeys((DIRECT, *KEYFRAMES, self.opponent or DIRECT))
                 if other in self.rows
             },
         }
