@@ -19,7 +19,7 @@ from benchmarks.quality.trained import GROUPS, rows_of, table
 
 OUTPUT, REGIME = Path("out/quality"), "several-rates"
 TOLD = ("protocol", "primary", "costs")
-BESIDE = ("direct", "rife", "rife-equal")  # rows that are trained here are made beside these
+BESIDE = ("direct", "rife", "rife-eight", "rife-equal", "chain")  # rows that are trained here are made beside these
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,19 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(table())
         return 0
     torch.set_num_threads(1)  # as networks this small gain little from more
-    regime = options.regime or (QUICK_REGIME if options.quick else REGIME)
     try:
         check_frozen(options.split, options.open_test)
-        rows = {name: row for group in options.rows or () for name, row in rows_of(group).items()}
-        of = REGIMES[regime]
-        trained = {
-            name: row
-            for name, row in rows.items()
-            if row.is_for(of.num_frames) and (of.durations or not row.with_events)
-        }
-        setting = Setting(options.output, options.split, regime, _size(options), trained, options.base)
+        setting = _setting(options)
         if not options.judge:
-            _make(setting, options.methods or (*BESIDE, *trained) if trained else options.methods)
+            _make(setting, _names(setting, options.methods))
         _judge(setting, options.figures or options.output / "figures.json")
     except ValueError as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
@@ -49,12 +41,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _make(setting: Setting, names: Sequence[str] | None) -> None:
+def _setting(options: argparse.Namespace) -> Setting:
+    regime = options.regime or (QUICK_REGIME if options.quick else REGIME)
+    of = REGIMES[regime]
+    rows = {name: row for group in options.rows or () for name, row in rows_of(group).items()}
+    trained = {
+        name: row for name, row in rows.items() if row.is_for(of.num_frames) and (of.durations or not row.with_events)
+    }
+    return Setting(options.output, options.split, regime, _size(options), trained, options.base)
+
+
+def _names(setting: Setting, asked: Sequence[str] | None) -> list[str]:
+    """The methods to make: those asked for, or those that are trained and what they are compared with, or all."""
+    unknown = sorted({*(asked or ())} - {*setting.names})
+    if unknown:
+        raise ValueError(f"methods have {unknown[0]!r}: choose from {', '.join(setting.names)}.")
+    return list(asked or ((*BESIDE, *setting.trained) if setting.trained else setting.names))
+
+
+def _make(setting: Setting, names: Sequence[str]) -> None:
     left_out = setting.left_out()
     for name, reason in left_out.items():
         print(f"{name} is left out: {reason}.", flush=True)
     began = time.process_time()
-    for row in setting.make([name for name in names or setting.names if name not in left_out]):
+    for row in setting.make([name for name in names if name not in left_out]):
         print(f"{row.method}, seed {row.seed}: {time.process_time() - began:.0f} s of a processor in all", flush=True)
 
 

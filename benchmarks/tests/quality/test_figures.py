@@ -126,6 +126,16 @@ def test_the_command_judges_what_is_there(setting: Setting, capsys: pytest.Captu
     assert read(tmp_path / "figures.json")["settings"].keys() == {"validate/two-times"}
 
 
+def test_rows_that_are_trained_are_made_beside_what_they_are_compared_with(tmp_path: Path) -> None:
+    options = command._parser().parse_args(["--output", str(tmp_path), "--rows", "headline", "controls"])
+    setting = command._setting(options)
+    names = command._names(setting, None)
+    assert names == [*command.BESIDE, "full", "short-clips", "short-clips-equal", "old-parts", *names[9:]]
+    assert names[9:] == ["continued", "continued-rife", "all-parameters", "scratch"]  # and none of other lengths
+    assert setting.size.clips == 196
+    assert command._names(setting, ["direct"]) == ["direct"]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -133,6 +143,7 @@ def test_the_command_judges_what_is_there(setting: Setting, capsys: pytest.Captu
         (["--regime", "one-rate"], "needs the folder of its base: --base"),
         (["--regime", "ten-times", "--base", "x"], "leave --base out"),
         (["--rows", "nothing"], "choose from headline"),
+        (["--methods", "direct", "magic"], "methods have 'magic': choose from direct"),
     ],
 )
 def test_what_may_not_or_cannot_be_run_is_refused(
