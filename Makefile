@@ -47,7 +47,7 @@ bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
 	$(HATCH) run python -m benchmarks
 
 quality: $(HATCH) ## post-tuning against what needs no training, to out/quality; a night, or minutes with QUICK=1
-	$(HATCH) run python -m benchmarks.quality $(if $(QUICK),--quick,--rows headline)
+	$(HATCH) run quality $(if $(QUICK),--quick,--rows headline)
 
 gpu: $(HATCH) ## the first minutes on a GPU, to out/gpu: tests, attention, the UNet of true size, trainer, sampler
 	$(HATCH) run python -m benchmarks.gpu
