@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from tiny_world.system.side_by_side import pool_of_cores
 
 SECONDS = 690  # of the whole demo on two cores, so that it ends within twelve minutes
-# All that comes after the first two stages and is no step, over what these took: they generate in float32 whatever
-# comes later. As a run of 426 steps on a Xeon with AMX took, and one of 745 on a slow processor; with some to spare.
-OTHERS = {torch.bfloat16: 6.5, torch.float32: 10.5}
-STEP_CLIPS = 1.15  # a step of two processes, over a clip on either core at once
+# All that comes after the first two stages and is no step, over what these took: 10.3 times on a Xeon with AMX, in
+# bfloat16, and about 10 on a slow processor, in float32.
+OTHERS = 10.5
+STEP_CLIPS = 0.9  # a step of two processes, over a clip on either core at once by threads, which wait for each other
 
 
 def fit(recipe: dict[str, Any], elapsed: float, steps: int | None = None) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def fit(recipe: dict[str, Any], elapsed: float, steps: int | None = None) -> dic
     dtype, wanted = faster_dtype(), recipe["optimizer"]["steps"]
     if steps is None:
         seconds = clip_seconds(recipe, dtype)
-        steps = affordable_steps(SECONDS - elapsed * (1 + OTHERS[dtype]), seconds, wanted)
+        steps = affordable_steps(SECONDS - elapsed * (1 + OTHERS), seconds, wanted)
         if steps < wanted:
             print(f"  a slow machine, {seconds:.2f} s a clip: {steps} of {wanted} steps", flush=True)
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"

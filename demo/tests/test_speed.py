@@ -23,14 +23,11 @@ def test_the_steps_are_those_that_there_is_time_for() -> None:
     assert speed.affordable_steps(300, 100.0, 1700) == speed.affordable_steps(-5, 0.2, 1700) == 212
 
 
-@pytest.mark.parametrize("dtype", speed.OTHERS)
-def test_what_comes_beside_the_steps_is_told_by_the_stages_before(
-    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
-) -> None:
-    monkeypatch.setattr(speed, "faster_dtype", lambda: dtype)
+def test_what_comes_beside_the_steps_is_told_by_the_stages_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "faster_dtype", lambda: torch.bfloat16)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.5)
     fast, slow = (speed.fit(recipe(), elapsed)["optimizer"]["steps"] for elapsed in (10, 30))
-    others = 20 * (1 + speed.OTHERS[dtype])
+    others = 20 * (1 + speed.OTHERS)
     assert fast - slow == pytest.approx(others / (0.5 * speed.STEP_CLIPS), abs=1)
 
 
