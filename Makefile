@@ -46,7 +46,7 @@ release-check: wheels ## what has to hold of a release, by default of the tag of
 bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
 	$(HATCH) run python -m benchmarks
 
-quality: $(HATCH) ## post-tuning against what needs no training, to out/quality; a night, or minutes with QUICK=1
+quality: $(HATCH) ## post-tuning against what needs no training, to out/quality; nights, or minutes with QUICK=1
 	$(HATCH) run quality $(if $(QUICK),--quick,--rows headline)
 
 gpu: $(HATCH) ## the first minutes on a GPU, to out/gpu: tests, attention, the UNet of true size, trainer, sampler

@@ -9,7 +9,7 @@ from itertools import product
 
 import numpy as np
 
-from tiny_world.world.sampler import SPLITS, Combination, is_in
+from tiny_world.world.sampler import SPLITS, Combination, check_number, is_in
 from tiny_world.world.spec import (
     COLOURS,
     CROPS,
@@ -45,11 +45,7 @@ def sample_event(seed: int, index: int, event: str, duration: int, split: str = 
     Raises:
         ValueError: one of them is not what it should be.
     """
-    if seed < 0 or index < 0 or split not in SPLITS:
-        raise ValueError(
-            f"seed, index and split are {seed}, {index} and {split!r}: "
-            f"the first two are not negative, the third is one of {', '.join(SPLITS)}."
-        )
+    check_number(seed, index, split)
     speeds = speeds_for(event, duration)
     shape, colour, kind, direction = _combination(seed, index, event, split)
     random = np.random.default_rng([*_stream(seed, event, split), 1, index])

@@ -66,11 +66,7 @@ def sample_spec(seed: int, index: int, split: str = "train") -> ClipSpec:
     Raises:
         ValueError: one of them is not what it should be.
     """
-    if seed < 0 or index < 0 or split not in SPLITS:
-        raise ValueError(
-            f"seed, index and split are {seed}, {index} and {split!r}: "
-            f"the first two are not negative, the third is one of {', '.join(SPLITS)}."
-        )
+    check_number(seed, index, split)
     shape, colour, kind, direction = _combination(seed, index, split)
     random = np.random.default_rng([seed, SPLITS.index(split), index])
     subjects = [Subject(shape, colour, _one_of(random, sizes_for(kind, direction)))]
@@ -87,6 +83,15 @@ def sample_spec(seed: int, index: int, split: str = "train") -> ClipSpec:
     )
     crop = int(random.integers(CROPS)) if place in PHOTOGRAPHED_PLACES else 0
     return ClipSpec(tuple(subjects), Background(place, crop), motion, paraphrase=int(random.integers(2**32)))
+
+
+def check_number(seed: int, index: int, split: str) -> None:
+    """Checks what tells a clip from all others; raises ValueError as `sample_spec`."""
+    if seed < 0 or index < 0 or split not in SPLITS:
+        raise ValueError(
+            f"seed, index and split are {seed}, {index} and {split!r}: "
+            f"the first two are not negative, the third is one of {', '.join(SPLITS)}."
+        )
 
 
 def _combination(seed: int, index: int, split: str) -> Combination:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from exvideo_blocks import LEVELS
 from exvideo_infer import ExVideoPipeline
 
+from benchmarks.quality.parts import register
 from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.clip_files import ClipFile, write_clips
 
@@ -42,3 +44,13 @@ def one_thread() -> Iterator[None]:
 def moments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for the moments of latents."""
     return tmp_path_factory.mktemp("moments")
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """The benchmark's own levels, for one test."""
+    known = dict(LEVELS)
+    register()
+    yield
+    LEVELS.clear()
+    LEVELS.update(known)

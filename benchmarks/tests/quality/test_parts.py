@@ -1,23 +1,15 @@
 """Levels by parts: each part of a temporal site alone, and all of them but one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import LEVELS, Extension, ExtensionConfig, extend, load_extension, restore, save_extension
+from exvideo_blocks import Extension, ExtensionConfig, extend, load_extension, restore, save_extension
 
-from benchmarks.quality.parts import ATTENTION, FEED_FORWARD, PARTS, register
+from benchmarks.quality.parts import ATTENTION, FEED_FORWARD, PARTS
 
-
-@pytest.fixture(autouse=True)
-def registered() -> Iterator[None]:
-    known = dict(LEVELS)
-    register()
-    yield
-    LEVELS.clear()
-    LEVELS.update(known)
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def names_of(pipe: Any, level: str) -> set[str]:

@@ -1,27 +1,17 @@
 """Recipes of the rows that are post-tuned here."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from exvideo_blocks import LEVELS
 from exvideo_train.config import load_config
 
 from benchmarks.quality.methods import CONTROL, POST_TUNED
-from benchmarks.quality.parts import register
 from benchmarks.quality.recipes import DEMO, RECIPES, STEPS, Recipe
 
+pytestmark = pytest.mark.usefixtures("registered")
+
 DEMO_S = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
-
-
-@pytest.fixture(autouse=True)
-def registered() -> Iterator[None]:
-    known = dict(LEVELS)
-    register()
-    yield
-    LEVELS.clear()
-    LEVELS.update(known)
 
 
 @pytest.mark.parametrize("name", RECIPES)
