@@ -68,6 +68,8 @@ def _clips(protocol: Protocol, found: SetFeatures, *, seed: int, allow_fewer: bo
 
 
 def _distance(kind: FrechetDistance | PolynomialDistance | FrechetByFrame, seed: int) -> Statistic:
+    """The distance of draws that leave clips out or exchange them: weights are 0 and 1, and none is drawn twice."""
+
     def distance(judged: Sample, real: Sample) -> Array:
         draws = np.broadcast_shapes(judged.weights.shape[:1], real.weights.shape[:1])[0]
         return np.array([_of_draw(judged, real, draw) for draw in range(draws)])
