@@ -15,7 +15,6 @@ ELSEWHERE = {
         "families/hunyuan_video": "families/test_transformers",
         "families/ltx": "families/test_transformers",
         "families/wan": "families/test_transformers",
-        "families/svd": "families/test_svd_objective",
     },
     "exvideo-train": {
         "bases": "config/test_short_form",

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from exvideo_blocks import LEVELS, STARTS, ExtensionConfig
+from exvideo_blocks import FRAME_RATES, LEVELS, STARTS, ExtensionConfig
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from exvideo_blocks import LEVELS, STARTS, ExtensionConfig
         ({"base_frames": 1}, "base_frames=1 must be a whole number of at least 2 frames"),
         ({"level": "half"}, f"level='half' is unknown: choose one of {', '.join(LEVELS)}"),
         ({"positions": "wrapped"}, f"positions='wrapped' is unknown: choose one of {', '.join(STARTS)}"),
+        ({"frame_rate": "half"}, f"frame_rate='half' is unknown: choose one of {', '.join(FRAME_RATES)}"),
     ],
 )
 def test_what_cannot_be_is_refused(changes: dict[str, Any], sentence: str) -> None:
@@ -26,3 +27,4 @@ def test_what_cannot_be_is_refused(changes: dict[str, Any], sentence: str) -> No
 def test_the_defaults_are_the_published_method() -> None:
     config = ExtensionConfig(num_frames=128)
     assert (config.level, config.positions, config.base_frames) == ("full", "reflected", None)
+    assert config.frame_rate == "own"

@@ -51,6 +51,7 @@ def test_a_shorter_one_is_lengthened_and_known_by_its_weights(
     [
         ({"extension.level": "full"}, "level attention, not full"),
         ({"extension.level": "attention", "extension.num_frames": 9}, "num_frames 10, not 9"),
+        ({"extension.level": "attention", "extension.frame_rate": "interpolated"}, "frame_rate own, not interpolated"),
     ],
 )
 def test_a_file_of_another_extension_is_refused(

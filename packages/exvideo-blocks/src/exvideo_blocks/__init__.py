@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from exvideo_blocks.compiling import CompiledBlocks as CompiledBlocks
     from exvideo_blocks.compiling import compile_blocks as compile_blocks
+    from exvideo_blocks.config import FRAME_RATES as FRAME_RATES
     from exvideo_blocks.config import ExtensionConfig as ExtensionConfig
     from exvideo_blocks.extension import Extension as Extension
     from exvideo_blocks.extension import extension_of as extension_of
@@ -55,6 +56,7 @@ _HOMES = {
     "Extension": "extension",
     "ExtensionConfig": "config",
     "ExtensionHeader": "files.header",
+    "FRAME_RATES": "config",
     "Family": "families.family",
     "LEVELS": "levels",
     "Objective": "families.objective",

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from exvideo_blocks.levels import LEVELS
 from exvideo_blocks.positions import STARTS
 
+FRAME_RATES = ("own", "interpolated")
+"""The rates that ExtensionConfig takes: the clip's own, or that at which the base's frames would last as long."""
+
 
 @dataclass(frozen=True)
 class ExtensionConfig:
@@ -20,9 +23,14 @@ class ExtensionConfig:
         lora_rank: rank of the low-rank updates; it matters to the level "lora" alone.
         base_frames: frames that the base was trained at; None takes what its family knows. Give it where the model's
             own config does not say, as AnimateDiff's does not, and the model is not of the usual length.
+        frame_rate: which rate a base that is told one, as Stable Video Diffusion is, gets to know of a clip. "own" is
+            the clip's. "interpolated" is that times (base_frames - 1) / (num_frames - 1), at which the base's frames
+            last as long as the extension's: what positions do that are "interpolated", done to the rate. For a base
+            that was trained at several rates; callers still say the clip's own.
 
     Raises:
-        ValueError: a length or the rank is not a whole number or too small, or the level or the positions are unknown.
+        ValueError: a length or the rank is not a whole number or too small, or the level, the positions or the frame
+            rate are unknown.
     """
 
     num_frames: int
@@ -30,6 +38,7 @@ class ExtensionConfig:
     positions: str = "reflected"
     lora_rank: int = 16
     base_frames: int | None = None
+    frame_rate: str = "own"
 
     def __post_init__(self) -> None:
         _check_whole("num_frames", self.num_frames, 2, " frames")
@@ -40,6 +49,8 @@ class ExtensionConfig:
             raise ValueError(f"level={self.level!r} is unknown: choose one of {', '.join(LEVELS)}.")
         if self.positions not in STARTS:
             raise ValueError(f"positions={self.positions!r} is unknown: choose one of {', '.join(STARTS)}.")
+        if self.frame_rate not in FRAME_RATES:
+            raise ValueError(f"frame_rate={self.frame_rate!r} is unknown: choose one of {', '.join(FRAME_RATES)}.")
 
 
 def _check_whole(name: str, value: object, least: int, unit: str) -> None:

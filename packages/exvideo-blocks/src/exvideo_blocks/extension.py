@@ -1,7 +1,8 @@
 """The mounted extension: its parameters, and whether it is in the model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -60,7 +61,7 @@ class Extension:
         self._sites = sites
         # The module that holds each, and its name there: wherever that module is, be it in a layer that peft put there.
         self._owners = owners
-        self._inputs: RemovableHandle | None = None
+        self._inputs: list[RemovableHandle] = []
 
     @property
     def family(self) -> Family:
@@ -254,12 +255,19 @@ class Extension:
     def settle(self) -> None:
         """Puts on the model what its state asks for: guards, and what rewrites its inputs while it is extended."""
         guard(self)
-        if self._inputs is not None:
-            self._inputs.remove()
-            self._inputs = None
-        rewrite = getattr(self.family, "rewrite_inputs", None)
-        if rewrite is not None and self.is_enabled:
-            self._inputs = self.model.register_forward_pre_hook(rewrite, with_kwargs=True)
+        for handle in self._inputs:
+            handle.remove()
+        hook = self.model.register_forward_pre_hook
+        self._inputs = [hook(rewrite, with_kwargs=True) for rewrite in self._rewrites() if self.is_enabled]
+
+    def _rewrites(self) -> Iterator[Callable[..., Any]]:
+        """Functions that change the arguments of the model's forward pass."""
+        if hasattr(self.family, "rewrite_inputs"):
+            yield self.family.rewrite_inputs
+        if self.config.frame_rate == "interpolated":
+            share = (self.base_frames - 1) / (self.config.num_frames - 1)
+            tell: Any = getattr(self.family, "tell_frame_rate")  # noqa: B009 not every family has it
+            yield partial(tell, share)
 
     def warn_of_changes(self) -> None:
         """Warns if tensors of the base's temporal sites have other values than when the model was extended."""

@@ -19,7 +19,8 @@ def lengthen(model: nn.Module, num_frames: int, positions: str | None = None) ->
     runs back and forth over them, "interpolated" spreads them evenly, with weighted means in between. "continued" keeps
     them and starts the rows beyond from the base's own positions. The rules of rotary frequencies ("riflex", "ntk",
     "yarn") are those of the new length, and what was learned on top of the old ones stays on top. With "reflected" and
-    "continued", the longer model computes what the shorter one computes for clips of up to the shorter one's length.
+    "continued", the longer model computes what the shorter one computes for clips of up to the shorter one's length,
+    if its frame rate is the clip's own: an interpolated one is that of the new length.
 
     Args:
         model: an extended model.

@@ -16,8 +16,8 @@ def extend(model: Any, config: ExtensionConfig) -> Extension:
     """Mounts extended temporal blocks on `model`, in place, and freezes everything that the level does not train.
 
     A freshly extended model computes what the base computes for clips of up to the base's own length, unless its
-    positions are interpolated. Load the base's weights before: `load_state_dict(assign=True)` on an extended model puts
-    tensors in it that the modules kept for `restore` do not share.
+    positions or its frame rate are interpolated. Load the base's weights before: `load_state_dict(assign=True)` on an
+    extended model puts tensors in it that the modules kept for `restore` do not share.
 
     Args:
         model: one that a family knows: diffusers' UNetSpatioTemporalConditionModel or UNetMotionModel, or a class of
@@ -31,7 +31,8 @@ def extend(model: Any, config: ExtensionConfig) -> Extension:
         TypeError: no family knows the model's class.
         ValueError: the model is extended already or compiled, it has no temporal site, or its sites carry adapters of
             peft, hooks, fused or quantised layers, or classes and attention processors that the family does not know;
-            config.num_frames is not beyond the base's frames, or those are fewer than 2. The model is then as it was.
+            config.num_frames is not beyond the base's frames, or those are fewer than 2; or config.frame_rate is
+            interpolated for a family that is told none. The model is then as it was.
     """
     model = network_of(model)
     check_extends(model, config)
@@ -105,6 +106,11 @@ def check_extends(model: Any, config: ExtensionConfig) -> None:
         raise ValueError(
             f"level={config.level!r} is not one that {family.NAME} models serve: choose one of "
             f"{', '.join(family.LEVELS)}."
+        )
+    if config.frame_rate != "own" and not hasattr(family, "tell_frame_rate"):
+        raise ValueError(
+            f"frame_rate={config.frame_rate!r} is for a model that is told a frame rate, which {family.NAME} models "
+            "are not: leave it at 'own'."
         )
     family.rows(config.num_frames)
     known = config.base_frames or family.base_frames(model)

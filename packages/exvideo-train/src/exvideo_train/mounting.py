@@ -32,7 +32,7 @@ def mount(network: Any, config: TrainConfig) -> tuple[Extension, str | None]:
 
 def _check_starts(extension: Extension, config: TrainConfig) -> None:
     wanted, found = config.extension, extension.config
-    names = ("level", "lora_rank") if wanted.level == "lora" else ("level",)
+    names = ("level", "frame_rate", *(("lora_rank",) if wanted.level == "lora" else ()))
     differing = [name for name in names if getattr(wanted, name) != getattr(found, name)]
     if found.num_frames > wanted.num_frames:
         differing.append("num_frames")

@@ -13,7 +13,8 @@ class Family(Protocol):
     """One kind of video model: a module with these names, or an object.
 
     Where positions come to the model as an argument, the family has `rewrite_inputs(model, args, kwargs)`, too, which
-    returns the arguments of the extended model's forward pass in place of the caller's: a forward pre-hook.
+    returns the arguments of the extended model's forward pass in place of the caller's: a forward pre-hook. Where the
+    model is told a frame rate, `tell_frame_rate(share, model, args, kwargs)` returns them with that share of it.
 
     Attributes:
         NAME: its name in extension files.

@@ -92,6 +92,11 @@ def published_names(extension: Extension) -> dict[str, str]:
             f"{extension.family_name!r} at level {extension.config.level!r}: mount one with level='full' on "
             "Stable Video Diffusion."
         )
+    if extension.config.frame_rate != "own":
+        raise ValueError(
+            f"The published format cannot say frame_rate={extension.config.frame_rate!r}, without which these weights "
+            "are not what was trained: save this extension in our own format, save_extension."
+        )
     numbers = dict(_number_sites(extension.model))
     names = {}
     for name in extension.names:

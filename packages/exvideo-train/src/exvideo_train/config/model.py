@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from exvideo_blocks import LEVELS, STARTS, ExtensionConfig
+from exvideo_blocks import FRAME_RATES, LEVELS, STARTS, ExtensionConfig
 from pydantic import Field, ValidationInfo, field_validator
 
 from exvideo_train.config.keys import Mark, NonNegative, Positive, PositiveInt, Section
@@ -16,11 +16,12 @@ class ExtensionSection(Section):
     positions: str = "reflected"
     lora_rank: PositiveInt = 16
     base_frames: Annotated[int, Field(ge=2)] | None = None
+    frame_rate: str = "own"
 
-    @field_validator("level", "positions")
+    @field_validator("level", "positions", "frame_rate")
     @classmethod
     def _known(cls, value: str, info: ValidationInfo) -> str:
-        known = LEVELS if info.field_name == "level" else STARTS
+        known = {"level": LEVELS, "positions": STARTS, "frame_rate": FRAME_RATES}[str(info.field_name)]
         if value not in known:
             raise ValueError(f"choose one of {', '.join(known)}")
         return value

@@ -1,6 +1,7 @@
 """Stable Video Diffusion, and models of its shape that read text besides: image to video."""
 
 from exvideo_blocks.families.family import row_a_frame, unet_groups
+from exvideo_blocks.families.svd.frame_rate import tell_frame_rate as tell_frame_rate
 from exvideo_blocks.families.svd.objective import SigmaObjective as SigmaObjective
 from exvideo_blocks.families.svd.objective import call as call
 from exvideo_blocks.families.svd.objective import karras_sigmas as karras_sigmas
