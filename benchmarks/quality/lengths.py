@@ -11,8 +11,10 @@ import numpy as np
 from benchmarks.quality.making import BASE_FRAMES
 from benchmarks.quality.protocol import DISPLACEMENT
 
-SHOWN = ("direct", "held", "rife", "rife-equal", "chain", "exvideo", "exvideo-rife")
-STYLES = ("--", ":", "-", "-.", (0, (5, 1, 1, 1)), "-", "--")
+SHOWN = ("direct", "held", "rife", "rife-equal", "chain", "spread", "exvideo", "full")
+STYLES = ("--", ":", "-", "-.", (0, (5, 1, 1, 1)), "--", ":", "-")
+OF_A_LENGTH = ("full", "full-80", "full-128")  # one recipe, each row post-tuned for its own length: one curve
+TITLE_OF_A_LENGTH = "ExVideo, `full`, post-tuned for the length"
 Curve = Mapping[int, float]  # of a method, by the number of frames
 
 
@@ -23,8 +25,15 @@ def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float
         protocol = figures["protocol"]
         if name.startswith(f"{split}/") and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
             for method, told in figures["methods"].items():
-                found.setdefault(method, {})[protocol["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
+                curve = OF_A_LENGTH[0] if method in OF_A_LENGTH else method
+                found.setdefault(curve, {})[protocol["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
     return {method: dict(sorted(curve.items())) for method, curve in found.items()}
+
+
+def titles_of(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The title of each curve."""
+    titles = {name: told["title"] for figures in settings.values() for name, told in figures["methods"].items()}
+    return titles | {OF_A_LENGTH[0]: TITLE_OF_A_LENGTH}
 
 
 def lengths_of(settings: Mapping[str, Any], split: str) -> int:
@@ -50,7 +59,7 @@ def crossovers(settings: Mapping[str, Any], split: str) -> str:
     """A table: displacement errors by length, and where each method crosses keyframes with RIFE."""
     known = curves(settings, split)
     lengths = sorted({frames for curve in known.values() for frames in curve})
-    titles = {name: told["title"] for figures in settings.values() for name, told in figures["methods"].items()}
+    titles = titles_of(settings)
     heads = [f"{frames} frames ({frames / BASE_FRAMES:g}x)" for frames in lengths]
     lines = [["displacement error, pixels", *heads, "crosses keyframes with RIFE at"], ["---"] * (len(lengths) + 2)]
     for name, curve in known.items():
@@ -65,17 +74,17 @@ def draw(path: Path, settings: Mapping[str, Any], split: str, shown: Sequence[st
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    known = curves(settings, split)
+    known, titles = curves(settings, split), titles_of(settings)
     figure = Figure(figsize=(8, 5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for name, style in zip(shown, STYLES, strict=True):
         if name in known:
-            axes.plot(list(known[name]), list(known[name].values()), linestyle=style, marker="o", label=name)
+            axes.plot(list(known[name]), list(known[name].values()), linestyle=style, marker="o", label=titles[name])
             at = crossing(known[name], known["rife"]) if name != "rife" and "rife" in known else None
             if at is not None:
                 axes.axvline(at, color="#999999", linewidth=0.8)
-                axes.annotate(f"{name} crosses: {at:.0f}", (at, axes.get_ylim()[1]), rotation=90, va="top", fontsize=7)
+                axes.annotate(f"{titles[name]} crosses: {at:.0f}", (at, axes.get_ylim()[1]), rotation=90, va="top", fontsize=7)
     axes.set_xscale("log", base=2)
     lengths = sorted({frames for curve in known.values() for frames in curve})
     axes.set_xticks(lengths, [str(frames) for frames in lengths])

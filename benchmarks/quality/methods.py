@@ -93,6 +93,11 @@ def reflect(pipe: Any, num_frames: int) -> None:
     extend(pipe.unet, ExtensionConfig(num_frames, "position", "reflected"))
 
 
+def spread(pipe: Any, num_frames: int) -> None:
+    """Mounts a new extension whose positions and rate are interpolated, as the recipe's are at the start."""
+    extend(pipe.unet, ExtensionConfig(num_frames, "position", "interpolated", frame_rate="interpolated"))
+
+
 def mount(extension: str | Path, pipe: Any, num_frames: int) -> None:
     """Mounts an extension; one that was trained here may be of the benchmark's own levels."""
     if extension != SHIPPED:
@@ -157,6 +162,7 @@ def methods(folder: Path) -> dict[str, Method]:
             prepare=lambda pipe, num_frames: blend_attention(pipe),
         ),
         "reflected": Method("reflected positions, untrained", UNTRAINED, making.whole, every_frame, reflect),
+        "spread": Method("positions and rate interpolated, untrained", UNTRAINED, making.whole, every_frame, spread),
         "exvideo": post_tuned("ExVideo, shipped extension", SHIPPED, SHIPPED_FRAMES),
         "exvideo-few": Method(
             "ExVideo, shipped, at the cost of keyframes", POST_TUNED, making.whole, every_frame, shipped,

@@ -8,10 +8,12 @@ from typing import Any
 import yaml
 
 from benchmarks.quality.methods import CONTROL, POST_TUNED, Method, post_tuned
-from benchmarks.quality.protocol import ABLATION, HEADLINE, Size
+from benchmarks.quality.protocol import ABLATION, EMBEDDED, HEADLINE, Size
 
 DEMO = Path(__file__).parents[2] / "demo" / "post_tune.yaml"
 STEPS, FRAMES = 1700, 40  # the demo's
+OWN_RATE = {"extension.frame_rate": "own"}
+OF_ONE_RATE = OWN_RATE | {"extension.positions": "continued"}  # such a base knows nothing of low ones
 CLIPS = {"tune": 256, "validation": 7}
 # A step of two clips of 40 frames by two processes, on two cores of a Xeon with AMX beside other work: the demo's
 # 1,700 steps took 1,342 s there.
@@ -52,7 +54,8 @@ class Recipe:
         recipe |= {"base": base, "output": str(output), "seed": seed}
         recipe["data"] |= {"videos": str(clips / "tune"), "cache": str(output.parent / "latents")}
         recipe["validation"]["videos"] = str(clips / "validation")
-        for key, value in self.changes.items():
+        start = {} if base == EMBEDDED else OF_ONE_RATE
+        for key, value in {**start, **self.changes}.items():
             section, _, name = key.partition(".")
             if name:
                 recipe.setdefault(section, {})[name] = value
@@ -90,6 +93,10 @@ class Recipe:
         return len(self.size.seeds) * (training + self.size.clips * SECONDS_A_CLIP / 2) / 3600
 
 
+def _positions(name: str) -> dict[str, Any]:
+    return {"extension.positions": name}
+
+
 def _level(name: str, rate: float | None = None) -> dict[str, Any]:
     return {"extension.level": name} | ({} if rate is None else {"optimizer.learning_rate": rate})
 
@@ -112,8 +119,10 @@ ABLATION_ROWS = {
     "without-table": Recipe("all but the table", "parts", _level("without-table")),
     "without-attention": Recipe("all but attention along frames", "parts", _level("without-attention")),
     "without-feed-forward": Recipe("all but feed-forward", "parts", _level("without-feed-forward")),
-    "reflected-start": Recipe("positions reflected, as published", "positions", {"extension.positions": "reflected"}),
-    "interpolated": Recipe("positions interpolated", "positions", {"extension.positions": "interpolated"}),
+    "reflected-start": Recipe("positions reflected, as published", "positions", OWN_RATE | _positions("reflected")),
+    "continued": Recipe("positions continued, the clip's own rate", "positions", OWN_RATE | _positions("continued")),
+    "interpolated": Recipe("positions interpolated, the clip's own rate", "positions", OWN_RATE),
+    "rate-alone": Recipe("positions continued, the rate interpolated", "positions", _positions("continued")),
     "karras": Recipe("noise as published", "noise", {"noise": {"distribution": "karras"}}),
     "noise-0.7": Recipe("ln sigma of mean 0.7", "noise", {"noise.mean": 0.7, "noise.std": 1.6}),
     "noise-1.6": Recipe("ln sigma of mean 1.6", "noise", {"noise.mean": 1.6, "noise.std": 1.3}),

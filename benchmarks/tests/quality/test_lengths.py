@@ -30,6 +30,16 @@ def test_curves_are_of_one_split_and_sorted() -> None:
     assert (lengths_of(known, "validate"), lengths_of(known, "test")) == (3, 1)
 
 
+def test_rows_post_tuned_for_their_lengths_are_one_curve() -> None:
+    known = settings()
+    for frames, name in ((40, "full"), (80, "full-80")):
+        told = {"title": "ExVideo, `full`", "figures": {"displacement error": {"value": frames / 10}}}
+        known[f"validate/{frames}"]["methods"][name] = told
+    assert curves(known, "validate")["full"] == {40: 4.0, 80: 8.0}
+    assert "full-80" not in curves(known, "validate")
+    assert "| ExVideo, `full`, post-tuned for the length |  | 4.00 | 8.00 |" in crossovers(known, "validate")
+
+
 def test_the_crossing_is_where_the_ratio_is_one_between_two_lengths() -> None:
     known = curves(settings(), "validate")
     at = crossing(known["exvideo"], known["rife"])

@@ -45,6 +45,13 @@ def test_a_row_differs_from_the_demo_s_recipe_in_what_it_says_alone(tmp_path: Pa
         assert bool(changed) == bool(recipe.changes), name
 
 
+def test_a_base_of_one_rate_is_told_its_own(tmp_path: Path) -> None:
+    filled = RECIPES["full"].filled(tmp_path, tmp_path, "out/one_rate/base", 0)["extension"]
+    assert (filled["positions"], filled["frame_rate"]) == ("continued", "own")
+    filled = RECIPES["full"].filled(tmp_path, tmp_path, "embedded", 0)["extension"]
+    assert (filled["positions"], filled["frame_rate"]) == ("interpolated", "interpolated")
+
+
 def test_a_longer_row_costs_more_and_a_shorter_clip_less() -> None:
     assert RECIPES["steps-6800"].hours > 3 * RECIPES["temporal"].hours
     assert RECIPES["short-clips"].hours < RECIPES["temporal"].hours / 2
