@@ -84,7 +84,8 @@ def draw(path: Path, settings: Mapping[str, Any], split: str, shown: Sequence[st
             at = crossing(known[name], known["rife"]) if name != "rife" and "rife" in known else None
             if at is not None:
                 axes.axvline(at, color="#999999", linewidth=0.8)
-                axes.annotate(f"{titles[name]} crosses: {at:.0f}", (at, axes.get_ylim()[1]), rotation=90, va="top", fontsize=7)
+                told = f"{titles[name]} crosses: {at:.0f}"
+                axes.annotate(told, (at, axes.get_ylim()[1]), rotation=90, va="top", fontsize=7)
     axes.set_xscale("log", base=2)
     lengths = sorted({frames for curve in known.values() for frames in curve})
     axes.set_xticks(lengths, [str(frames) for frames in lengths])
