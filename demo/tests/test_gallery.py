@@ -31,6 +31,7 @@ def test_pictures_of_the_documentation_are_small() -> None:
     assert sum(path.stat().st_size for path in files) < 1_000_000
 
 
+@pytest.mark.long
 def test_the_picture_has_a_row_a_prompt_and_all_frames(tmp_path: Path) -> None:
     prompts = {name: PROMPTS[name] for name in gallery.SHOWN}
     gallery.write_before_after(tmp_path / "a.webp", prompts, ROOT / "docs" / "gallery")

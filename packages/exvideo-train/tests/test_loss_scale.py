@@ -64,6 +64,7 @@ def test_fp16_is_refused_where_there_is_no_gpu(make_config: MakeConfig) -> None:
         load_config(make_config(**{"engine.precision": "fp16", "engine.zero_stage": 2}))
 
 
+@pytest.mark.long
 def test_a_step_that_overflows_is_tried_again_and_a_run_resumes_to_the_same_bits(
     make_config: MakeConfig, tmp_path: Path, runs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

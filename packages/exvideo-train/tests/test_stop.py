@@ -51,6 +51,7 @@ def test_a_file_asks_to_save_and_the_run_goes_on(make_config: MakeConfig, tmp_pa
     assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2  # the one asked for, and the last
 
 
+@pytest.mark.long
 def test_a_twin_is_refused_at_once(make_config: MakeConfig, runs: Any) -> None:
     path = make_config(**{"optimizer.steps": 10_000})
     first = runs.start(path)

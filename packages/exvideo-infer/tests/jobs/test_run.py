@@ -61,6 +61,7 @@ def start(folder: Path, count: int, seconds_a_step: float) -> "subprocess.Popen[
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.long
 def test_two_processes_share_a_list_and_one_is_killed(tmp_path: Path) -> None:
     """The other makes what it has left, the clip that it was making at once."""
     killed, other = start(tmp_path, 8, 0.1), start(tmp_path, 8, 0.1)
