@@ -101,7 +101,7 @@ NEW_TO_THE_BASE = "events-rife"  # keyframes of a base that was shown what is ne
 MOST_COST = 1.25  # of a clip's, all frames at once: what an opponent may cost
 
 TEST = "test"
-FROZEN_SHA256 = "b38a260070c0be058541426ead5fe450b88ab019f3ea7f6e28bd007c7c285ded"
+FROZEN_SHA256 = "b3fd21cee466b7b3659d891ce65a084d96a7b68d673127b30188f8eb7dd409a1"
 
 
 class NotFrozenError(ValueError):
