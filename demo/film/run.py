@@ -83,5 +83,5 @@ def train_the_base(footage: Footage, output: Path) -> None:
         return
     components, runs = build_components(base.SEED, **base.ARCHITECTURE), output / "base_runs"
     base.train_vae(components["vae"], footage.train, runs / "vae", VAE)
-    base.train_unet(components, footage.train, runs / "unet", UNET, strides=(1,))
+    base.train_unet(components, footage.train, runs / "unet", UNET)
     save(components, output / "base")

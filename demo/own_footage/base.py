@@ -37,8 +37,6 @@ UNET = Schedule(
     steps=445, batch_size=PARTS, learning_rate=3e-3, warmup_steps=20, ema_decay=0.98, checkpoint_every=445, log_every=75
 )
 WINDOW_STRIDE = 4  # frames from the start of a window to that of the next
-# Of the frames of a window, as those of the embedded base: at the last of them, eight frames last as long as 36.
-STRIDES = (1, 2, 5)
 
 
 def train_vae(vae: Any, clips: Sequence[Path], folder: Path, schedule: Schedule) -> None:
@@ -64,72 +62,32 @@ def patches(frames: Tensor, random: np.random.Generator) -> Tensor:
     return torch.stack([frame[:, y : y + PATCH, x : x + PATCH] for frame, (y, x) in zip(frames, places, strict=True)])
 
 
-def train_unet(
-    components: Mapping[str, Any],
-    clips: Sequence[Path],
-    folder: Path,
-    schedule: Schedule,
-    strides: Sequence[int] = STRIDES,
-) -> None:
-    """Trains an untrained UNet in place, on windows of as many frames as it is made for, at several frame rates."""
-    pools = encode_windows(components, clips, strides)
-
-    def one(random: np.random.Generator) -> Windows:
-        pool = pools[int(random.integers(len(pools)))]
-        chosen = slice(place := int(random.integers(len(pool.latents))), place + 1)
-        return Windows(pool.latents[chosen], pool.conditions.rows(chosen))
+def train_unet(components: Mapping[str, Any], clips: Sequence[Path], folder: Path, schedule: Schedule) -> None:
+    """Trains an untrained UNet in place, on windows of as many frames as it is made for."""
+    pool = encode_windows(components, clips)
 
     def windows(random: np.random.Generator, number: int) -> Windows:
-        drawn = [one(random) for _ in range(number)]
-        return Windows(torch.cat([window.latents for window in drawn]), together([w.conditions for w in drawn]))
+        chosen = random.integers(len(pool.latents), size=number)
+        each = {name: tensor[chosen] for name, tensor in vars(pool.conditions).items()}
+        return Windows(pool.latents[chosen], Conditions(**each))
 
     silence_residual_branches(components["unet"])
     train_on_windows(components["unet"], windows, schedule, folder, SEED)
 
 
-def together(conditions: Sequence[Conditions]) -> Conditions:
-    """Those of several clips as those of one batch."""
-    names = [name for name, value in vars(conditions[0]).items() if value is not None]
-    return Conditions(**{name: torch.cat([getattr(one, name) for one in conditions]) for name in names})
-
-
-def encode_windows(components: Mapping[str, Any], clips: Sequence[Path], strides: Sequence[int]) -> list[Windows]:
-    """All windows of the clips with every n-th frame, each with its conditions as a sampler gives them.
-
-    Args:
-        components: of the base.
-        clips: to be cut.
-        strides: from one frame of a window to the next; the network is told the frame rate that is left.
-
-    Returns:
-        Of each stride that a clip is long enough for, its windows.
-    """
-    found: dict[int, list[Windows]] = {}
+def encode_windows(components: Mapping[str, Any], clips: Sequence[Path]) -> Windows:
+    """All windows of the clips, each with its conditions as a sampler gives them."""
+    vae, num_frames = components["vae"], components["unet"].config.num_frames
+    latents, context, time_ids = [], [], []
     for path in clips:
         frames = read_clip(path).float() / 127.5 - 1
-        encoded = encode_clip(components["vae"], frames[None], chunk_size=16)[0]
-        for stride in strides:
-            windows = _windows_of(components, frames, encoded, probe(path).fps, stride)
-            if windows is not None:
-                found.setdefault(stride, []).append(windows)
-    return [
-        Windows(torch.cat([part.latents for part in parts]), together([part.conditions for part in parts]))
-        for parts in found.values()
-    ]
-
-
-def _windows_of(
-    components: Mapping[str, Any], frames: Tensor, encoded: Tensor, fps: float, stride: int
-) -> Windows | None:
-    span = (components["unet"].config.num_frames - 1) * stride + 1
-    starts = list(range(0, len(frames) - span + 1, WINDOW_STRIDE))
-    if not starts:
-        return None
-    shown = [slice(start, start + span, stride) for start in starts]
-    buckets = [motion_bucket(motion_score(frames[window])) for window in shown]
-    ids = [added_time_ids(fps / stride, bucket, 0.0, 1, torch.float32, "cpu") for bucket in buckets]
-    context = embed_image(components["image_encoder"], components["feature_extractor"], frames[starts])
-    first_frames = encoded[starts] / components["vae"].config.scaling_factor
-    return Windows(
-        torch.stack([encoded[window] for window in shown]), Conditions(context, first_frames, torch.cat(ids))
-    )
+        starts = list(range(0, len(frames) - num_frames + 1, WINDOW_STRIDE))
+        encoded = encode_clip(vae, frames[None], chunk_size=16)[0]
+        latents += [encoded[start : start + num_frames] for start in starts]
+        context.append(embed_image(components["image_encoder"], components["feature_extractor"], frames[starts]))
+        for start in starts:
+            bucket = motion_bucket(motion_score(frames[start : start + num_frames]))
+            time_ids.append(added_time_ids(probe(path).fps, bucket, 0.0, 1, torch.float32, "cpu"))
+    windows = torch.stack(latents)
+    first_frames = windows[:, 0] / vae.config.scaling_factor
+    return Windows(windows, Conditions(torch.cat(context), first_frames, torch.cat(time_ids)))

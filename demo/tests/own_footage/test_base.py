@@ -41,8 +41,7 @@ def test_a_patch_is_of_its_own_frame_and_begins_with_a_latent() -> None:
 def test_windows_begin_at_every_fourth_frame_under_the_conditions_of_a_sampler(
     clip: Path, components: dict[str, Any]
 ) -> None:
-    windows, *others = base.encode_windows(components, [clip], (1, 5))
-    assert not others  # fewer frames than a window of every fifth spans
+    windows = base.encode_windows(components, [clip])
     frames = read_clip(clip).float() / 127.5 - 1
     assert windows.latents.shape[:2] == (2, 8)  # of 14 frames
     given = windows.conditions
@@ -57,32 +56,6 @@ def test_windows_begin_at_every_fourth_frame_under_the_conditions_of_a_sampler(
         torch.testing.assert_close(given.tokens[window], token[0], atol=1e-4, rtol=1e-4)
         assert given.time_ids is not None
         assert given.time_ids[window, [0, 2]].tolist() == [8, 0]
-
-
-def test_windows_of_every_fifth_frame_are_told_the_rate_that_is_left(
-    tmp_path: Path, components: dict[str, Any]
-) -> None:
-    path = tmp_path / "long.mp4"
-    pictures = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3), np.uint8).repeat(8, 1).repeat(8, 2)
-    write_video(path, pictures, fps=10)
-    every, fifth = base.encode_windows(components, [path], (1, 5))
-    assert (len(every.latents), len(fifth.latents)) == (9, 2)
-    frames = read_clip(path).float() / 127.5 - 1
-    latents = encode_clip(components["vae"], frames[None])[0]
-    for window, start in enumerate((0, 4)):
-        torch.testing.assert_close(fifth.latents[window], latents[start : start + 36 : 5], atol=1e-4, rtol=1e-4)
-        assert fifth.conditions.first_frame is not None
-        first = encode_first_frame(components["vae"], frames[start : start + 1])
-        torch.testing.assert_close(fifth.conditions.first_frame[window], first[0], atol=1e-4, rtol=1e-4)
-    told = [pool.conditions.time_ids for pool in (every, fifth)]
-    assert [ids[:, 0].unique().tolist() for ids in told if ids is not None] == [[9.0], [1.0]]  # the rate less one
-
-
-def test_clips_conditions_are_put_together_in_order(components: dict[str, Any], clip: Path) -> None:
-    (pool,) = base.encode_windows(components, [clip], (1,))
-    again = base.together([pool.conditions.rows(slice(1, 2)), pool.conditions.rows(slice(0, 1))])
-    for name, value in vars(pool.conditions).items():
-        assert value is None or torch.equal(getattr(again, name), value.flip(0)), name
 
 
 def test_both_networks_are_trained_and_the_vae_stays_one_of_single_frames(
