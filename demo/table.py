@@ -78,7 +78,8 @@ def figures_of(output: Path) -> dict[str, Any]:
         output: its folder.
 
     Raises:
-        FileNotFoundError: a stage left nothing there.
+        FileNotFoundError: the post-tuning left nothing there.
+        ValueError: another stage did not.
     """
     loss = read_held_out_loss(output / "post_tune" / "metrics.jsonl")
     truth = {name: Result.load(output / "truth" / f"{name}.json") for name in ("base", "extended", "real")}

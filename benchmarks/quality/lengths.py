@@ -12,7 +12,7 @@ from benchmarks.quality.making import BASE_FRAMES
 from benchmarks.quality.protocol import DISPLACEMENT
 
 SHOWN = ("direct", "held", "rife", "rife-equal", "chain", "spread", "exvideo", "full")
-STYLES = ("--", ":", "-", "-.", (0, (5, 1, 1, 1)), "--", ":", "-")
+STYLES = ("--", ":", "-", "-.", (0, (5, 1, 1, 1)), "--", "-", "-")
 OF_A_LENGTH = ("full", "full-80", "full-128")  # one recipe, each row post-tuned for its own length: one curve
 TITLE_OF_A_LENGTH = "ExVideo, `full`, post-tuned for the length"
 Curve = Mapping[int, float]  # of a method, by the number of frames

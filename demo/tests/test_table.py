@@ -72,6 +72,9 @@ def test_a_run_s_results_become_lines(demo: Path) -> None:
 
 def test_a_stage_that_left_nothing_is_an_error(demo: Path) -> None:
     (demo / "report/baseline.json").unlink()
+    with pytest.raises(ValueError, match=r"baseline\.json cannot be read"):
+        figures_of(demo)
+    (demo / "post_tune/metrics.jsonl").unlink()
     with pytest.raises(FileNotFoundError):
         figures_of(demo)
 
