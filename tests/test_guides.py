@@ -87,8 +87,8 @@ def ten_clips(folder: Path) -> None:
 
 def three_tools(folder: Path) -> None:
     footage(folder / "real", 6, 32)
-    footage(folder / "generated", 6, 32, f"{ZOOM}:maxiter=200")
-    footage(folder / "before", 6, 32, f"{ZOOM}:maxiter=200,gblur=sigma=6")
+    footage(folder / "generated", 6, 32, f"{ZOOM}:maxiter=200,gblur=sigma=6")  # which got worse: it blurs
+    footage(folder / "before", 6, 32, f"{ZOOM}:maxiter=200")
 
 
 def four_sets(folder: Path) -> None:

@@ -32,8 +32,6 @@ def demo(tmp_path: Path) -> Path:
         {"step": step, "validation/loss": loss, "validation_base/loss": 0.4} for step, loss in ((0, 0.3), (50, 0.1234))
     ]
     (tmp_path / "post_tune/metrics.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    for row in ROWS:
-        assert row.name
     by_truth = [row.name for row in ROWS if row.of_truth]
     by_report = [row.name for row in ROWS if not row.of_truth]
     better = {name: "higher" if name == "shape right" else "lower" for name in by_truth}

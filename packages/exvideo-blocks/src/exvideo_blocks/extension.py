@@ -264,10 +264,9 @@ class Extension:
         """Functions that change the arguments of the model's forward pass."""
         if hasattr(self.family, "rewrite_inputs"):
             yield self.family.rewrite_inputs
-        if self.config.frame_rate == "interpolated":
+        if self.config.frame_rate == "interpolated" and hasattr(self.family, "tell_frame_rate"):
             share = (self.base_frames - 1) / (self.config.num_frames - 1)
-            tell: Any = getattr(self.family, "tell_frame_rate")  # noqa: B009 not every family has it
-            yield partial(tell, share)
+            yield partial(self.family.tell_frame_rate, share)
 
     def warn_of_changes(self) -> None:
         """Warns if tensors of the base's temporal sites have other values than when the model was extended."""
