@@ -120,7 +120,7 @@ ABLATION_ROWS = {
     "without-attention": Recipe("all but attention along frames", "parts", _level("without-attention")),
     "without-feed-forward": Recipe("all but feed-forward", "parts", _level("without-feed-forward")),
     "reflected-start": Recipe("positions reflected, as published", "positions", OWN_RATE | _positions("reflected")),
-    "continued": Recipe("positions continued, the clip's own rate", "positions", OWN_RATE | _positions("continued")),
+    "continued-start": Recipe("positions continued, the clip's own rate", "positions", OWN_RATE | _positions("continued")),
     "interpolated": Recipe("positions interpolated, the clip's own rate", "positions", OWN_RATE),
     "rate-alone": Recipe("positions continued, the rate interpolated", "positions", _positions("continued")),
     "karras": Recipe("noise as published", "noise", {"noise": {"distribution": "karras"}}),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.quality.continued import CONTINUED_ROWS
-from benchmarks.quality.methods import CONTROL
+from benchmarks.quality.methods import CONTROL, methods
 from benchmarks.quality.recipes import ABLATION_ROWS, CONTROL_ROWS, HEADLINE_ROWS, RECIPES
 from benchmarks.quality.trained import GROUPS, OF_EVENTS, OTHERS, TRAINED, WHOLE, rows_of, table
 
@@ -19,6 +19,13 @@ def test_rows_are_found_by_group_and_by_name() -> None:
     with pytest.raises(ValueError, match="'nothing': choose from headline, ablations, controls, levels"):
         rows_of("nothing")
     assert {name for group in GROUPS for name in rows_of(group)} == set(TRAINED)
+
+
+def test_no_two_rows_have_one_name() -> None:
+    # One of them would be gone without a word, and its runs and clips lie in the folders of the other.
+    names = [*RECIPES, *CONTINUED_ROWS, *methods(Path("moments"))]
+    assert len(TRAINED) == len(RECIPES) + len(CONTINUED_ROWS)
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_controls_are_controls() -> None:
