@@ -101,7 +101,7 @@ NEW_TO_THE_BASE = "events-rife"  # keyframes of a base that was shown what is ne
 MOST_COST = 1.25  # of a clip's, all frames at once: what an opponent may cost
 
 TEST = "test"
-FROZEN_SHA256 = "b3fd21cee466b7b3659d891ce65a084d96a7b68d673127b30188f8eb7dd409a1"
+FROZEN_SHA256 = "ce17d7018189ddd387d5458bbe4ca549bcd13dcd624e46c54d1b492c6fc34aed"
 
 
 class NotFrozenError(ValueError):

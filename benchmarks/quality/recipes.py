@@ -120,7 +120,9 @@ ABLATION_ROWS = {
     "without-attention": Recipe("all but attention along frames", "parts", _level("without-attention")),
     "without-feed-forward": Recipe("all but feed-forward", "parts", _level("without-feed-forward")),
     "reflected-start": Recipe("positions reflected, as published", "positions", OWN_RATE | _positions("reflected")),
-    "continued-start": Recipe("positions continued, the clip's own rate", "positions", OWN_RATE | _positions("continued")),
+    "continued-start": Recipe(
+        "positions continued, the clip's own rate", "positions", OWN_RATE | _positions("continued")
+    ),
     "interpolated": Recipe("positions interpolated, the clip's own rate", "positions", OWN_RATE),
     "rate-alone": Recipe("positions continued, the rate interpolated", "positions", _positions("continued")),
     "karras": Recipe("noise as published", "noise", {"noise": {"distribution": "karras"}}),
@@ -140,6 +142,8 @@ ABLATION_ROWS = {
     "noisy-frame": Recipe(
         "noise on the first frame, as Stable Video Diffusion's", "first frame", {"noise_augmentation": {"variants": 4}}
     ),
+    # 15 of Stable Video Diffusion's latents, in deviations of this base's.
+    "time-noise": Recipe("noise on the first frame, TimeNoise", "first frame", {"time_noise": {"maximum": 5.7}}),
 }
 CONTROL_ROWS = {
     "short-clips": Recipe("the same on clips of 8 frames", "controls", {"data.lengths": [8]}, kind=CONTROL),

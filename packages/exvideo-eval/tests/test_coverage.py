@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from exvideo_eval.contrast import contrasts
 from exvideo_eval.kernel_table import KernelTable
+from exvideo_eval.measure import JACKKNIFE, Measure
 from exvideo_eval.result_parts import Interval
 from exvideo_eval.set_distances import frechet
 from exvideo_eval.statistics import (
@@ -36,15 +38,26 @@ class World:
 
     def draw(self, random: np.random.Generator) -> tuple[Clips, Clips]:
         """Generated and real clips; windows of one clip have correlation 0.9, twins about as much."""
+        generated, real = self.sets(random, self.apart)
+        return generated, real
+
+    def sets(self, random: np.random.Generator, *apart: float) -> list[Clips]:
+        """Sets that are so far from the real clips, and the real clips last."""
         scales = 1 / np.sqrt(1 + np.arange(self.dimension))
-        real, own = (
-            scales * (np.sqrt(ALIKE) * self._normal(random, 1) + np.sqrt(1 - ALIKE) * self._normal(random, WINDOWS))
-            for _ in range(2)
-        )
-        alike = real if self.twins else scales * self._normal(random, WINDOWS)
-        generated = self.apart * scales + 0.8 * alike + 0.2 * own
-        sources = [tuple(f"{prefix}{index:04}" for index in range(self.num_clips)) for prefix in ("", "other")]
-        return Clips(generated, sources[0] if self.twins else sources[1]), Clips(real, sources[0])
+        real = scales * self._clips(random)
+        generated = []
+        for shift in apart:
+            own = scales * self._clips(random)
+            alike = real if self.twins else scales * self._normal(random, WINDOWS)
+            generated.append(shift * scales + 0.8 * alike + 0.2 * own)
+        names = ["" if self.twins else f"other{number}-" for number in range(len(apart))] + [""]
+        return [
+            Clips(values, tuple(f"{name}{index:04}" for index in range(self.num_clips)))
+            for name, values in zip(names, [*generated, real], strict=True)
+        ]
+
+    def _clips(self, random: np.random.Generator) -> Array:
+        return np.sqrt(ALIKE) * self._normal(random, 1) + np.sqrt(1 - ALIKE) * self._normal(random, WINDOWS)
 
     def _normal(self, random: np.random.Generator, windows: int) -> Array:
         return random.standard_normal((self.num_clips, windows, self.dimension))
@@ -102,6 +115,44 @@ def coverage(method: str, world: World, repeats: int, truths: int, seed: int = 0
     return held / repeats
 
 
+def coverage_of_contrasts(world: World, baseline: float, repeats: int, truths: int) -> dict[str, float]:
+    """The same of two sets' Fréchet distances beside each other, as a report has them: their difference and ratio.
+
+    Args:
+        baseline: how far the other set is from the real clips.
+        repeats, truths: as of `coverage`.
+    """
+    random = np.random.default_rng(0)
+    distances = np.array([_distances(*world.sets(random, world.apart, baseline)) for _ in range(truths)])
+    truth = {
+        "difference": float((distances[:, 0] - distances[:, 1]).mean()),
+        "ratio": float(np.exp(np.log(distances[:, 0] / distances[:, 1]).mean())),
+    }
+    held = dict.fromkeys(truth, 0)
+    for _ in range(repeats):
+        ours, theirs, real = world.sets(random, world.apart, baseline)
+        measures = [
+            Measure("x", "value", "", "lower", frechet, clips, real, interval=JACKKNIFE) for clips in (ours, theirs)
+        ]
+        for metric, _ in contrasts(*measures, "baseline", Resampling(2, 0.95, 0)):
+            assert metric.contrast is not None
+            assert metric.interval is not None
+            name = metric.contrast.split()[0]
+            held[name] += metric.interval.low <= truth[name] <= metric.interval.high
+    return {name: count / repeats for name, count in held.items()}
+
+
+def _distances(ours: Clips, theirs: Clips, real: Clips) -> list[float]:
+    return [value_of(frechet, [clips, real]) for clips in (ours, theirs)]
+
+
+@pytest.mark.parametrize("twins", [True, False])
+def test_intervals_of_contrasts_of_24_clips_hold_the_truth(twins: bool) -> None:
+    shares = coverage_of_contrasts(World(24, 6, twins), 1.0, repeats=100, truths=400)
+    assert set(shares) == {"difference", "ratio"}
+    assert all(0.87 <= share <= 1 for share in shares.values()), shares
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("twins", [True, False])
 def test_intervals_of_24_clips_hold_the_truth(method: str, twins: bool) -> None:
@@ -120,3 +171,16 @@ def test_95_percent_intervals_hold_the_truth_90_to_98_times_of_100(
     share = coverage(method, World(num_clips, dimension, twins), repeats, truths=2000)
     print(f"{method:18} {'twins' if twins else 'strangers':10} {num_clips:4} clips {share:.3f} of {repeats}")
     assert 0.9 <= share <= 0.98
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("twins", [True, False])
+@pytest.mark.parametrize(("num_clips", "dimension"), [(24, 6), (98, 16), (500, 16)])
+def test_95_percent_intervals_of_contrasts_hold_the_truth_90_to_98_times_of_100(
+    twins: bool, num_clips: int, dimension: int
+) -> None:
+    repeats = 600 if num_clips < 500 else 200
+    for baseline in (0.5, 1.0):  # as far as the other set, and twice as far
+        shares = coverage_of_contrasts(World(num_clips, dimension, twins), baseline, repeats, truths=2000)
+        print(f"{'twins' if twins else 'strangers':10} {num_clips:4} clips {baseline} {shares} of {repeats}")
+        assert all(0.9 <= share <= 0.98 for share in shares.values())

@@ -188,6 +188,7 @@ def test_a_new_caption_decodes_no_video(
         ({"base_pipeline": "LTXPipeline"}, "is a WanTransformer3DModel, and a LTXPipeline has a LTXVideoTransformer3D"),
         ({"base_expert": "low_noise"}, "base_expert is low_noise, and .* is no mixture of experts: leave it out"),
         ({"noise_augmentation": {"variants": 2}}, r"noise_augmentation\.variants=2 puts noise on the first frame"),
+        ({"time_noise": {"maximum": 15}}, r"time_noise\.maximum=15\.0 puts noise on the first frame"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_encoded(

@@ -86,12 +86,16 @@ def completed(config: TrainConfig, base: Base) -> TrainConfig:
         UserError: the base does not say it, or cannot be run at a size that is given; or it is told no first frame that
             noise could be put on.
     """
-    variants = config.noise_augmentation.variants
-    if variants and not isinstance(base, AugmentsFirstFrame):
-        raise UserError(
-            f"noise_augmentation.variants={variants} puts noise on the first frame, and the network of {config.base} "
-            "is told none: set it to 0."
-        )
+    asked = {
+        "noise_augmentation.variants": config.noise_augmentation.variants,
+        "time_noise.maximum": config.time_noise.maximum,
+    }
+    for key, value in asked.items():
+        if value and not isinstance(base, AugmentsFirstFrame):
+            raise UserError(
+                f"{key}={value} puts noise on the first frame, and the network of {config.base} is told none: set it "
+                "to 0."
+            )
     data = config.data
     if data.size is None and data.sizes is None:
         if base.default_size is None:

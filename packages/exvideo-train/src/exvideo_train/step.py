@@ -12,6 +12,7 @@ from exvideo_train.config import TrainConfig
 from exvideo_train.data.latent_cache import EncodedClip, LatentCache
 from exvideo_train.noise import keyed_generator
 from exvideo_train.order import ClipOrder
+from exvideo_train.time_noise import with_time_noise
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,14 @@ def training_batch(
             generator = keyed_generator(config.seed, "augmentation", step, index)
             variant = int(torch.randint(variants, (), generator=generator))
         clip = cache.read(order.clip(step, index), variant)
+        level = objective.draw(keyed_generator(config.seed, "sigma", step, index), clip.tokens)
+        if config.time_noise.maximum:
+            generator = keyed_generator(config.seed, "time noise", step, index)
+            clip = replace(clip, conditions=with_time_noise(clip.conditions, level, config.time_noise, generator))
         chance = torch.rand((), generator=keyed_generator(config.seed, "dropout", step, index))
         if chance < config.conditioning_dropout:
             clip = replace(clip, conditions=clip.conditions.without())
         encoded.append(clip)
-        levels.append(objective.draw(keyed_generator(config.seed, "sigma", step, index), clip.tokens))
+        levels.append(level)
         noises.append(torch.randn(clip.latents.shape, generator=keyed_generator(config.seed, "noise", step, index)))
     return collate(encoded, levels, noises)

@@ -6,6 +6,7 @@ from exvideo_train.config.load import parse_changes as parse_changes
 from exvideo_train.config.load import schema as schema
 from exvideo_train.config.load import written_settings as written_settings
 from exvideo_train.config.model import NoiseAugmentationSection as NoiseAugmentationSection
+from exvideo_train.config.model import TimeNoiseSection as TimeNoiseSection
 from exvideo_train.config.optimizer import OptimizerSection as OptimizerSection
 from exvideo_train.config.run import TrainConfig as TrainConfig
 from exvideo_train.config.run import marked as marked

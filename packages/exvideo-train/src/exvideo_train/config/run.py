@@ -14,6 +14,7 @@ from exvideo_train.config.model import (
     ModelSection,
     NoiseAugmentationSection,
     NoiseSection,
+    TimeNoiseSection,
 )
 from exvideo_train.config.optimizer import DeepSpeedSection, DistributedSection, EngineSection, OptimizerSection
 from exvideo_train.config.watch import CheckpointSection, SamplesSection, TrackingSection, ValidationSection
@@ -39,6 +40,7 @@ class TrainConfig(Section):
     data: DataSection
     noise: NoiseSection = NoiseSection()
     noise_augmentation: NoiseAugmentationSection = NoiseAugmentationSection()
+    time_noise: TimeNoiseSection = TimeNoiseSection()
     loss: LossSection = LossSection()
     conditioning_dropout: Annotated[float, Field(ge=0, lt=1), Mark.CHANGEABLE] = 0.0
     optimizer: OptimizerSection
@@ -69,6 +71,16 @@ class TrainConfig(Section):
             raise ValueError(
                 f"optimizer.kind=adamw_8bit does not go with engine.zero_stage={self.engine.zero_stage}, whose state "
                 "is cut at any number, inside of blocks that share a scale: set engine.zero_stage to 0, or choose adamw"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_noise_on_the_first_frame(self) -> Self:
+        if self.noise_augmentation.variants and self.time_noise.maximum:
+            raise ValueError(
+                f"noise_augmentation.variants={self.noise_augmentation.variants} and "
+                f"time_noise.maximum={self.time_noise.maximum} both put noise on the first frame, of which the network "
+                "is told one strength: set one of them to 0"
             )
         return self
 
