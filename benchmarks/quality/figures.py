@@ -193,11 +193,13 @@ def _pipeline(base: str) -> Any:
 
 
 def trained_parameters(method: Method, num_frames: int, base: str) -> int:
-    """The numbers that a method's extension has trained; 0 of one that trains none."""
+    """The numbers that a method has trained: an extension's, or all of the network's; 0 of one that trains none."""
     if method.kind not in (POST_TUNED, CONTROL):
         return 0
     pipe: Any = ExVideoPipeline.from_pretrained(base, torch_dtype=DTYPE)
     method.prepare(pipe, num_frames)
+    if pipe.extension is None:
+        return sum(int(p.numel()) for p in pipe.unet.parameters())
     held = set(pipe.extension.dead_names())
     return sum(int(p.numel()) for name, p in pipe.extension.named_parameters().items() if name not in held)
 

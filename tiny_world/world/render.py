@@ -7,10 +7,13 @@ from tiny_world.world.marks import mark_coverage
 from tiny_world.world.motion import DOT_RADIUS, State, state_of, wall_columns
 from tiny_world.world.photographs import photograph
 from tiny_world.world.shapes import coverage
-from tiny_world.world.spec import FRAME_SIZE, PLAIN_PLACES, ClipSpec
+from tiny_world.world.spec import FRAME_SIZE, PLACES, PLAIN_PLACES, ClipSpec
 
 WALL_COLOUR = (172, 164, 152)
-DOT_COLOUR = BAND_COLOUR = (226, 226, 222)
+DOT_COLOUR = (226, 226, 222)
+# Of marks: colours of places, as an autoencoder that was trained without marks takes thin and bright ones for subjects.
+_ON_DARK, _ON_OTHERS = PLAIN_PLACES["grey"], PLAIN_PLACES["black"]
+MARK_COLOURS = {place: _ON_DARK if place in ("black", "navy") else _ON_OTHERS for place in PLACES}
 
 Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
 Array = NDArray[np.float32]
@@ -62,8 +65,7 @@ def _behind(spec: ClipSpec) -> Array:
         dot = coverage("circle", offset, offset.T, np.full((1, 1), DOT_RADIUS, np.float32))
         scene += dot[..., None] * (np.array(DOT_COLOUR, np.float32) - scene)
     if spec.event is not None and spec.event.kind != "occlusion":
-        colour = WALL_COLOUR if spec.event.kind == "bounce" else BAND_COLOUR
-        scene += mark_coverage(spec) * (np.array(colour, np.float32) - scene)
+        scene += mark_coverage(spec) * (_mark_colour(spec) - scene)
     return scene
 
 
@@ -72,8 +74,12 @@ def _with_front(spec: ClipSpec, pictures: Array) -> Array:
     if spec.motion.kind == "hides":
         pictures[..., wall_columns(spec), :] = WALL_COLOUR
     if spec.event is not None and spec.event.kind == "occlusion":
-        pictures += mark_coverage(spec) * (np.array(WALL_COLOUR, np.float32) - pictures)
+        pictures += mark_coverage(spec) * (_mark_colour(spec) - pictures)
     return pictures
+
+
+def _mark_colour(spec: ClipSpec) -> Array:
+    return np.array(MARK_COLOURS[spec.background.place], np.float32)
 
 
 def subject_coverage(spec: ClipSpec, state: State, which: int = 0) -> Array:

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exvideo_blocks import write_safetensors
 from exvideo_infer import write_video
 from exvideo_infer.video_file import read_clip
 from PIL import Image
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import sheet
-from benchmarks.quality.figures import Findings
+from benchmarks.quality.continued import CONTINUED_ROWS
+from benchmarks.quality.figures import Findings, trained_parameters
 from benchmarks.quality.page import filled, keep, read
 from benchmarks.quality.protocol import Size, paper_sha256
 from benchmarks.quality.rows import SECONDS, Row
@@ -69,6 +71,12 @@ def test_costs_are_those_that_were_counted(found: dict[str, Any]) -> None:
     assert (direct["seconds_network"], direct["seconds_all"]) == (1.0, 2.0)
     assert direct["mebibytes_a_step"] > found["methods"]["rife"]["mebibytes_a_step"] > 0
     assert direct["trained_parameters"] == 0
+
+
+def test_a_control_without_an_extension_has_trained_all_of_the_network(pipe: Any, tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "weights.safetensors", dict(pipe.unet.state_dict()), {})
+    control = CONTINUED_ROWS["continued"].method(tmp_path / "weights.safetensors")
+    assert trained_parameters(control, 8, "embedded") == sum(p.numel() for p in pipe.unet.parameters())
 
 
 def test_the_opponent_is_the_best_without_training_and_pairs_need_two_seeds(found: dict[str, Any]) -> None:

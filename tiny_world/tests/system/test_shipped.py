@@ -15,8 +15,10 @@ from tiny_world.system.batches import clips_of
 from tiny_world.system.judges import PROPERTIES, labels_of
 from tiny_world.system.pack import JUDGES_FOLDER, SYSTEM_FOLDER
 from tiny_world.truth.tracker import track
+from tiny_world.world.event_sampler import sample_event
+from tiny_world.world.marks import mark_coverage
 from tiny_world.world.render import render
-from tiny_world.world.spec import Background, ClipSpec, Motion, Subject
+from tiny_world.world.spec import EVENTS, Background, ClipSpec, Motion, Subject
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,20 @@ def moving(direction: str) -> ClipSpec:
         Background("black"),
         Motion("bounces", direction, "fast", along=0.5, across=0.5),
     )
+
+
+@pytest.mark.parametrize("kind", sorted(EVENTS))
+def test_marks_of_events_get_no_colour_from_the_autoencoder(pipeline: ExVideoPipeline, kind: str) -> None:
+    # It never saw one. White bands came back green and yellow, and drew subjects into them.
+    specs = [sample_event(3, index, kind, 4) for index in range(12)]
+    pixels = torch.stack([torch.from_numpy(render(spec, 1)[0]) for spec in specs]).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        latents = pipeline.vae.encode(pixels).latent_dist.mode()
+        made = torch.cat([pipeline.vae.decode(one[None], num_frames=1).sample for one in latents])
+    marks = torch.from_numpy(np.stack([mark_coverage(spec)[..., 0] for spec in specs])) > 0.99
+    colourful = made.amax(dim=1) - made.amin(dim=1)  # 2 of the purest colour
+    own = pixels.amax(dim=1) - pixels.amin(dim=1)
+    assert (colourful - own)[marks].abs().mean() < 0.25
 
 
 def bytes_of(folder: Path) -> int:
