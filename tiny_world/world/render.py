@@ -13,7 +13,7 @@ WALL_COLOUR = (172, 164, 152)
 DOT_COLOUR = (226, 226, 222)
 # Of marks: colours of places, as an autoencoder that was trained without marks takes thin and bright ones for subjects.
 _ON_DARK, _ON_OTHERS = PLAIN_PLACES["grey"], PLAIN_PLACES["black"]
-MARK_COLOURS = {place: _ON_DARK if place in ("black", "navy") else _ON_OTHERS for place in PLACES}
+MARK_COLOURS = {place: _ON_DARK if place in ("black", "navy", "street") else _ON_OTHERS for place in PLACES}
 
 Frames = NDArray[np.uint8]  # (frames, height, width, 3), RGB
 Array = NDArray[np.float32]
