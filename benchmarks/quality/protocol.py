@@ -102,7 +102,7 @@ NEW_TO_THE_BASE = "events-rife"  # keyframes of a base that was shown what is ne
 MOST_COST = 1.25  # of a clip's, all frames at once: what an opponent may cost
 
 TEST = "test"
-FROZEN_SHA256 = "f015dbdcbf602f9def61ddfef05263a68a8a4e0825e1ac60711d4d8f41d5de5c"
+FROZEN_SHA256 = "89172bbdd48f7091c75d559c4403585ab392f1eebac8901b4e02a2151a4cb345"
 
 
 class NotFrozenError(ValueError):
