@@ -75,7 +75,7 @@ def draw(path: Path, settings: Mapping[str, Any], split: str, shown: Sequence[st
     from matplotlib.figure import Figure
 
     known, titles = curves(settings, split), titles_of(settings)
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = Figure(figsize=(8, 6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     for name, style in zip(shown, STYLES, strict=True):
@@ -91,7 +91,7 @@ def draw(path: Path, settings: Mapping[str, Any], split: str, shown: Sequence[st
     axes.set_xticks(lengths, [str(frames) for frames in lengths])
     axes.set_xlabel("frames of a clip")
     axes.set_ylabel("displacement error, pixels")
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside upper center", ncols=2, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     figure.savefig(temporary, format="png", dpi=110)

@@ -14,8 +14,9 @@ SHOWN = ("direct", "rife", "chain", "exvideo", "exvideo-rife")
 COLUMNS = 11
 
 
-def draw(path: Path, setting: Setting, names: Sequence[str] = SHOWN) -> None:
-    """Writes a PNG of the first seed; methods whose clips are not there, or are not known, are left out."""
+def draw(path: Path, setting: Setting, shown: Sequence[str] = SHOWN) -> None:
+    """Writes a PNG of the first seed, of some methods and what is trained here; what is not there is left out."""
+    names = (*shown, *setting.trained)
     seed, rows, titles = setting.size.seeds[0], [], []
     real = setting.real()
     # Of clips with events, which stand by kind and duration, some from all over.

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from benchmarks.quality.continued import CONTINUED_ROWS
 from benchmarks.quality.figures import Findings, trained_parameters
 from benchmarks.quality.page import filled, keep, read
 from benchmarks.quality.protocol import Size, paper_sha256
+from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.rows import SECONDS, Row
 from benchmarks.quality.setting import Setting
 from benchmarks.quality.tables import TABLES
@@ -125,6 +127,9 @@ def test_a_sheet_shows_what_is_there(setting: Setting, tmp_path: Path) -> None:
     width, height = Image.open(tmp_path / "sheet.png").size
     assert height == 3 * CLIPS * 83  # real, direct, rife
     assert width >= 11 * 67
+    shutil.copytree(Row("direct", 0).folder(setting.made), Row("full", 0).folder(setting.made))
+    sheet.draw(tmp_path / "sheet.png", replace(setting, trained={"full": RECIPES["full"]}))
+    assert Image.open(tmp_path / "sheet.png").size[1] == 4 * CLIPS * 83  # and what was trained here
 
 
 def test_the_command_judges_what_is_there(setting: Setting, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
