@@ -172,6 +172,7 @@ def test_a_gpu_is_measured_at_every_length_and_width() -> None:
     assert all(case.channels == 64 * case.num_heads for case in CASES["cuda"])
 
 
+@pytest.mark.long
 def test_contenders_that_disagree_are_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = contenders.temporal_attention
     monkeypatch.setattr(contenders, "temporal_attention", lambda *args, **kwargs: 1.1 * wrong(*args, **kwargs))

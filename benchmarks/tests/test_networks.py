@@ -92,6 +92,7 @@ def test_generation(tmp_path: Path) -> None:
     assert count(result, sample.OURS, "work") == count(result, sample.STOCK, "work")
 
 
+@pytest.mark.long
 def test_training(tmp_path: Path) -> None:
     result = reloaded(step.measure(CONDITIONS, TRAINED), tmp_path)
     assert (result.kind, result.protocol["zero_stage"]) == ("training", 2)

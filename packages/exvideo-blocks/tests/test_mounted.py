@@ -136,7 +136,7 @@ close = {"rtol": 1e-4, "atol": 2e-5}
 # --- a style LoRA beside a length extension --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where", LINEARS)
+@pytest.mark.parametrize("where", ["everywhere", pytest.param("spatial", marks=pytest.mark.long)])
 @pytest.mark.parametrize(("family", "level"), CELLS)
 def test_a_style_lora_beside_it_adds_up_and_leaves_no_trace(
     extended: Extended, tmp_path: Path, family: str, level: str, where: str

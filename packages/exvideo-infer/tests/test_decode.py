@@ -82,7 +82,11 @@ def test_no_frames_at_a_time_is_refused(pipe: ExVideoPipeline, latents: torch.Te
         next(decode_frames(pipe.vae, latents[0], 0))
 
 
-@pytest.mark.parametrize(("chunk_size", "overlap"), [(STREAMED, OVERLAP), (8, 4)], ids=["as_streamed", "smaller"])
+@pytest.mark.parametrize(
+    ("chunk_size", "overlap"),
+    [(STREAMED, OVERLAP), pytest.param(8, 4, marks=pytest.mark.long)],
+    ids=["as_streamed", "smaller"],
+)
 def test_chunks_that_overlap_are_near_the_whole_and_show_no_seam(chunk_size: int, overlap: int) -> None:
     """On the shipped autoencoder and a disc that moves: at least 40 dB, and at most 1.1 times the change at a seam."""
     base = load_base("embedded")

@@ -40,7 +40,10 @@ def svd_vae() -> tuple[Any, Tensor]:
         return vae, torch.randn(4, 4, 17, 23) + torch.linspace(-2, 2, 23)
 
 
-@pytest.mark.parametrize(("of", "tile_size"), [(embedded_vae, 96), (svd_vae, 64), (svd_vae, 96)])
+@pytest.mark.parametrize(
+    ("of", "tile_size"),
+    [(embedded_vae, 96), *(pytest.param(svd_vae, size, marks=pytest.mark.long) for size in (64, 96))],
+)
 def test_tiles_give_the_frames_of_the_whole_picture(of: Callable[[], tuple[Any, Tensor]], tile_size: int) -> None:
     """80 dB are asserted; plain tiles, each with statistics of its own, are below 40 dB."""
     vae, latents = of()
@@ -96,7 +99,9 @@ def test_tiles_go_with_overlapping_chunks_and_streaming() -> None:
     assert max(abs(one.astype(int) - other.astype(int)).max() for one, other in zip(streamed, whole, strict=True)) <= 1
 
 
-@pytest.mark.parametrize("kind", ["leaf_level", "model", "casting"])
+@pytest.mark.parametrize(
+    "kind", ["leaf_level", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("model", "casting"))]
+)
 def test_offloading_changes_no_bit_of_tiles(kind: str) -> None:
     vae, latents = svd_vae()
     if kind == "casting":
@@ -169,7 +174,10 @@ def test_memory_on_a_device_is_flat_in_height_and_width() -> None:
     assert whole > 40 * large
 
 
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 128), (160, 96)])
+@pytest.mark.parametrize(
+    ("height", "width"),
+    [(96, 128), *(pytest.param(*size, marks=pytest.mark.long) for size in ((64, 64), (160, 96)))],
+)
 def test_memory_of_tiles_is_told_before_a_call(pipe: ExVideoPipeline, height: int, width: int) -> None:
     from exvideo_infer import LiveBytes
 

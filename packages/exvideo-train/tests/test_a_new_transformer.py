@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from exvideo_blocks import read_extension_header, read_safetensors
 
 from .conftest import write_clip
@@ -15,6 +16,7 @@ GUIDE = (Path(__file__).parents[3] / "docs" / "adding-a-transformer.md").read_te
 BLOCKS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", GUIDE, flags=re.DOTALL))
 
 
+@pytest.mark.long
 def test_it_is_trained_saved_and_sampled(tmp_path: Path) -> None:
     assert list(BLOCKS) == ["small_model.py", "small_transformer.py", "run.py"]
     for part, seeds in (("videos", range(4)), ("held_out", range(4, 6))):

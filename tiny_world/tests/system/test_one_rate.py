@@ -30,6 +30,7 @@ def test_its_folder_is_a_base_with_the_embedded_one_s_encoders_and_no_extension(
     assert {path.name for path in folder.iterdir()} >= {"model_index.json", "sampling.json", "tokenizer"}
 
 
+@pytest.mark.long
 def test_every_clip_is_told_the_world_s_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(video, "CLIPS", 256)

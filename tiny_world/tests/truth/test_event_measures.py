@@ -65,7 +65,7 @@ def test_real_clips_show_every_event_and_have_no_error(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(EVENTS))
-@pytest.mark.parametrize("every", [2, 4, 8])
+@pytest.mark.parametrize("every", [4, *(pytest.param(every, marks=pytest.mark.long) for every in (2, 8))])
 def test_keyframes_lose_the_events_that_are_shorter_than_their_stride(kind: str, every: int) -> None:
     shares = {duration: seen(kind, duration, every) for duration in DURATIONS}
     shorter = [share for duration, share in shares.items() if duration < every]

@@ -117,7 +117,7 @@ def test_a_stock_pipeline_samples_the_base_s_frames_at_its_length_and_longer_one
     assert torch.equal(sample(kind, pipeline, LONG), beyond)
 
 
-@pytest.mark.parametrize("offload_type", ["leaf_level", "block_level"])
+@pytest.mark.parametrize("offload_type", ["leaf_level", pytest.param("block_level", marks=pytest.mark.long)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_offloaded_in_groups_it_samples_the_same_and_is_not_taken_off_unsaid(
     make_transformer: Make, kind: str, offload_type: str

@@ -28,6 +28,7 @@ from torch import Tensor
 Make = Callable[..., Any]
 KINDS = ("wan", "hunyuan_video", "ltx", "cogvideox", "cogvideox-2b")
 LEVELS = ("position", "lora", "attention", "full")
+SOME_LEVELS = [*(pytest.param(level, marks=pytest.mark.long) for level in LEVELS[:-1]), LEVELS[-1]]
 KNOWN, LONG, LONGER = 3, 5, 7  # latent frames
 
 
@@ -47,7 +48,7 @@ def disturb(extension: Extension, scale: float = 0.2) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.long)], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_a_new_extension_equals_its_base_and_restoring_gives_it_back(
@@ -76,7 +77,7 @@ def test_a_new_extension_equals_its_base_and_restoring_gives_it_back(
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.bfloat16, marks=pytest.mark.long)], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_ten_steps_change_what_the_level_names_and_nothing_else(
     make_transformer: Make, call_transformer: Make, kind: str, dtype: torch.dtype, level: str
@@ -105,7 +106,7 @@ def test_ten_steps_change_what_the_level_names_and_nothing_else(
     assert found == expected - ({"angle offsets"} if kind == "cogvideox-2b" else {"frame tables"})
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", SOME_LEVELS)
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_saved_loaded_copied_and_lengthened_it_computes_the_same(

@@ -16,6 +16,7 @@ def test_work(benchmark):
 """
 
 
+@pytest.mark.long
 def test_its_suite_is_measured(repository: Any, compare: Callable[..., tuple[int, dict[str, Any]]]) -> None:
     pytest.importorskip("pytest_benchmark")
     repository.write("test_bench.py", SUITE)

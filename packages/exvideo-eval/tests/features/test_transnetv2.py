@@ -39,6 +39,7 @@ def test_features_are_what_the_networks_own_classifier_reads(extractor: TransNet
     torch.testing.assert_close(from_features, logits.mean(dim=1), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.long
 def test_frozen_shuffled_and_blurred_footage_is_judged_worse(footage: Path, extractor: TransNetV2Features) -> None:
     cut = [list(iter_clips(footage / f"{name}.mp4", 8, (54, 96)))[::2] for name in ("bikes", "carphone_pristine")]
     real = torch.stack([*cut[0], *cut[1]])

@@ -72,6 +72,7 @@ def test_the_shipped_extension_makes_a_long_clip_of_the_shipped_model() -> None:
     assert pipeline(**few).frames.isfinite().all()
 
 
+@pytest.mark.long
 def test_a_compiled_unet_samples_and_takes_no_extension_any_more(
     fresh: Callable[..., ExVideoPipeline], images: list[Image.Image], extension_file: Path
 ) -> None:

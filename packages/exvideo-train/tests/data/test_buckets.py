@@ -178,6 +178,7 @@ def test_other_buckets_are_another_run(config_of: MakeConfig, capsys: pytest.Cap
     assert "data.lengths was [10, 6], is [10]" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_the_plan_is_of_the_largest_bucket(config_of: MakeConfig, capsys: pytest.CaptureFixture[str]) -> None:
     path = config_of(**{"optimizer.steps": 2, "optimizer.batch_size": 12})
     assert main(["--config", str(path), "--dry-run", "--json"]) == 0

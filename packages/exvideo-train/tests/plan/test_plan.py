@@ -159,6 +159,7 @@ def test_a_dry_run_tells_all_and_trains_nothing(
     assert "cannot be spread over 3 processes" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_the_room_of_a_checkpoint_and_of_the_cache_is_predicted(
     make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_base_without_weights_encodes_to_the_same_shapes(
     assert {name: parameter.shape for name, parameter in weightless.network.named_parameters()} == shapes
 
 
+@pytest.mark.long
 def test_the_memory_of_the_recipe_is_told_at_wan_s_own_size(
     wan_configs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

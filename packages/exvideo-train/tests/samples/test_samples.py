@@ -32,6 +32,7 @@ def config_of(make_config: MakeConfig, footage: Path, tmp_path: Path) -> MakeCon
     return make
 
 
+@pytest.mark.long
 def test_training_does_not_notice_samples(config_of: MakeConfig, runs: Any, tmp_path: Path) -> None:
     assert main(["--config", str(config_of("plain"))]) == 0
     state = torch.random.get_rng_state()

@@ -83,7 +83,10 @@ OLD = [
 ]
 
 
-@pytest.mark.parametrize(("num_frames", "kernel", "tiles", "complaint"), OLD)
+@pytest.mark.parametrize(
+    ("num_frames", "kernel", "tiles", "complaint"),
+    [OLD[0], *(pytest.param(*old, marks=pytest.mark.long) for old in OLD[1:])],
+)
 def test_the_guards_see_other_tiles(
     num_frames: int, kernel: str, tiles: dict[str, int], complaint: str, tmp_path: Path
 ) -> None:
