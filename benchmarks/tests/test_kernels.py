@@ -89,6 +89,7 @@ def test_the_floor_counts_what_targets_for_an_h100_count() -> None:
         assert flops / 735e12 * 1e3 < milliseconds
 
 
+@pytest.mark.long
 def test_it_gives_a_result_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.kernels.ceilings.MATRIX_SIZE", {"cpu": 16})
     result = measure(Conditions("cpu", "fp32", threads=1, rounds=1, warmup=1), [CASE])

@@ -23,9 +23,12 @@ from benchmarks.tests.quality.conftest import FRAMES
 from tiny_world.world.clip_files import ClipFile
 
 NAMES = tuple(methods(Path()))
+QUICK = ("direct", "rife", "chain", "exvideo", "exvideo-rife", "spread")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in NAMES]
+)
 def test_a_method_makes_its_clips_at_the_cost_that_it_tells(
     name: str, pipe: Any, clips: list[ClipFile], moments: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,7 +57,8 @@ def test_shapes_that_change_are_symbols_from_then_on(make_base: MakeBase, family
     assert f"{len(compiled.names)} blocks compiled, {compiled.graphs} graphs in " in str(compiled)
 
 
-@pytest.mark.parametrize("recomputed", ["all", pytest.param("temporal", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("recomputed", ["all", "temporal"])
 @pytest.mark.parametrize("family", BOTH)
 def test_compiled_blocks_learn_the_same(make_base: MakeBase, family: str, recomputed: str) -> None:
     torch._dynamo.reset()

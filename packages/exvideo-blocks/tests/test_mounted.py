@@ -32,6 +32,9 @@ peft = pytest.importorskip("peft")
 MakeBase = Callable[[str, torch.dtype], Any]
 FAMILIES = ("svd", "animatediff")
 CELLS = list(itertools.product(FAMILIES, LEVELS))
+FEW_CELLS = [
+    pytest.param(family, level, marks=() if level in ("full", "lora") else pytest.mark.long) for family, level in CELLS
+]
 LINEARS = {
     "everywhere": lambda name: name.endswith(("to_q", "to_v")),
     "spatial": lambda name: name.endswith(("to_q", "to_v")) and "motion" not in name and "temporal" not in name,
@@ -401,7 +404,7 @@ def test_every_method_is_judged_here_and_in_the_docs(make_base: MakeBase, family
     assert found <= named, f"docs/mounted.md lacks {sorted(found - named)}"
 
 
-@pytest.mark.parametrize(("family", "level"), CELLS)
+@pytest.mark.parametrize(("family", "level"), FEW_CELLS)
 def test_the_methods_that_do_no_harm(extended: Extended, tmp_path: Path, family: str, level: str) -> None:
     model, extension, base = extended(family, level)
     before, learnt = run(model), {key: p.clone() for key, p in extension.named_parameters().items()}

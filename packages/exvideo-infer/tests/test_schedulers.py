@@ -63,7 +63,13 @@ def test_one_of_another_kind_is_refused_by_its_name(
         pipe(images[0], **SMALL, num_inference_steps=3)
 
 
-@pytest.mark.parametrize("name", ALIKE + DRAWING)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if number % 4 == 0 else pytest.mark.long)
+        for number, name in enumerate(ALIKE + DRAWING)
+    ],
+)
 def test_the_last_prediction_of_the_clean_clip_is_near_what_is_made(
     pipe: ExVideoPipeline, images: list[Image.Image], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

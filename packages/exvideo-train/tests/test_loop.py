@@ -278,7 +278,10 @@ def test_the_loss_of_an_animatediff_is_diffusers_own_arithmetic(config_of: MakeC
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(
+    "level",
+    [pytest.param(level, marks=() if level in ("full", "lora") else pytest.mark.long) for level in LEVELS],
+)
 def test_an_animatediff_at_every_level_leaves_a_loadable_extension(
     config_of: MakeConfig, tmp_path: Path, level: str
 ) -> None:

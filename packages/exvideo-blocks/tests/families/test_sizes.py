@@ -40,6 +40,7 @@ def test_the_numbers_of_wan_1_3b_at_161_frames() -> None:
     assert "11,797,382 trained, 0.8%" in str(summary)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_the_table_of_transformers_says_the_numbers(name: str) -> None:
     model = on_meta(name)

@@ -87,6 +87,7 @@ def test_clips_land_in_the_bucket_of_their_shape_as_shown(
     assert [bucket["clips"] for bucket in source["buckets"]] == [2, 6, 2, 1]
 
 
+@pytest.mark.long
 def test_what_is_made_ahead_changes_no_bit_and_all_is_told(
     config_of: MakeConfig, phone_footage: Path, runs: Any, tmp_path: Path, tiny_base_dir: Path
 ) -> None:

@@ -109,7 +109,7 @@ def test_a_tensor_counts_as_long_as_something_holds_it() -> None:
     assert (live.now, live.peak) == (0, 4400)
 
 
-@pytest.mark.parametrize("stage", [0, 2])
+@pytest.mark.parametrize("stage", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_a_probe_agrees_with_the_plan(make_config: MakeConfig, stage: int) -> None:
     settings = {"precision": "fp32", "zero_stage": stage, "gradient_checkpointing": "all"}
     model = PlannedModel(load_config(make_config(engine=settings, **{"optimizer.batch_size": 1})))

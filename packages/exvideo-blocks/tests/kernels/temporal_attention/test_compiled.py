@@ -67,7 +67,8 @@ def bfloat16(capability: int, *lengths: int, head_dim: int = 64) -> list[dict[st
     return [case | {"num_frames": num_frames} for num_frames in lengths]
 
 
-@pytest.mark.parametrize("capability", [80, pytest.param(90, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("capability", [80, 90])
 def test_what_the_plan_says_is_what_is_compiled(triton_path: str, capability: int, tmp_path: Path) -> None:
     lengths = FULL_AND_RAGGED if capability == 90 else [25, 128, 300]
     for kernel in compiled(bfloat16(capability, *lengths), triton_path, tmp_path):
