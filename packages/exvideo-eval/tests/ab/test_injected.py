@@ -1,4 +1,4 @@
-"""Injected faults are found each time: a fifth more time, one more copy of an activation."""
+"""Injected faults are found each time, a fifth more time and one more copy of an activation; and no change is none."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 TIMES = 3
+UNCHANGED = 20  # comparisons of a version with one that does the same
 
 
 @pytest.mark.long
@@ -15,6 +16,20 @@ def test_a_fifth_more_time_is_found_each_time(repository: Any, compare: Callable
         status, verdicts = compare("HEAD^", "HEAD", "--rounds", "9", "--seconds", "0.1")
         assert [time["verdict"] for time in verdicts["times"]] == ["worse", "worse"]
         assert status == 0  # times tell, and do not gate
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_what_has_not_changed_is_called_worse_once_in_twenty_at_most(
+    repository: Any, compare: Callable[..., Any]
+) -> None:
+    repository.write("unrelated.txt", "nothing")
+    repository.commit()
+    found = []
+    for _ in range(UNCHANGED):
+        _, verdicts = compare("HEAD^", "HEAD", "--rounds", "9", "--seconds", "0.1")
+        found.append("worse" in [time["verdict"] for time in verdicts["times"]])
+    assert sum(found) <= 1
 
 
 @pytest.mark.long
