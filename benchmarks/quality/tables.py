@@ -128,7 +128,7 @@ def protocol(found: Found) -> str:
     kind = "Exploratory: " if told["exploratory"] else ""
     return (
         f"{kind}split `{told['split']}`, world seed {told['world_seed']}, regime `{told['regime']}`: {told['clips']} "
-        f"clips of {told['num_frames']} frames, {many} seeds, {told['dtype']}, one thread of {told['cpu']}, shared "
+        f"clips of {told['num_frames']} frames, {many} seed{'' if many == '1' else 's'}, {told['dtype']}, one thread of {told['cpu']}, shared "
         f"with other work. Protocol `{told['paper_sha256'][:12]}`."
     )
 
