@@ -125,10 +125,11 @@ def protocol(found: Found) -> str:
     told = found["protocol"]
     seeds = sorted({method["seeds"] for method in found["methods"].values()})
     many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    many += " seed" if many == "1" else " seeds"
     kind = "Exploratory: " if told["exploratory"] else ""
     return (
         f"{kind}split `{told['split']}`, world seed {told['world_seed']}, regime `{told['regime']}`: {told['clips']} "
-        f"clips of {told['num_frames']} frames, {many} seed{'' if many == '1' else 's'}, {told['dtype']}, one thread of {told['cpu']}, shared "
+        f"clips of {told['num_frames']} frames, {many}, {told['dtype']}, one thread of {told['cpu']}, shared "
         f"with other work. Protocol `{told['paper_sha256'][:12]}`."
     )
 
