@@ -4,6 +4,8 @@ HATCH := .hatch/bin/hatch
 VIDEOS ?=
 QUICK ?=
 STEPS ?=
+# Modules are compiled as they are first imported: most of the 22,000 that are installed never are.
+export PIP_COMPILE ?= 0
 TAG ?= $(shell git tag --points-at HEAD)
 
 .DEFAULT_GOAL := help

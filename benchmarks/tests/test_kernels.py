@@ -45,6 +45,7 @@ def per_head(tokens: torch.Tensor) -> torch.Tensor:
     return to_rows(tokens, CASE.num_frames).unflatten(-1, (CASE.num_heads, -1)).transpose(1, 2)
 
 
+@pytest.mark.long
 def test_all_programs_compute_attention_and_its_gradients() -> None:
     by_name, absent = runnable(programs(CASE, torch.device("cpu"), torch.float32))
     layouts_of_sdpa = (permuted, with_permutes, token_major)

@@ -198,7 +198,7 @@ def random_sequences(number: int) -> Callable[[Callable[..., None]], Callable[..
     return lambda test: tries(given(steps=st.lists(st.sampled_from(STEPS), min_size=4, max_size=9))(test))
 
 
-@random_sequences(15)
+@random_sequences(8)
 def test_no_step_changes_anything_unsaid(make_base: MakeBase, files: dict[str, Path], steps: list[str]) -> None:
     check(make_base, files, steps)
 

@@ -174,10 +174,8 @@ def test_memory_on_a_device_is_flat_in_height_and_width() -> None:
     assert whole > 40 * large
 
 
-@pytest.mark.parametrize(
-    ("height", "width"),
-    [(96, 128), *(pytest.param(*size, marks=pytest.mark.long) for size in ((64, 64), (160, 96)))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("height", "width"), [(96, 128), (64, 64), (160, 96)])
 def test_memory_of_tiles_is_told_before_a_call(pipe: ExVideoPipeline, height: int, width: int) -> None:
     from exvideo_infer import LiveBytes
 

@@ -91,6 +91,7 @@ json.dump({
 """
 
 
+@pytest.mark.long
 def test_what_was_trained_is_sampled_and_what_cannot_be_served_is_refused_before_anything_is_encoded(
     folder: Path,
 ) -> None:

@@ -122,7 +122,9 @@ def test_it_is_trained_validated_and_sampled_and_its_file_remembers_how(
     assert trained.get("pipeline") == about.get("pipeline")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind in ("wan-ti2v", "cogvideox") else pytest.mark.long) for kind in KINDS]
+)
 def test_a_run_in_two_parts_is_the_run_in_one(config_of: MakeConfig, runs: Any, kind: str) -> None:
     assert main(["--config", str(config_of(kind, "whole"))]) == 0
     assert main(["--config", str(config_of(kind, "parts", **{"optimizer.steps": 2}))]) == 0

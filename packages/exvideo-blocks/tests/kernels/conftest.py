@@ -51,12 +51,15 @@ def poisoned() -> Iterator[None]:
 
 
 @pytest.fixture
-def run_interpreted() -> Callable[[Path], None]:
-    """Runs a file of tests in a process in which Triton interprets its kernels, from before anything is imported."""
+def run_interpreted() -> Callable[..., None]:
+    """Runs a file of tests in a process in which Triton interprets its kernels, from before anything is imported.
+
+    Of the file's path and further options of pytest's.
+    """
     pytest.importorskip("triton", reason="the Triton kernels need the extra exvideo-blocks[triton]")
 
-    def run(file: Path) -> None:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+    def run(file: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file), *options]
         environ = os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, env=environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

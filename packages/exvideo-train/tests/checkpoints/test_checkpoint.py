@@ -206,6 +206,7 @@ def test_an_extension_is_in_each_and_those_at_multiples_stay(make_config: MakeCo
     assert (last / "extension.safetensors").read_bytes() == (tmp_path / "run" / "extension.safetensors").read_bytes()
 
 
+@pytest.mark.long
 def test_one_of_format_1_is_resumed(make_config: MakeConfig, tmp_path: Path, runs: Any) -> None:
     """A file a kind, no sums, and settings that were left out of the identity: as it was written before."""
     assert main(["--config", str(make_config("whole"))]) == 0

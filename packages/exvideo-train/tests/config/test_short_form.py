@@ -178,6 +178,7 @@ def from_scratch(tmp_path_factory: pytest.TempPathFactory, footage: Path, mlflow
     return folder / "out" / "first"
 
 
+@pytest.mark.long
 def test_the_first_configuration_trains_a_base_and_its_extension(from_scratch: Path) -> None:
     records = [json.loads(line) for line in (from_scratch / "metrics.jsonl").read_text().splitlines()]
     losses = [record["loss"] for record in records if "loss" in record]

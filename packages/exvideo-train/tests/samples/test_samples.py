@@ -85,6 +85,7 @@ def test_the_base_is_sampled_once_and_a_step_is_not_sampled_again(
     assert [record["step"] for record in runs.records("run") if "samples/seconds" in record] == [2, 3, 4]
 
 
+@pytest.mark.long
 def test_a_stop_in_the_midst_of_sampling_loses_nothing(
     config_of: MakeConfig, tmp_path: Path, runs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

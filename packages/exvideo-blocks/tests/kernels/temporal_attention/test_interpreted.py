@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
+INTERPRETED = Path(__file__).parent / "interpreted"
 
-@pytest.mark.parametrize("file", ["exactness.py", pytest.param("contract.py", marks=pytest.mark.long)])
-def test_under_the_interpreter(run_interpreted: Callable[[Path], None], file: str) -> None:
-    run_interpreted(Path(__file__).parent / "interpreted" / file)
+
+def test_under_the_interpreter(run_interpreted: Callable[..., None]) -> None:
+    run_interpreted(INTERPRETED / "exactness.py", "-m", "not long")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("file", ["exactness.py", "contract.py"])
+def test_all_of_it_under_the_interpreter(run_interpreted: Callable[..., None], file: str) -> None:
+    run_interpreted(INTERPRETED / file)

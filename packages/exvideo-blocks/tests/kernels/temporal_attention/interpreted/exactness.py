@@ -1,6 +1,7 @@
 """The Triton kernels, interpreted on a CPU, against attention in float64: run by ../test_interpreted.py."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -51,11 +52,16 @@ def assert_as_exact_as_pytorch(assert_as_exact: Callable[..., None]) -> Callable
     return check
 
 
-LENGTHS = [1, 2, 3, 7, 25, 33, 64, 100]
+def weekly(*values: Any) -> Any:
+    """A case of those that are looked at by `make test-long` alone."""
+    return pytest.param(*values, marks=pytest.mark.long)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("num_frames", LENGTHS)
+DTYPES = [torch.float16, weekly(torch.float32)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("num_frames", [1, weekly(2), 3, weekly(7), 25, 33, weekly(64), 100])
 def test_as_exact_as_pytorch(
     assert_as_exact_as_pytorch: Callable[..., None], num_frames: int, dtype: torch.dtype
 ) -> None:
@@ -63,14 +69,14 @@ def test_as_exact_as_pytorch(
     assert_as_exact_as_pytorch(random_inputs(num_frames, 3, heads * 16, dtype), num_frames, heads)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_as_exact_as_pytorch_beyond_one_program(
     assert_as_exact_as_pytorch: Callable[..., None], dtype: torch.dtype
 ) -> None:
     assert_as_exact_as_pytorch(random_inputs(300, 1, 32, dtype), 300, num_heads=2)
 
 
-@pytest.mark.parametrize("num_frames", [129, 200, 256])
+@pytest.mark.parametrize("num_frames", [weekly(129), 200, weekly(256)])
 def test_as_exact_as_pytorch_in_the_longest_whole_row(
     assert_as_exact_as_pytorch: Callable[..., None], num_frames: int
 ) -> None:
@@ -81,7 +87,9 @@ def test_as_exact_as_pytorch_in_the_longest_whole_row(
     assert_as_exact_as_pytorch(random_inputs(num_frames, 1, 16, torch.float16), num_frames, num_heads=1)
 
 
-@pytest.mark.parametrize(("num_frames", "head_dim"), [(7, 16), (50, 16), (100, 16), (128, 16), (140, 16), (70, 80)])
+@pytest.mark.parametrize(
+    ("num_frames", "head_dim"), [(7, 16), *(weekly(frames, 16) for frames in (50, 100, 128)), (140, 16), (70, 80)]
+)
 def test_as_exact_as_pytorch_with_the_tiles_of_gpus_without_warpgroups(
     assert_as_exact_as_pytorch: Callable[..., None], num_frames: int, head_dim: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,15 +99,23 @@ def test_as_exact_as_pytorch_with_the_tiles_of_gpus_without_warpgroups(
     assert_as_exact_as_pytorch(random_inputs(num_frames, 3, head_dim, torch.float16), num_frames, num_heads=1)
 
 
-@pytest.mark.parametrize("num_frames", [25, 64, 128])
+@pytest.mark.parametrize("num_frames", [25, weekly(64), weekly(128)])
 def test_programs_go_on_from_unit_to_unit(assert_as_exact_as_pytorch: Callable[..., None], num_frames: int) -> None:
     assert plan_for(num_frames, 16, torch.float16).forward.programs * multiprocessors(torch.device("cpu")) < 20
     positions = 45 if num_frames == 25 else 22
     assert_as_exact_as_pytorch(random_inputs(num_frames, positions, 16, torch.float16), num_frames, num_heads=1)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-@pytest.mark.parametrize("head_dim", [24, 40, 80, 128])
+@pytest.mark.parametrize(
+    ("head_dim", "dtype"),
+    [
+        (24, torch.float32),
+        (80, torch.float16),
+        *(weekly(dim, dtype) for dim in (40, 128) for dtype in (torch.float32, torch.float16)),
+        weekly(24, torch.float16),
+        weekly(80, torch.float32),
+    ],
+)
 def test_any_head_dim(assert_as_exact_as_pytorch: Callable[..., None], head_dim: int, dtype: torch.dtype) -> None:
     # Six clips: the largest error of fewer numbers is a matter of luck, that changes with the processor.
     assert_as_exact_as_pytorch(random_inputs(7, 3, 3 * head_dim, dtype, batch=6), 7, num_heads=3)
