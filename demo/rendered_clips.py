@@ -1,7 +1,10 @@
 """The demo's own clips: long ones of the tiny world, for the embedded model, which was trained on 8 frames of it."""
 
+from math import ceil
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from demo.generate import caption_of, show_shipped
 from demo.job import NUM_FRAMES, Job
@@ -11,6 +14,7 @@ from tiny_world.programs import run_program
 
 # Any 7 clips in a row have the 7 kinds of motion, so that of 24 each kind has 3 or 4.
 CLIPS = {"train": 256, "held_out": 24}
+REPEATS = 4  # at most so often a clip is trained on where more steps are asked for than the recipe's
 ON_SHEET = 7
 PROMPTS = (
     "a large red ring bounces quickly from edge to edge starting left on a black background",
@@ -21,19 +25,26 @@ PROMPTS = (
 )
 
 
-def prepare(stages: Stages, output: Path) -> Job:
-    """Renders clips to train on, and others whose combinations of shape, colour and motion no training ever had."""
+def prepare(stages: Stages, output: Path, steps: int | None = None) -> Job:
+    """Renders clips to train on, and others whose combinations of shape, colour and motion no training ever had.
+
+    Args:
+        steps: of the post-tuning if they are asked for: more of them get more clips.
+    """
+    recipe = Path(__file__).with_name("post_tune.yaml")
+    drawn = (steps or 0) * yaml.safe_load(recipe.read_text(encoding="utf-8"))["optimizer"]["batch_size"]
+    clips = CLIPS | {"train": max(CLIPS["train"], ceil(drawn / REPEATS))}
     with stages.stage(f"Before and after: one prompt at {NUM_FRAMES} frames, with the extension that is shipped", 25):
         show_shipped(PROMPTS[0], output / "shipped")
         draw_shipped(PROMPTS[0], output / "shipped")
     folders = {split: output / "clips" / split for split in CLIPS}
     with stages.stage(f"Clips: {NUM_FRAMES} frames each of the tiny world", 20):
         for split, folder in folders.items():
-            options = ("--output", folder, "--clips", CLIPS[split], "--frames", NUM_FRAMES, "--split", split)
+            options = ("--output", folder, "--clips", clips[split], "--frames", NUM_FRAMES, "--split", split)
             run_program("tiny_world.world", *options)
     return Job(
         base="embedded",
-        recipe=Path(__file__).with_name("post_tune.yaml"),
+        recipe=recipe,
         train=folders["train"],
         held_out=folders["held_out"],
         arguments_of=_arguments_of,

@@ -41,7 +41,7 @@ def run_demo(videos: Path | None, output: Path, steps: int | None = None) -> str
     """
     if videos is not None and steps is not None:
         raise ValueError(f"steps={steps} is for the embedded base: with videos of your own, leave --steps out.")
-    stages, job = prepare(videos, output)
+    stages, job = prepare(videos, output, steps)
     elapsed = sum(timing.wall_seconds for timing in stages.timings)
     fitted = partial(fit, elapsed=elapsed, steps=steps) if job.truth_is_known else dict
     with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
@@ -61,12 +61,12 @@ def run_demo(videos: Path | None, output: Path, steps: int | None = None) -> str
     return closing_lines(job, stages, loss, output)
 
 
-def prepare(videos: Path | None, output: Path) -> tuple[Stages, Job]:
-    """The first stages: clips and a base, in an empty folder; raises ValueError as `run_demo` says."""
+def prepare(videos: Path | None, output: Path, steps: int | None = None) -> tuple[Stages, Job]:
+    """The first stages: clips and a base, in an empty folder; arguments and errors as of `run_demo`."""
     if videos is None:
         empty_output(output)
         stages = Stages(total=7)
-        return stages, rendered_clips.prepare(stages, output)
+        return stages, rendered_clips.prepare(stages, output, steps)
     paths = videos_in(videos)
     empty_output(output)
     stages = Stages(total=7)
