@@ -1,13 +1,17 @@
 """A run that starts from the extension of another."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import read_safetensors
+from exvideo_blocks import read_extension_header, read_safetensors
+from exvideo_infer import embedded, load_base
 from exvideo_train.cli import main
+from exvideo_train.config import TrainConfig
+from exvideo_train.mounting import mount
 
 MakeConfig = Callable[..., Path]
 STILL = {"optimizer.learning_rate": 1e-12, "optimizer.weight_decay": 0.0, "optimizer.steps": 1}
@@ -64,3 +68,20 @@ def test_what_does_not_fit_is_refused(
     assert "init_from: " in refusal(make_config("second", init_from=str(tmp_path / "absent.safetensors")), capsys)
     file.write_bytes(file.read_bytes()[:1000])
     assert "init_from: " in refusal(make_config("second", init_from=str(file)), capsys)
+
+
+def test_a_start_is_found_wherever_the_sampler_finds_one(make_config: MakeConfig, tmp_path: Path) -> None:
+    end = run(make_config("first"))
+    start = run(make_config("second", init_from=str(tmp_path / "first"), **STILL))  # the folder of a run
+    torch.testing.assert_close(start, end, rtol=0, atol=1e-8)
+
+
+def test_the_shipped_extension_is_a_start() -> None:
+    shipped = embedded.extension()
+    config = TrainConfig.model_validate({
+        "base": "embedded", "init_from": "embedded", "output": "run", "data": {"videos": "videos", "size": [64, 64]},
+        "extension": asdict(read_extension_header(shipped).config), "optimizer": {"steps": 1},
+    })  # fmt: skip
+    mounted, _ = mount(load_base("embedded").network, config)
+    tensors = read_safetensors(shipped)[0]
+    assert all(torch.equal(value.half(), tensors[name]) for name, value in mounted.named_parameters().items())

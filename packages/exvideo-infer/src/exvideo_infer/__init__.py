@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from exvideo_infer.conditions import PromptConditions as PromptConditions
     from exvideo_infer.conditions import TextConditions as TextConditions
     from exvideo_infer.decode import to_uint8 as to_uint8
+    from exvideo_infer.extensions import mount_extension as mount_extension
     from exvideo_infer.live_bytes import LiveBytes as LiveBytes
     from exvideo_infer.live_bytes import fused_attention as fused_attention
     from exvideo_infer.memory_report import MemoryReport as MemoryReport
@@ -86,6 +87,7 @@ _HOMES = {
     "iter_frames_at": "video_file",
     "load_base": "bases",
     "make_base": "bases.scratch",
+    "mount_extension": "extensions",
     "probe": "video_file",
     "read_clip": "video_file",
     "read_image": "pictures",

@@ -29,11 +29,12 @@ _PUBLISHED_TABLE = ".positional_embedding.embeddings"  # of each site of the aut
 
 
 def mount_extension(unet: Any, source: str | Path, revision: str | None = None) -> Extension:
-    """Mounts an extension on a UNet.
+    """Mounts an extension on a base's network, from wherever people have one.
 
     Args:
-        unet: of a base.
-        source, revision: as for `ExVideoPipeline.load_extension`.
+        unet: the network.
+        source, revision: as for `ExVideoPipeline.load_extension`: a file, a run's folder, a hub id, what the authors
+            published, or "embedded", the one of 40 frames that ships for the embedded model.
 
     Raises:
         ValueError: as there; or the UNet is compiled.

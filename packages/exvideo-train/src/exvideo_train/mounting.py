@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from exvideo_blocks import Extension, extend, lengthen, load_extension
+from exvideo_blocks import Extension, extend, lengthen
+from exvideo_infer import mount_extension
 from torch import nn
 
 from exvideo_train.config import TrainConfig
@@ -21,7 +22,7 @@ def mount(network: Any, config: TrainConfig) -> tuple[Extension, str | None]:
     if config.init_from is None:
         return extend(network, config.extension.mounted), None
     try:
-        extension = load_extension(network, config.init_from)
+        extension = mount_extension(network, config.init_from)
         _check_starts(extension, config)
         if extension.config.num_frames < config.extension.num_frames:
             extension = lengthen(network, config.extension.num_frames, config.extension.positions)
