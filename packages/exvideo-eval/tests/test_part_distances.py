@@ -157,3 +157,20 @@ def test_three_clips_of_the_base_have_a_kernel_distance_alone(folders: Path) -> 
     assert f"kernel distance from the base's own clips, {FEATURES}" in values(result)
     assert f"Fréchet distance from the base's own clips, {FEATURES}" not in values(result)
     assert "No Fréchet distance from the base's own clips: too few clips (3 of the base's)." in result.notes
+
+
+def test_clips_of_one_film_and_one_clip_of_the_base_have_no_distance_of_pairs_and_it_is_said(
+    folders: Path, write_lossless: Write, moving_clip: Callable[..., np.ndarray]
+) -> None:
+    shots = [moving_clip(100 + number, 3 * LENGTH) for number in range(COUNT)]
+    write_lossless(folders / "film" / "film.mkv", np.concatenate(shots))
+    for number in range(1, COUNT):
+        (folders / "base" / f"{number}.mkv").unlink()
+    result = evaluate(folders / "film", folders / "long", settings=SETTINGS, base_clips=folders / "base").generated
+    assert f"Fréchet distance by third, {FEATURES}, first third" in values(result)
+    assert not [name for name in values(result) if name.startswith(("kernel distance", "shift"))]
+    assert [note for note in result.notes if "2 source files" in note] == [
+        "No kernel distance and no shift of the mean off the axes: each needs 2 source files of each set.",
+        "No kernel distance by third: it needs 2 source files of each set.",
+        "No kernel distance from the base's own clips: it needs 2 source files of each set.",
+    ]

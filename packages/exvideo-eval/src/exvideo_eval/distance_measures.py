@@ -23,6 +23,7 @@ UNIT = "squared feature units"
 FRECHET, KERNEL, SHIFT = "Fréchet distance", "kernel distance", "shift of the mean off the axes"
 VARIANCE = "variance on the axes"
 
+_FEWEST_SOURCES = 2  # of a set, for a mean over pairs of clips from different files
 _BYTES_AT_HAND = 8 * 2**20  # of features
 
 
@@ -73,20 +74,18 @@ class Distances:
     def measures(self, role: str) -> list[Measure]:
         """Fréchet distance on the axes, if there are any, and a kernel distance on all features.
 
-        None at all where a set has one source file.
+        No kernel distance where a set has one source file; see `notes_of`.
 
         Raises:
             ValueError: there are fewer than two clips a dimension.
         """
         clips = self.others[role]
-        kernel = self._kernel_measure(clips, KERNEL, self.kernels)
-        if self.axes is not None:
-            return [self._frechet_measure(clips, self.axes), kernel]
-        return [kernel] if min(len(set(each.sources)) for each in (clips, self.real)) > 1 else []
+        of_axes = [] if self.axes is None else [self._frechet_measure(clips, self.axes)]
+        return [*of_axes, *([self._kernel_measure(clips, KERNEL, self.kernels)] if self._has_strangers(role) else [])]
 
     def shift_measure(self, role: str) -> list[Measure]:
-        """Shift of the mean off the axes; nothing without axes."""
-        if self.axes is None:
+        """Shift of the mean off the axes; nothing without axes, or where a set has one source file."""
+        if self.axes is None or not self._has_strangers(role):
             return []
         clips, dimension = self.others[role], self.axes.axes.shape[1]
         measure = self._kernel_measure(clips, SHIFT, self._shifts)
@@ -95,6 +94,18 @@ class Distances:
             return self._shifts_off(self._axes_of_both(clips, dimension)).distance(first, second)
 
         return [replace(measure, unit=UNIT, dimension=dimension, difference=on_both)]
+
+    def notes_of(self, role: str) -> list[str]:
+        """What a set has no number of for want of source files."""
+        if self._has_strangers(role):
+            return []
+        if self.axes is None or self.about:
+            return [f"No {KERNEL}{self.about}: it needs {_FEWEST_SOURCES} source files of each set."]
+        return [f"No {KERNEL} and no {SHIFT}: each needs {_FEWEST_SOURCES} source files of each set."]
+
+    def _has_strangers(self, role: str) -> bool:
+        """Each of the two sets has clips of different files: pairs of clips from one file do not count."""
+        return min(len(set(each.sources)) for each in (self.others[role], self.real)) >= _FEWEST_SOURCES
 
     @cached_property
     def _shifts(self) -> KernelTable:

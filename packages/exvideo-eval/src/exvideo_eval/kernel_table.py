@@ -64,7 +64,8 @@ class KernelTable:
     def distance(self, first: Sample, second: Sample) -> Array:
         """Squared maximum mean discrepancy (draws,), mean over windows; may be negative.
 
-        Unbiased for twins too: pairs of clips from one source file are left out, whichever sets they are of.
+        Unbiased for twins too: pairs of clips from one source file are left out, whichever sets they are of. So each
+        set must have clips of two.
         """
         sides = ((first, first, 1), (second, second, 1), (first, second, -2))
         parts = [factor * self._mean(one, two) for one, two, factor in sides]

@@ -50,6 +50,7 @@ def measured(
         ValueError: there are fewer than two clips a dimension, or a clip's truth is none of the judges' classes.
     """
     of_features, notes = _distances(clips, distances)
+    notes += dict.fromkeys(note for part in parts for note in part.notes_of(clips.role))
     of_parts = [(item, part.starts) for part in parts for item in part.measures(clips.role)]
     judged, of_real, judge_notes = _judged(clips, real, instruments)
     long, long_of_real = long_video_measures(clips, real, seam_every)
@@ -74,11 +75,12 @@ def measured(
 
 def _distances(clips: ClipSet, distances: Distances) -> tuple[list[Measure], list[str]]:
     real, found = distances.real, distances.measures(clips.role)
+    notes = distances.notes_of(clips.role)
     if distances.axes is not None:
-        return [found[0], *distances.shift_measure(clips.role), *found[1:]], []
+        return [found[0], *distances.shift_measure(clips.role), *found[1:]], notes
     fewest = min(clips.num_clips, real.num_clips)
-    notes = [f"No Fréchet distance: too few clips ({fewest}); it needs {MIN_CLIPS_OF_DISTANCE} or more of each set."]
-    return found, notes if found else [*notes, "No kernel distance: it needs 2 source files of each set."]
+    few = f"No Fréchet distance: too few clips ({fewest}); it needs {MIN_CLIPS_OF_DISTANCE} or more of each set."
+    return found, [few, *notes]
 
 
 def _of_curves(clips: ClipSet, real: ClipSet) -> list[Measure]:
