@@ -96,7 +96,7 @@ class Distances:
         return [replace(measure, unit=UNIT, dimension=dimension, difference=on_both)]
 
     def notes_of(self, role: str) -> list[str]:
-        """What a set has no number of for want of source files."""
+        """Names a number that a set has not, for want of source files, to a reader."""
         if self._has_strangers(role):
             return []
         if self.axes is None or self.about:
