@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from exvideo_eval.cli import main
@@ -100,6 +101,34 @@ def test_another_network_changes_the_results_hash(run: Run, clip_folders: Path, 
         run("--measure", "fvd:common-metrics", "--network", place, "--network-sha256", sha256, "--surrogate", name)
         hashes.add(Result.load(clip_folders / "report" / "report.json").protocol_sha256)
     assert len(hashes) == 2
+
+
+def test_files_that_one_protocol_leaves_out_are_counted_and_shown_by_all_else(
+    run: Run, clip_folders: Path, network: tuple[str, str],
+    write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray],
+) -> None:  # fmt: skip
+    for folder, seed in (("real", 5), ("real", 6), ("generated", 7), ("generated", 8)):
+        write_video(clip_folders / folder / f"long{seed % 2}.mp4", moving_clip(seed, num_frames=20))
+    (clip_folders / "generated" / "bad.mp4").write_bytes(b"no video")
+    place, sha256 = network
+    options = ["--network", place, "--network-sha256", sha256, "--surrogate", "levels", "--allow-fewer"]
+    measures = ["--measure", "fvd:fastvideo", "--measure", "fvd:stylegan-v"]
+    status, said = run(*measures, *options, "--frames", "8", "--size", "32x32", "--resamples", "0")
+    assert status == 0, said
+    result = Result.load(clip_folders / "report" / "report.json")
+    assert [data.count for data in result.data] == [8, 6]
+    of_all = [item for item in result.skipped if not item.measure]
+    assert [Path(item.file).name for item in of_all] == ["bad.mp4"]
+    short = [(item.file, item.measure) for item in result.skipped if item.measure]
+    assert short == [
+        (str(clip_folders / folder / f"{number}.mp4"), measure)
+        for measure in ("fvd:fastvideo", "fvd:stylegan-v")
+        for folder in ("real", "generated")
+        for number in range(4)
+    ]
+    text = (clip_folders / "report" / "report.md").read_text()
+    assert "generated/0.mp4`, by fvd:fastvideo, fvd:stylegan-v alone: has 12 frames, fewer than the 16 that" in text
+    assert (clip_folders / "report" / "report.html").read_text().count("data:video/mp4;base64,") == 6
 
 
 @pytest.mark.parametrize(

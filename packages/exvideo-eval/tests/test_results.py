@@ -46,6 +46,17 @@ def test_a_result_survives_the_file(result: Result, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "sub").iterdir()] == ["result.json"]
 
 
+def test_a_file_that_one_measure_left_out_is_told_from_one_that_all_did(result: Result, tmp_path: Path) -> None:
+    kept = replace(result, skipped=(Skipped("a.mp4", "is truncated"), Skipped("b.mp4", "is short", "jedi")))
+    kept.save(tmp_path / "result.json")
+    assert Result.load(tmp_path / "result.json") == kept
+    content = json.loads((tmp_path / "result.json").read_text())
+    for item in content["skipped"]:
+        del item["measure"]  # as earlier versions wrote
+    (tmp_path / "result.json").write_text(json.dumps(content))
+    assert [item.measure for item in Result.load(tmp_path / "result.json").skipped] == ["", ""]
+
+
 def test_a_result_says_where_it_was_measured(result: Result) -> None:
     assert {"cpu", "cores", "memory_gib", "gpu", "os"} == set(result.machine)
     assert {"python", "torch", "exvideo-eval"} <= set(result.software)

@@ -83,7 +83,9 @@ def _is_readable(video: Path) -> bool:
     return True
 
 
-def nothing_usable(role: str, folder: Path, skipped: Sequence[Skipped]) -> ValueError:
+def nothing_usable(role: str, folder: Path, skipped: Sequence[Skipped], by: str = "") -> ValueError:
+    """The error of a folder of which every file was left out; `by`: the measure that did, where others did not."""
     shown = "; ".join(f"{Path(item.file).name} {item.reason}" for item in skipped[:3])
     more = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-    return ValueError(f"None of the {len(skipped)} files of {role} clips in {folder} can be used: {shown}{more}.")
+    used = f"used by {by}" if by else "used"
+    return ValueError(f"None of the {len(skipped)} files of {role} clips in {folder} can be {used}: {shown}{more}.")

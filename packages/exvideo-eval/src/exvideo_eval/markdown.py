@@ -240,7 +240,13 @@ def _notes(evaluation: Evaluation, columns: Columns) -> list[str]:
 
 
 def _skipped(columns: Columns) -> Iterable[str]:
-    return dict.fromkeys(f"`{item.file}`: {item.reason}" for _, result in columns for item in result.skipped)
+    """With the measures that left a file out, where others counted it."""
+    measures: dict[tuple[str, str], dict[str, None]] = {}
+    for item in (item for _, result in columns for item in result.skipped):
+        measures.setdefault((item.file, item.reason), {})[item.measure] = None
+    for (file, reason), found in measures.items():
+        by = "" if "" in found else f", by {', '.join(found)} alone"
+        yield f"`{file}`{by}: {reason}"
 
 
 def _protocol_lines(columns: Columns) -> list[str]:

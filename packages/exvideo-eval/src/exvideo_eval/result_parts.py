@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, Self
 
 from exvideo_eval.strict_json import ReadsJson
 
@@ -163,7 +164,16 @@ class ClipValues(ReadsJson):
 
 @dataclass(frozen=True)
 class Skipped(ReadsJson):
-    """A file that was given and not counted, and why."""
+    """A file that was given and not counted, and why.
+
+    `measure`: the one that did not count it, such as "fvd:fastvideo", where others did; "" for all of them.
+    """
 
     file: str
     reason: str
+    measure: str = ""
+
+    @classmethod
+    def from_json(cls, value: Any, place: str) -> Self:
+        """As `ReadsJson.from_json`; results of earlier versions have no `measure`."""
+        return super().from_json({"measure": "", **value} if isinstance(value, dict) else value, place)

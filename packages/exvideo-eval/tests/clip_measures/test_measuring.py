@@ -154,6 +154,36 @@ def test_a_second_run_measures_nothing_and_finds_the_same(
     assert Result.load(clip_folders / "report" / "report.json").metrics == first.metrics
 
 
+def test_a_clip_that_one_measure_cannot_be_of_is_named_and_left_out_of_it_alone(
+    clip_folders: Path, still: list[str], write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray]
+) -> None:
+    write_video(clip_folders / "generated" / "fast.mp4", moving_clip(9), fps=240)
+    measures = ("--measure", "flow-direction", *ALL, "--cache", str(clip_folders / "cache"))
+    for _ in range(2):  # from the cache the second time
+        assert judge(clip_folders, *measures) == 0
+        result = Result.load(clip_folders / "report" / "report.json")
+        reason = "has 12 frames at 240 a second, of which 8 a second, at which motion is measured, are one"
+        assert [(Path(item.file).name, item.measure, item.reason.partition(":")[0]) for item in result.skipped] == [
+            ("fast.mp4", measure, reason) for measure in ("flow-direction", "dynamic-degree")
+        ]
+        numbers = {name: record["samples"]["generated"] for name, record in result.protocol["measures"].items()}
+        assert numbers == {"flow-direction": 4, "smoothness": 5, "warp-error": 5, "dynamic-degree": 4}
+        found = result.metric("dynamic degree, RIFE 3.9")
+        assert found is not None
+        assert found.n == 4
+        assert result.data[-1].count == 5
+
+
+def test_a_number_that_is_none_is_of_a_clip_that_is_named(
+    clip_folders: Path, still: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Still, "middle", lambda self, before, after: before * torch.nan)
+    assert judge(clip_folders, "--measure", "smoothness") == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "None of the 4 files of real clips in" in said
+    assert "can be used by smoothness: 0.mp4 gives no finite number: look at it; 1.mp4" in said
+
+
 def test_an_absent_package_is_one_sentence_before_anything_is_measured(
     clip_folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

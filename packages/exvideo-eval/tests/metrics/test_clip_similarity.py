@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from exvideo_eval.metrics.clip_similarity import clip_score, frame_consistency, text_similarity
+from exvideo_eval.metrics.unfit_clip import UnfitClipError
 
 EAST, NORTH = np.array([2.0, 0.0]), np.array([0.0, 3.0])
 
@@ -20,7 +21,8 @@ def test_the_mean_is_clamped_and_not_each_clip() -> None:
 
 
 def test_single_frames_and_empty_embeddings_are_refused() -> None:
-    with pytest.raises(ValueError, match="One frame has no next"):
+    with pytest.raises(UnfitClipError, match="A clip has one frame, which has no next: give one of at least two"):
         frame_consistency(EAST[None])
-    with pytest.raises(ValueError, match="of length 0 or not finite"):
-        text_similarity(np.zeros((1, 2)), EAST)
+    for bad in (0 * EAST, np.nan * EAST):
+        with pytest.raises(UnfitClipError, match="has an embedding of length 0 or not finite"):
+            text_similarity(np.stack([EAST, bad]), EAST)

@@ -10,6 +10,7 @@ from exvideo_eval import Settings, evaluate
 from exvideo_eval.page import page_of
 from exvideo_eval.result_parts import ClipValues, Curve
 from exvideo_eval.suite import Evaluation
+from exvideo_eval.video_reader import VideoReadError
 
 SETTINGS = Settings(features="random3d", window=4, resamples=20)
 
@@ -66,6 +67,12 @@ def test_strangers_stand_beside_any_real_clip_and_are_called_so(
     assert {row.clips["generated"].suffix for row in content.rows if row.clips["generated"]} == {".mkv"}
     assert "baseline" not in content.rows[0].clips
     assert "none of one name" in content.lead
+
+
+def test_a_clip_that_is_gone_is_named(clip_folders: Path, evaluation: Evaluation) -> None:
+    (clip_folders / "generated" / "0.mp4").unlink()
+    with pytest.raises(VideoReadError, match="0: was measured and is gone: leave the clips where they are"):
+        page_of(evaluation.generated, None, "", 4)
 
 
 def test_a_measure_that_clips_have_no_values_of_is_refused_with_those_there_are(evaluation: Evaluation) -> None:

@@ -60,3 +60,8 @@ def test_a_rate_is_kept(clip: np.ndarray) -> None:
 
 def test_a_video_is_its_own_address() -> None:
     assert as_data_uri(b"abc") == "data:video/mp4;base64,YWJj"
+
+
+def test_a_row_without_a_clip_is_refused() -> None:
+    with pytest.raises(ValueError, match="Of 2 places of a row none has a clip"):
+        side_by_side([None, None], 8, 10**6)

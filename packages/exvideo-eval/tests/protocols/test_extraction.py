@@ -111,6 +111,25 @@ def test_files_that_cannot_be_used_are_named_with_their_reason(
     assert {item.reason for item in none.skipped[1:]} == {"has 20 frames, fewer than the 128 that the protocol takes"}
 
 
+def test_a_file_whose_features_are_no_numbers_is_named_and_not_kept(
+    clip_sets: Path, small: PinnedFile, tmp_path: Path
+) -> None:
+    loaded, good = network(small), PROTOCOLS["fvd:fastvideo"].features
+    first = Extractor(good, loaded)("real", clip_sets / "real").features[0]
+
+    def forward(batch: torch.Tensor, /, **call: object) -> torch.Tensor:
+        answer = loaded.forward(batch, **call)
+        return torch.where((answer == torch.from_numpy(first)).all(dim=1, keepdim=True), torch.inf, answer)
+
+    extract = Extractor(good, replace(loaded, forward=forward), execution=Execution(cache=tmp_path, batch_size=4))
+    for _ in range(2):
+        found = extract("real", clip_sets / "real")
+        assert found.files == tuple(f"{index}.mp4" for index in range(1, 6))
+        assert [(Path(item.file).name, item.reason) for item in found.skipped] == [
+            ("0.mp4", "has features that are not finite: look at it, or take another network")
+        ]
+
+
 _PROGRAM = """
 import json, sys
 from pathlib import Path

@@ -43,7 +43,7 @@ class ClipMeter:
             if measure.network.name not in networks:
                 networks[measure.network.name] = measure.network.load(f"--measure {name}", execution.device)
         self._read = ClipReader(self.measures, networks, plan, execution)
-        self._known: dict[tuple[bool, Path], SetValues] = {}
+        self._known: dict[tuple[bool, Path], dict[str, SetValues]] = {}
 
     def extract(self, folders: Mapping[str, Path]) -> None:
         """Measure all clips of folders by role, or of several processes this one's share, in the same order."""
@@ -56,15 +56,15 @@ class ClipMeter:
         Raises:
             ValueError: as `ClipReader`; or a measure of pairs, and no clip has a real one's name.
         """
-        known, found = self._values(REAL, real), self._values(role, folder)
+        real_values, set_values = self._values(REAL, real), self._values(role, folder)
         metrics: list[Metric] = []
         clip_values: list[ClipValues] = []
         means: list[Measure] = []
         record = {}
         for name, measure in self.measures.items():
-            figures = []
+            figures, known, found = [], real_values[name], set_values[name]
             for number, quantity in enumerate(measure.quantities):
-                clips, of_real = (Clips(item.values[name][:, number], item.sources) for item in (found, known))
+                clips, of_real = (Clips(item.values[:, number], item.sources) for item in (found, known))
                 means.append(_mean(quantity, clips))
                 figures += _figures(quantity, clips, of_real, resampling)
             if measure.pairing is not None:
@@ -73,10 +73,10 @@ class ClipMeter:
             metrics += [metric for metric, _ in figures]
             clip_values += [values for _, values in figures if values is not None]
             record[name] = self._record(measure, [metric.name for metric, _ in figures], known, found)
-        skipped = (*known.skipped, *found.skipped)
-        return Measured(tuple(metrics), (), tuple(clip_values), record, (), skipped, tuple(means))
+        skipped = (item for name in self.measures for item in (*real_values[name].skipped, *set_values[name].skipped))
+        return Measured(tuple(metrics), (), tuple(clip_values), record, (), tuple(skipped), tuple(means))
 
-    def _values(self, role: str, folder: Path) -> SetValues:
+    def _values(self, role: str, folder: Path) -> dict[str, SetValues]:
         key = (role == REAL, folder)
         if key not in self._known:
             self._known[key] = self._read(role, folder)
@@ -99,7 +99,7 @@ class ClipMeter:
 
 def _of_pairs(name: str, pairing: Pairing, found: SetValues, known: SetValues) -> Clips:
     """The pairing's number of each clip whose file has a real one's name, beside that one's first clip."""
-    twins = dict(reversed(list(zip(known.sources, known.values[name], strict=True))))
+    twins = dict(reversed(list(zip(known.sources, known.values, strict=True))))
     rows = [row for row, source in enumerate(found.sources) if source in twins]
     if not rows:
         raise ValueError(
@@ -107,7 +107,7 @@ def _of_pairs(name: str, pairing: Pairing, found: SetValues, known: SetValues) -
             "alike, or leave it out."
         )
     sources = tuple(found.sources[row] for row in rows)
-    pairs = [pairing.of(found.values[name][row], twins[source]) for row, source in zip(rows, sources, strict=True)]
+    pairs = [pairing.of(found.values[row], twins[source]) for row, source in zip(rows, sources, strict=True)]
     return Clips(np.array(pairs), sources)
 
 

@@ -1,6 +1,7 @@
 """Values of every clip of a folder, by several measures at once, from a cache where they are known."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -16,6 +17,7 @@ from exvideo_eval.clip_measures.catalogue import ClipMeasure
 from exvideo_eval.clip_set import REAL
 from exvideo_eval.execution import Execution
 from exvideo_eval.folder import list_files, nothing_usable
+from exvideo_eval.metrics.unfit_clip import UnfitClipError
 from exvideo_eval.pairs import source_of
 from exvideo_eval.plan import ClipPlan
 from exvideo_eval.protocol import protocol_hash
@@ -30,9 +32,9 @@ _CACHE = "clip_measures"  # its folder inside that of the evaluation's cache
 
 @dataclass(frozen=True)
 class SetValues:
-    """Of one set: `values` (clips, quantities) by measure, the source file of each clip, and the files left out."""
+    """Of one set and one measure: `values` (clips, quantities), the source file of each, and the files left out."""
 
-    values: Mapping[str, Array]
+    values: Array
     sources: tuple[str, ...]
     sha256: str
     skipped: tuple[Skipped, ...]
@@ -64,8 +66,8 @@ class ClipReader:
     plan: ClipPlan
     execution: Execution = field(default_factory=Execution)
 
-    def __call__(self, role: str, folder: Path) -> SetValues:
-        """The values of a folder's clips; of several processes, each measures its share into the cache first.
+    def __call__(self, role: str, folder: Path) -> dict[str, SetValues]:
+        """The values of a folder's clips by measure; of several processes, each measures its share into the cache.
 
         Raises:
             ValueError: no such folder, no usable file in it, or clips that a measure cannot be of.
@@ -75,28 +77,31 @@ class ClipReader:
         if processes.size > 1:
             processes.wait()
             known |= self._all(role, [path for path in paths if path not in known]) if processes.is_main else {}
-        used = {path: item for path in paths if (item := known.get(path)) and not isinstance(item, Skipped)}
-        skipped = tuple(item for item in known.values() if isinstance(item, Skipped))
-        if not used and processes.is_main:
-            raise nothing_usable(role, folder, skipped)
-        return self._joined(folder, used, skipped)
+        found = {path: known[path] for path in paths if path in known}
+        return {name: self._joined(name, role, folder, found) for name in self.measures} if processes.is_main else {}
 
-    def _all(self, role: str, paths: Sequence[Path]) -> dict[Path, "_File | Skipped"]:
+    def _all(self, role: str, paths: Sequence[Path]) -> dict[Path, "_File"]:
         what = f"{', '.join(self.measures)}, {role}"
         return dict(zip(paths, self.execution.each(what, lambda path: self._file(role, path), paths), strict=True))
 
-    def _joined(self, folder: Path, used: Mapping[Path, "_File"], skipped: tuple[Skipped, ...]) -> SetValues:
-        names = {path: path.relative_to(folder).as_posix() for path in used}
-        listing = "".join(f"{names[path]} {item.content}\n" for path, item in used.items())
-        first = next(iter(self.measures))
+    def _joined(self, measure: str, role: str, folder: Path, found: Mapping[Path, "_File"]) -> SetValues:
+        used = {path.relative_to(folder).as_posix(): file for path, file in found.items() if measure in file.values}
+        skipped = [
+            Skipped(str(path), file.reasons[measure], measure)
+            for path, file in found.items()
+            if measure in file.reasons
+        ]
+        if not used:
+            raise nothing_usable(role, folder, skipped, measure)
+        listing = "".join(f"{name} {file.content}\n" for name, file in used.items())
         return SetValues(
-            {name: np.concatenate([item.values[name] for item in used.values()]) for name in self.measures if used},
-            tuple(source_of(names[path]) for path, item in used.items() for _ in item.values[first]),
+            np.concatenate([file.values[measure] for file in used.values()]),
+            tuple(source_of(name) for name, file in used.items() for _ in file.values[measure]),
             hashlib.sha256(listing.encode()).hexdigest(),
-            skipped,
+            tuple(skipped),
         )
 
-    def _file(self, role: str, path: Path) -> "_File | Skipped":
+    def _file(self, role: str, path: Path) -> "_File":
         every = role == REAL
         try:
             content = digest(path)
@@ -104,25 +109,37 @@ class ClipReader:
             key = f"{content} every clip" if every else content
             stored = {name: cache.get(key) if cache else None for name, cache in caches.items()}
             missing = [name for name, found in stored.items() if found is None]
-            made = self._measured(path, missing, every) if missing else {}
+            made, reasons = self._measured(path, missing, every) if missing else ({}, {})
         except VideoReadError as error:
-            return Skipped(str(path), error.reason)
+            return _File("", {}, dict.fromkeys(self.measures, error.reason))
         for name, rows in made.items():
             if (cache := caches[name]) is not None:
                 cache.put(key, rows, len(rows) * self.plan.num_frames)
-        values = {name: made[name] if found is None else found[0] for name, found in stored.items()}
-        return _File(content, {name: each.numpy() for name, each in values.items()})
+        values = {name: found[0] for name, found in stored.items() if found is not None} | made
+        return _File(content, {name: each.numpy() for name, each in values.items()}, reasons)
 
-    def _measured(self, path: Path, names: Sequence[str], every: bool) -> dict[str, Tensor]:
+    def _measured(self, path: Path, names: Sequence[str], every: bool) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Values of a file's clips by measure; and by measure why there are none, if it cannot be of one of them."""
         rate = frame_rate(path)
         rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in names}
+        reasons: dict[str, str] = {}
         for number, clip in enumerate(iter_clips(Decoding(path, self.plan.size), self.plan.num_frames)):
             if number and not every:
                 continue  # read on to the end all the same: a file that is corrupt further on is not trusted
-            for name in names:
-                measure = self.measures[name]
-                rows[name].append(measure.values(clip, rate, self.networks[measure.network.name]))
-        return {name: torch.tensor(values, dtype=torch.float64) for name, values in rows.items()}
+            for name in (name for name in names if name not in reasons):
+                try:
+                    rows[name].append(self._values(name, clip, rate))
+                except UnfitClipError as error:
+                    reasons[name] = error.reason
+        made = {name: torch.tensor(rows[name], dtype=torch.float64) for name in names if name not in reasons}
+        return made, reasons
+
+    def _values(self, name: str, clip: Tensor, rate: float) -> tuple[float, ...]:
+        measure = self.measures[name]
+        values = measure.values(clip, rate, self.networks[measure.network.name])
+        if not all(map(math.isfinite, values)):
+            raise UnfitClipError("gives no finite number: look at it")
+        return values
 
     def _cache(self, measure: ClipMeasure) -> FeatureCache | None:
         rules = {
@@ -137,7 +154,8 @@ class ClipReader:
 
 @dataclass(frozen=True)
 class _File:
-    """A file that was measured: the SHA-256 of its bytes, and its clips' values by measure."""
+    """A file: the SHA-256 of its bytes, its clips' values by measure, and by measure why there are none."""
 
     content: str
     values: Mapping[str, Array]
+    reasons: Mapping[str, str]

@@ -7,6 +7,8 @@ cosine of all samples, at least 0. Temporal CLIP: Esser et al., arXiv 2302.03011
 import numpy as np
 from numpy.typing import NDArray
 
+from exvideo_eval.metrics.unfit_clip import UnfitClipError
+
 Array = NDArray[np.float64]
 
 
@@ -14,7 +16,7 @@ def text_similarity(frames: NDArray[np.floating], text: NDArray[np.floating]) ->
     """Mean over frames of the cosine of a frame's embedding (frames, dimension) with a caption's (dimension,), raw.
 
     Raises:
-        ValueError: an embedding is of length 0 or not finite.
+        UnfitClipError: an embedding is of length 0 or not finite.
     """
     return float((_unit(frames) @ _unit(text)).mean())
 
@@ -26,10 +28,10 @@ def frame_consistency(frames: NDArray[np.floating]) -> float:
         frames: (frames, dimension), at least two.
 
     Raises:
-        ValueError: there is one frame, or an embedding is of length 0 or not finite.
+        UnfitClipError: there is one frame, or an embedding is of length 0 or not finite.
     """
     if len(frames) < 2:
-        raise ValueError("One frame has no next: give clips of at least two.")
+        raise UnfitClipError("has one frame, which has no next: give one of at least two")
     units = _unit(frames)
     return float((units[:-1] * units[1:]).sum(axis=1).mean())
 
@@ -43,6 +45,6 @@ def _unit(embeddings: NDArray[np.floating]) -> Array:
     values = np.asarray(embeddings, dtype=np.float64)
     lengths = np.linalg.norm(values, axis=-1, keepdims=True)
     if not np.isfinite(lengths).all() or lengths.min() == 0:
-        raise ValueError("An embedding is of length 0 or not finite: look at that clip, or take another network.")
+        raise UnfitClipError("has an embedding of length 0 or not finite: look at it, or take another network")
     unit: Array = values / lengths
     return unit

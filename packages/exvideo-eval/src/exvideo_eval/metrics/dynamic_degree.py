@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from exvideo_eval.metrics.unfit_clip import UnfitClipError
 from exvideo_eval.metrics.warp_error import Flows, pairs_of
 
 RATE = 8.0  # frames a second, that clips are thinned to
@@ -31,7 +32,7 @@ def motion_of(clip: Tensor, fps: float, flows: Flows) -> Motion:
         flows: as of `warp_error`.
 
     Raises:
-        ValueError: as `thinned`.
+        UnfitClipError: as `thinned`.
     """
     kept = thinned(clip, fps)
     side = min(clip.shape[2:])
@@ -46,15 +47,15 @@ def thinned(clip: Tensor, fps: float) -> Tensor:
     """Every round(fps / 8)-th frame of a clip (frames, 3, height, width).
 
     Raises:
-        ValueError: fewer than 2 frames are left, or the rate is not known.
+        UnfitClipError: fewer than 2 frames are left, or the rate is not known.
     """
     if fps <= 0:
-        raise ValueError("Motion is measured at 8 frames a second, and a clip does not tell its rate: write it anew.")
+        raise UnfitClipError("does not tell its rate, and motion is measured at 8 frames a second: write it anew")
     kept = clip[:: _step(fps)]
     if len(kept) < 2:
-        raise ValueError(
-            f"Motion is measured at 8 frames a second, at which a clip of {len(clip)} at {fps:g} has one: "
-            "give longer ones."
+        raise UnfitClipError(
+            f"has {len(clip)} frames at {fps:g} a second, of which 8 a second, at which motion is measured, are one: "
+            "give a longer clip"
         )
     return kept
 

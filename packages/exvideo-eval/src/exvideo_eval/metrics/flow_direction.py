@@ -28,7 +28,7 @@ def flow_of_cells(clip: Tensor, fps: float, flows: Flows) -> Array:
         flows: as of `warp_error`.
 
     Raises:
-        ValueError: as `thinned`.
+        UnfitClipError: as `thinned`.
     """
     kept = thinned(clip, fps)
     found = torch.cat([_moved(flows(*pair)) for pair in pairs_of(kept)]).mean(dim=0)

@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from exvideo_eval.folder import clip_name, list_files
-from exvideo_eval.page.examples import Ranking, choose, rank
+from exvideo_eval.page.examples import Example, Ranking, choose, rank
 from exvideo_eval.page.write import PageContent, Row
 from exvideo_eval.result_parts import VALUE, Curve
 from exvideo_eval.results import Result
-from exvideo_eval.video_reader import probe
+from exvideo_eval.video_reader import VideoReadError, probe
 
 MEASURE = "motion energy"  # what long clips lose first when they freeze, and gain when they flicker
 _REAL, _BASELINE, _GENERATED = "real", "baseline", "generated"
@@ -28,15 +28,17 @@ def page_of(
 
     Raises:
         ValueError: the result has values of other measures clip by clip, and none of this.
+        VideoReadError: a clip that is to be shown is gone.
     """
     results = {_BASELINE: baseline, _GENERATED: generated}
     folders = {who: Path(result.data[-1].where) for who, result in results.items() if result is not None}
     folders = {_REAL: Path(generated.data[0].where), **folders}
-    left_out = {Path(item.file) for result in results.values() if result is not None for item in result.skipped}
+    counted = [result for result in results.values() if result is not None]
+    left_out = {Path(item.file) for result in counted for item in result.skipped if not item.measure}
     files = {who: _files(folder, left_out) for who, folder in folders.items()}
     ranking = _ranking(generated, files[_GENERATED], measure)
     examples = choose(ranking, num_examples)
-    rows = [Row(example, {who: of.get(example.name) for who, of in files.items()}) for example in examples]
+    rows = [_row(example, files) for example in examples]
     if not files[_REAL].keys() & files[_GENERATED].keys():
         rows = _beside_strangers(rows, list(files[_REAL].values()))
     protocol = generated.protocol
@@ -56,6 +58,12 @@ def page_of(
 def _files(folder: Path, left_out: Set[Path]) -> dict[str, Path]:
     """Videos by the name they are paired by, without those that were left out of the result."""
     return {clip_name(folder, path): path for path in list_files("shown", folder) if path not in left_out}
+
+
+def _row(example: Example, files: Mapping[str, Mapping[str, Path]]) -> Row:
+    if example.name not in files[_GENERATED]:
+        raise VideoReadError(example.name, "was measured and is gone: leave the clips where they are and start again")
+    return Row(example, {who: of.get(example.name) for who, of in files.items()})
 
 
 def _ranking(result: Result, names: Iterable[str], measure: str) -> Ranking:

@@ -30,8 +30,13 @@ def side_by_side(clips: Sequence[Tensor | None], fps: float, max_bytes: int) -> 
             that ends before the others stays at its last frame.
         fps: at which they are played.
         max_bytes: of the file. Quality is lowered for it, then size; the smallest of both may still be larger.
+
+    Raises:
+        ValueError: there is no clip.
     """
     present = [clip for clip in clips if clip is not None]
+    if not present:
+        raise ValueError(f"Of {len(clips)} places of a row none has a clip: give one at least.")
     height, width = present[0].shape[-2:]
     scale = min(1.0, MAX_SIDE / max(height, width))
     while True:

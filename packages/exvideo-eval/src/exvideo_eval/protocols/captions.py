@@ -1,4 +1,4 @@
-"""Clips beside their captions, to CLIP."""
+"""Captions of clips, to CLIP."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exvideo_eval.features.published.loading import LoadedNetwork
-from exvideo_eval.metrics.clip_similarity import text_similarity
 from exvideo_eval.protocols.definition import Protocol
 from exvideo_eval.protocols.extraction import SetFeatures
 from exvideo_eval.sidecar import SidecarError, read_sidecar
@@ -14,8 +13,8 @@ from exvideo_eval.sidecar import SidecarError, read_sidecar
 Array = NDArray[np.float64]
 
 
-def caption_cosines(protocol: Protocol, network: LoadedNetwork, found: SetFeatures) -> tuple[Array, tuple[str, ...]]:
-    """Raw cosine of each clip with its caption (clips,), its frames averaged; and a note on captions that were cut.
+def caption_embeddings(protocol: Protocol, network: LoadedNetwork, found: SetFeatures) -> tuple[Array, tuple[str, ...]]:
+    """Embedding of each clip's caption (clips, dimension); and a note on captions that were cut.
 
     Raises:
         ValueError: the network reads no captions, a clip has none, or its sidecar cannot be read.
@@ -30,10 +29,9 @@ def caption_cosines(protocol: Protocol, network: LoadedNetwork, found: SetFeatur
             f"({', '.join(without[:3])}): write each into NAME.txt beside NAME.mp4."
         )
     embeddings, cut = network.clip.captions([caption or "" for caption in captions])
-    texts = embeddings.double().cpu().numpy()
-    pairs = zip(found.features, texts, strict=True)
+    texts: Array = embeddings.double().cpu().numpy()
     notes = (f"{protocol.name}: {cut} captions are longer than the network reads, and were cut.",) if cut else ()
-    return np.array([text_similarity(frames, text) for frames, text in pairs]), notes
+    return texts, notes
 
 
 def _caption(video: Path) -> str | None:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
+_NOT_FINITE = "has features that are not finite: look at it, or take another network"
 _CACHE = "published"  # its folder inside that of the evaluation's cache
 
 
@@ -183,6 +184,9 @@ class _Worker:
         known = {}
         for item, features in zip(ready, answers, strict=True):
             name = clip_name(self.folder, item.path)
+            if not torch.isfinite(features).all():
+                known[item.path] = _Known(item.content, reason=_NOT_FINITE)
+                continue
             if self.cache is not None:
                 self.cache.put(self._key(item.content, name), features, item.num_frames)
             place = self._place(item.content, name)

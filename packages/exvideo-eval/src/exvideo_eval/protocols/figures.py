@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from exvideo_eval.features.published.loading import LoadedNetwork
 from exvideo_eval.measure import Measure
-from exvideo_eval.metrics.clip_similarity import frame_consistency
 from exvideo_eval.pairs import source_of
-from exvideo_eval.protocols.captions import caption_cosines
 from exvideo_eval.protocols.clip_distance import clip_distance
+from exvideo_eval.protocols.clip_scores import clip_scores
 from exvideo_eval.protocols.definition import FRAME, Protocol
 from exvideo_eval.protocols.extraction import SetFeatures
 from exvideo_eval.protocols.frames import GENERATED, REAL
@@ -121,32 +120,28 @@ def clip_figure(
 ) -> Measured:
     """A mean over clips, with its interval, and the clips' own values."""
     context.count(found)  # for its complaint about a set without usable clips
-    notes: tuple[str, ...] = ()
-    if isinstance(kind, FrameConsistency):
-        values = np.array([frame_consistency(frames) for frames in found.features])
-    else:
-        cosines, notes = caption_cosines(context.protocol, context.network, found)
-        values = kind.factor * cosines
+    scores = clip_scores(context.protocol, context.network, kind, found)
+    values = scores.values
 
     def mean(of_clips: Sample) -> Array:
         drawn = of_clips.mean()
         return np.maximum(drawn, 0.0) if isinstance(kind, CaptionSimilarity) and kind.clamped else drawn
 
     name = metric_name(context, {GENERATED: len(values)})
-    sources = tuple(map(source_of, found.files))
+    sources = tuple(map(source_of, scores.files))
     judged = Clips(values, sources)
     measure = Measure(name, "mean", kind.unit, kind.better, mean, judged, features=context.network.name, is_mean=True)
-    clips = ClipValues(name, context.network.name, VALUE, found.files, sources, tuple(map(float, values)))
+    clips = ClipValues(name, context.network.name, VALUE, scores.files, sources, tuple(map(float, values)))
     measured = _measured(
         context,
         Figure(value_of(mean, [judged])),
         {GENERATED: len(values)},
         {},
-        found.skipped,
+        scores.skipped,
         statistic="mean",
         clip_values=(clips,),
         interval=percentile_interval(mean, [judged], resampling),
-        notes=notes,
+        notes=scores.notes,
     )
     return replace(measured, measures=(measure,))
 

@@ -7,7 +7,7 @@ from exvideo_eval.contrast import contrasts_of_sets
 from exvideo_eval.protocol import protocol_hash
 from exvideo_eval.protocols.clip_distance import MOST_CLIPS
 from exvideo_eval.protocols.figures import Measured
-from exvideo_eval.result_parts import Metric
+from exvideo_eval.result_parts import Metric, Skipped
 from exvideo_eval.results import Result
 from exvideo_eval.statistics import Resampling
 
@@ -24,9 +24,15 @@ def with_measures(result: Result, measured: Measured) -> Result:
         metrics=(*result.metrics, *measured.metrics),
         curves=(*result.curves, *measured.curves),
         clip_values=(*result.clip_values, *measured.clip_values),
-        notes=(*result.notes, *measured.notes),
-        skipped=tuple(dict.fromkeys((*result.skipped, *measured.skipped))),
+        notes=tuple(dict.fromkeys((*result.notes, *measured.notes))),
+        skipped=(*result.skipped, *_skipped_besides(result, measured)),
     )
+
+
+def _skipped_besides(result: Result, measured: Measured) -> list[Skipped]:
+    """The files that a measure left out and the other measures did not."""
+    of_all = {item.file for item in result.skipped if not item.measure}
+    return [item for item in dict.fromkeys(measured.skipped) if item.file not in of_all]
 
 
 def contrasted(ours: Measured, theirs: Measured, reference: str, resampling: Resampling) -> Measured:

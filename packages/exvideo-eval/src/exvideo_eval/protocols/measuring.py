@@ -84,7 +84,11 @@ class Meter:
             clip_values=tuple(values for part in parts for values in part.clip_values),
             record={name: part.record for name, part in zip(self.protocols, parts, strict=True)},
             notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-            skipped=tuple(dict.fromkeys(item for part in parts for item in part.skipped)),
+            skipped=tuple(
+                replace(item, measure=name)
+                for name, part in zip(self.protocols, parts, strict=True)
+                for item in part.skipped
+            ),
             measures=tuple(measure for part in parts for measure in part.measures),
         )
 
