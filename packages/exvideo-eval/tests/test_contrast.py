@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from exvideo_eval.contrast import contrasts
-from exvideo_eval.measure import WILSON, Measure, mean
+from exvideo_eval.contrast import contrasts, uncontrasted
+from exvideo_eval.measure import JACKKNIFE, WILSON, Measure, mean
 from exvideo_eval.result_parts import Metric
-from exvideo_eval.statistics import Clips, Resampling, Sample
+from exvideo_eval.set_distances import frechet
+from exvideo_eval.statistics import Clips, Resampling, Sample, value_of
 
 RESAMPLING = Resampling(499, 0.95, 0)
 
@@ -93,3 +96,46 @@ def test_shares_have_mcnemars_test() -> None:
 
 def test_there_is_no_ratio_to_nothing() -> None:
     assert set(found(measure(np.ones(24), NAMES), measure(np.zeros(24), NAMES))) == {"difference to baseline"}
+
+
+REAL = Clips(np.random.default_rng(9).standard_normal((24, 1, 6)), tuple(f"r{index}" for index in range(24)))
+
+
+def distance(seed: int, names: list[str], offset: float = 0.0) -> Measure:
+    """A Fréchet distance in 6 dimensions, which 12 clips fill."""
+    values = np.random.default_rng(seed).standard_normal((len(names), 1, 6)) + offset
+    ours = measure(values, names, interval=JACKKNIFE)
+    return replace(ours, statistic="value", of=frechet, clips_of_real=REAL, fewest=12)
+
+
+def test_a_distance_of_few_common_clips_is_of_all_as_its_columns_are() -> None:
+    ours, theirs = distance(0, NAMES, 0.5), distance(1, [*NAMES[:11], *(f"d{index}" for index in range(13))])
+    metric = found(ours, theirs)["difference to baseline"]
+    columns = [value_of(item.of, item.sets) for item in (ours, theirs)]
+    assert metric.value == pytest.approx(columns[0] - columns[1])
+    assert metric.n == 24
+    assert metric.interval is not None
+    assert metric.interval.low < metric.value < metric.interval.high
+    assert metric.significance is not None
+    assert metric.significance.method.startswith("shuffled labels")
+    assert uncontrasted([ours], [theirs], "baseline") == []
+
+
+def test_a_distance_of_enough_common_clips_is_of_pairs() -> None:
+    ours, theirs = distance(0, NAMES, 0.5), distance(1, [*NAMES[:12], *(f"d{index}" for index in range(30))])
+    metric = found(ours, theirs)["difference to baseline"]
+    assert metric.n == 12
+    assert metric.significance is not None
+    assert metric.significance.method.startswith("swap test within pairs")
+
+
+def test_distances_of_other_numbers_of_clips_are_not_set_against_each_other() -> None:
+    """A Fréchet distance grows as clips get fewer, so that their difference would be that of the numbers."""
+    ours, theirs = distance(0, NAMES), distance(1, [f"d{index}" for index in range(14)])
+    assert contrasts(ours, theirs, "baseline", RESAMPLING) == []
+    assert uncontrasted([ours], [theirs], "baseline") == [
+        "Not set against the baseline's: motion. Each changes with the number of clips, and there are 24 and 14, of "
+        "which 0 are of one name: give as many of both sets, or 12 or more of one name."
+    ]
+    means = measure(np.arange(24.0), NAMES), measure(np.arange(14.0), [f"d{index}" for index in range(14)])
+    assert found(*means)["difference to baseline"].value == 5

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exvideo_eval.clip_set import ClipSet
-from exvideo_eval.distance_measures import Distances, axes_of
+from exvideo_eval.distance_measures import Distances, axes_of, if_alike
 from exvideo_eval.exchange import exchange_test
 from exvideo_eval.statistics import Resampling
 
@@ -64,3 +64,18 @@ def test_two_files_of_each_set_have_every_distance() -> None:
     measures = [*distances.measures("generated"), *distances.shift_measure("generated")]
     assert len([measure.metric(Resampling(20)) for measure in measures]) == 3
     assert distances.notes_of("generated") == []
+
+
+@pytest.mark.parametrize(("clips_a_file", "alike"), [(1, 24), (2, 12), (3, None)])
+def test_the_distance_of_sets_that_are_alike_is_of_the_clips_that_were_exchanged(
+    clips_a_file: int, alike: int | None
+) -> None:
+    """One clip of each file is: where these do not fill the dimension, no such distance is told."""
+    random = np.random.default_rng(3)
+    files = [f"{number // clips_a_file:02}" for number in range(24)]
+    real, generated = (clips_of(role, random.standard_normal((24, 1, 12)), files) for role in ("real", "generated"))
+    distances = Distances.of(real, [generated], "random", axes_of(real, 6))
+    measure = distances.measures("generated")[0]
+    _, _, exchange = measure.metric(Resampling(20))
+    assert exchange is not None
+    assert [metric.n for metric in if_alike(measure, exchange)] == ([] if alike is None else [alike])

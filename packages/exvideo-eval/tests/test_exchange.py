@@ -108,3 +108,14 @@ def test_draws_in_parts_are_the_same_draws(monkeypatch: pytest.MonkeyPatch, twin
     assert parts is not None
     assert parts.significance == whole.significance
     assert parts.null_mean == pytest.approx(whole.null_mean, rel=1e-12)
+
+
+def test_sets_with_fewer_pairs_than_are_asked_for_are_shuffled_whole() -> None:
+    one, two = sets(np.random.default_rng(8), twins=True)
+    half = Clips(two.values, (*two.sources[:13], *(f"other{index}" for index in range(11))))
+    counts = {}
+    for fewest in (13, 14):
+        found = exchange_test(frechet, one, half, RESAMPLING, fewest=fewest)
+        assert found is not None
+        counts[found.significance.method.partition(",")[0]] = found.num_clips
+    assert counts == {"swap test within pairs": 13, "shuffled labels": 24}

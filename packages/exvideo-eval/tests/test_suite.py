@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from exvideo_eval import Settings, evaluate
+from exvideo_eval.markdown import as_markdown
 from exvideo_eval.plan import ClipPlan, plan_clips
 from exvideo_eval.results import Result
 
@@ -230,3 +231,32 @@ def test_values_of_clips_stand_in_the_result_by_name_and_source(clip_folders: Pa
     assert np.mean(motion.values) == pytest.approx(value(result, "motion energy"))
     assert by_name[FRECHET].kind == "pseudo-value"
     assert by_name[FRECHET].clusters == ("0", "1", "2", "3")
+
+
+def test_a_difference_does_not_contradict_the_columns_that_it_is_of(
+    tmp_path: Path, write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray]
+) -> None:
+    """Three names in common do not fill six dimensions; 12 and 13 clips have no distances to set against each other."""
+    for seed in range(12):
+        write_video(tmp_path / "real" / f"{seed}.mp4", moving_clip(seed, size=16))
+        write_video(tmp_path / "generated" / f"{seed}.mp4", moving_clip(seed + 50, size=16))
+        name = f"{seed}" if seed < 3 else f"other{seed}"
+        write_video(tmp_path / "baseline" / f"{name}.mp4", moving_clip(seed + 90, size=16))
+    folders, settings = [tmp_path / name for name in ("real", "generated", "baseline")], replace(SETTINGS, dimension=6)
+    found = evaluate(*folders, settings=settings)
+    assert found.baseline is not None
+    assert found.contrast is not None
+    difference = found.contrast.metric(f"{FRECHET}, difference to baseline")
+    assert difference is not None
+    assert difference.value == pytest.approx(value(found.generated, FRECHET) - value(found.baseline, FRECHET))
+    assert difference.n == 12
+    text = as_markdown(found)
+    assert "\n| motion energy (mean squared difference), of 3 clips | neutral |" in text
+    assert f"\n| {FRECHET} (squared feature units) | lower |" in text
+    write_video(tmp_path / "baseline" / "more.mp4", moving_clip(120, size=16))
+    unlike = evaluate(*folders, settings=settings)
+    assert unlike.contrast is not None
+    assert unlike.contrast.metric(f"{FRECHET}, difference to baseline") is None
+    (note,) = [note for note in unlike.contrast.notes if note.startswith("Not set against")]
+    assert FRECHET in note
+    assert "kernel distance" not in note

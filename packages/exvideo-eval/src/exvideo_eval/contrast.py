@@ -24,9 +24,28 @@ def contrasts_of_sets(
     ours: Sequence[Measure], theirs: Sequence[Measure], reference: str, resampling: Resampling
 ) -> Contrasts:
     """The contrasts of every measure that two sets both have; see `contrasts`."""
+    return [part for pair in _of_both(ours, theirs) for part in contrasts(*pair, reference, resampling)]
+
+
+def uncontrasted(ours: Sequence[Measure], theirs: Sequence[Measure], reference: str) -> list[str]:
+    """Sentences on the measures that `contrasts` has nothing of, each with the numbers of clips that are why."""
+    names: dict[str, list[str]] = {}
+    for one, other in _of_both(ours, theirs):
+        if _common(one, other) is None:
+            counts = f"{len(one.clips.values)} and {len(other.clips.values)}"
+            shared = len(set(one.clips.sources) & set(other.clips.sources))
+            why = (
+                f"Each changes with the number of clips, and there are {counts}, of which {shared} are of one name: "
+                f"give as many of both sets, or {_fewest_pairs(one, other)} or more of one name."
+            )
+            names.setdefault(why, []).append(one.name)
+    return [f"Not set against the {reference}'s: {'; '.join(those)}. {why}" for why, those in names.items()]
+
+
+def _of_both(ours: Sequence[Measure], theirs: Sequence[Measure]) -> list[tuple[Measure, Measure]]:
     known = {(item.name, item.features): item for item in theirs}
     pairs = [(item, known.get((item.name, item.features))) for item in ours]
-    return [part for item, other in pairs if other for part in contrasts(item, other, reference, resampling)]
+    return [(item, other) for item, other in pairs if other]
 
 
 def contrasts(ours: Measure, theirs: Measure, reference: str, resampling: Resampling) -> Contrasts:
@@ -35,8 +54,14 @@ def contrasts(ours: Measure, theirs: Measure, reference: str, resampling: Resamp
     Args:
         ours, theirs: the same measure of the two sets.
         reference: name of the other set.
+
+    Returns:
+        Nothing of a number that changes with that of the clips, where the sets have other numbers and too few pairs.
     """
-    first, second, paired = _common(ours.clips, theirs.clips)
+    common = _common(ours, theirs)
+    if common is None:
+        return []
+    first, second, paired = common
     fixed = [] if ours.clips_of_real is None else [ours.clips_of_real]
     one = Metric(
         name=f"{ours.name}, difference to {reference}",
@@ -64,7 +89,8 @@ def contrasts(ours: Measure, theirs: Measure, reference: str, resampling: Resamp
         interval = found.interval(resampling.level) if found else None
         if ours.interval != JACKKNIFE:
             interval = percentile_interval(_difference(ours.of), [first, second, *fixed], resampling)
-        tested = exchange_test(_absolute_difference(ours.of), first, second, resampling, fixed)
+        pairs = _fewest_pairs(ours, theirs)
+        tested = exchange_test(_absolute_difference(ours.of), first, second, resampling, fixed, fewest=pairs)
         significance = tested.significance if tested else None
     difference = replace(one, interval=interval, significance=significance)
     ratio = _ratio(ours, [first, second, *fixed], one, reference, resampling.level)
@@ -90,16 +116,25 @@ def _ratio(ours: Measure, sets: Sequence[Clips], difference: Metric, reference: 
     )
 
 
-def _common(first: Clips, second: Clips) -> tuple[Clips, Clips, bool]:
-    """Of sets that share 3 source files, the clips of those that both have, at equal places; else both as they are."""
+def _common(ours: Measure, theirs: Measure) -> tuple[Clips, Clips, bool] | None:
+    """Of sets that share enough source files, the clips of these, at equal places; else both as they are.
+
+    Where these are of other numbers, and the measure changes with that number, they do not compare: None.
+    """
+    first, second = ours.clips, theirs.clips
     shared = sorted(set(first.sources) & set(second.sources))
-    if len(shared) < MIN_UNITS:
-        return first, second, False
+    if len(shared) < _fewest_pairs(ours, theirs):
+        of_number = ours.fewest is not None and len(first.values) != len(second.values)
+        return None if of_number else (first, second, False)
     sides = []
     for clips in (first, second):
         place = {source: index for index, source in reversed(list(enumerate(clips.sources)))}
         sides.append(Clips(clips.values[[place[source] for source in shared]], tuple(shared)))
     return sides[0], sides[1], True
+
+
+def _fewest_pairs(ours: Measure, theirs: Measure) -> int:
+    return max(MIN_UNITS, min(ours.fewest or 0, theirs.fewest or 0))
 
 
 def _difference(of: Statistic) -> Statistic:

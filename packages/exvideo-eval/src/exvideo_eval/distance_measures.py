@@ -12,7 +12,7 @@ from exvideo_eval.exchange import Exchange
 from exvideo_eval.kernel_table import KernelTable, inner_product
 from exvideo_eval.measure import JACKKNIFE, Measure
 from exvideo_eval.metrics.frechet import FeatureStatistics
-from exvideo_eval.projection import Projection, require_filled
+from exvideo_eval.projection import SAMPLES_PER_DIMENSION, Projection, require_filled
 from exvideo_eval.result_parts import Curve, Metric
 from exvideo_eval.set_distances import frechet, frechet_by_window
 from exvideo_eval.statistics import Clips, Sample
@@ -140,6 +140,7 @@ class Distances:
             dimension=dimension,
             interval=JACKKNIFE,
             minimum=0.0,
+            fewest=SAMPLES_PER_DIMENSION * dimension,
             difference=frechet,
             tested=on_both,
         )
@@ -181,8 +182,11 @@ def is_frechet(measure: Measure) -> bool:
 
 
 def if_alike(measure: Measure, exchange: Exchange | None) -> list[Metric]:
-    """The mean of a distance between sets that are alike, at these numbers of clips; nothing without a test."""
-    if exchange is None:
+    """The mean of a distance between sets that are alike, at the number of clips that a test exchanges.
+
+    Nothing without a test, or where these clips, one of each file, are too few for the distance; see `no_alike`.
+    """
+    if exchange is None or exchange.num_clips < (measure.fewest or 0):
         return []
     part = "" if measure.statistic == "value" else f"{measure.statistic}, "
     metric = Metric(
@@ -190,13 +194,23 @@ def if_alike(measure: Measure, exchange: Exchange | None) -> list[Metric]:
         value=exchange.null_mean,
         unit=UNIT,
         better="neutral",
-        n=len(measure.clips.values),
+        n=exchange.num_clips,
         dimension=measure.dimension,
         features=measure.features,
         quantity=measure.quantity,
         statistic=f"{part}mean of exchanged sets",
     )
     return [metric]
+
+
+def no_alike(measure: Measure, exchange: Exchange | None) -> list[str]:
+    """A sentence on a distance that has no such mean for want of files; none of any other."""
+    if exchange is None or exchange.num_clips >= (measure.fewest or 0):
+        return []
+    return [
+        f"{measure.name}: not told between sets that are alike, as one clip of each file is exchanged, and "
+        f"{exchange.num_clips} are too few for {measure.dimension} dimensions."
+    ]
 
 
 def distance_curve(measure: Measure, starts: Sequence[int]) -> Curve:

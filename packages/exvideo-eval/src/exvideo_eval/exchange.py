@@ -21,14 +21,24 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Exchange:
-    """The outcome: how often chance alone is as extreme, and the mean of the figure under chance alone."""
+    """The outcome: how often chance alone is as extreme, and the mean of the figure under chance alone.
+
+    `num_clips`: of the smaller set, as far as they were exchanged.
+    """
 
     significance: Significance
     null_mean: float
+    num_clips: int
 
 
 def exchange_test(
-    statistic: Statistic, first: Clips, second: Clips, resampling: Resampling, fixed: Sequence[Clips] = ()
+    statistic: Statistic,
+    first: Clips,
+    second: Clips,
+    resampling: Resampling,
+    fixed: Sequence[Clips] = (),
+    *,
+    fewest: int = 0,
 ) -> Exchange | None:
     """Tests two sets by a figure that is large where they differ.
 
@@ -38,13 +48,14 @@ def exchange_test(
     Args:
         statistic: of the samples of the first set, the second, and those that stay as they are.
         fixed: further sets.
+        fewest: pairs that the figure needs; with fewer, all clips are shuffled.
 
     Returns:
         None for fewer than 3 pairs, or source files of a set, and for fewer than 2 resamples.
     """
     places = [_first_of_each(clips) for clips in (first, second)]
     shared = places[0].keys() & places[1].keys()
-    paired = 2 * len(shared) >= min(map(len, places))
+    paired = len(shared) >= max(fewest, min(map(len, places)) / 2)
     if paired:
         places = [{source: place[source] for source in sorted(shared)} for place in places]
     if min(map(len, places)) < MIN_UNITS or resampling.resamples < 2:
@@ -67,7 +78,8 @@ def exchange_test(
     extreme = int((found[1:] >= found[0] - 1e-9 * abs(found[0])).sum())
     name = "swap test within pairs" if paired else "shuffled labels"
     method = f"{name}, {resampling.resamples} draws"
-    return Exchange(Significance((1 + extreme) / len(found), method), float(found[1:].mean()))
+    significance = Significance((1 + extreme) / len(found), method)
+    return Exchange(significance, float(found[1:].mean()), min(map(len, places)))
 
 
 def _swapped(num_first: int, num_second: int, resamples: int, generator: np.random.Generator) -> Iterator[Array]:

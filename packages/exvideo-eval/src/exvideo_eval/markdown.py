@@ -68,16 +68,19 @@ def _contrast_section(evaluation: Evaluation, columns: Columns) -> list[str]:
     rows = []
     for metric in sorted(differences, key=lambda metric: metric.significance.p_value if metric.significance else 1.0):
         name = metric.name.removesuffix(f", {metric.contrast}")
-        cells = [_value(_found(result, name, metric.features)) for _, result in columns]
+        shown = [_found(result, name, metric.features) for _, result in columns]
         ratio = contrast.metric(f"{name}, {metric.contrast.replace('difference', 'ratio', 1)}")
         unit = f" ({metric.unit})" if metric.unit else ""
-        rows.append([name + unit, metric.better, *cells, _signed(metric), _cell(ratio), _p(metric), _verdict(metric)])
+        fewer = f", of {metric.n} clips" if any(each and each.n != metric.n for each in shown) else ""
+        cells = [metric.better, *map(_value, shown), _signed(metric), _cell(ratio), _p(metric), _verdict(metric)]
+        rows.append([name + unit + fewer, *cells])
     head = ["", "better", *(name for name, _ in columns), "difference", "ratio", "p", ""]
     return [
         "## Generated clips against the baseline's",
         _table(head, rows),
-        "Over the clips that both have, drawn as pairs. *better* and *worse*: the interval of the difference leaves "
-        "zero out and p is below one less its level; whether a neutral one is better for it, the ratio to real says.",
+        "Over the clips that both have, drawn as pairs, or over all where these are too few; their number stands where "
+        "it is not the columns'. *better* and *worse*: the interval of the difference leaves zero out and p is below "
+        "one less its level; whether a neutral one is better for it, the ratio to real says.",
     ]
 
 

@@ -28,6 +28,8 @@ class Measure:
         clips_of_real: of the real clips, if the number is a comparison with them.
         interval: "percentiles", or "jackknife" of what drawing clips again shifts, or "Wilson" of a share.
         minimum: that the number cannot be below.
+        fewest: clips that a number needs that changes with how many there are, and so compares at equal numbers only;
+            None for one that does not.
         difference: of two samples, by which they are tested for being alike: large where they differ. None for no test.
         tested: gives the set's and the real clips, if `difference` takes others than `of`.
         is_mean: the number is the mean of its clips' values (over frames).
@@ -45,6 +47,7 @@ class Measure:
     dimension: int | None = None
     interval: str = PERCENTILES
     minimum: float = -np.inf
+    fewest: int | None = None
     difference: Statistic | None = None
     tested: Callable[[], tuple[Clips, Clips]] | None = None
     is_mean: bool = False
@@ -88,7 +91,7 @@ class Measure:
         if self.difference is None:
             return None
         first, second = self.tested() if self.tested else self.sets
-        return exchange_test(self.difference, first, second, resampling)
+        return exchange_test(self.difference, first, second, resampling, fewest=self.fewest or 0)
 
     def _interval(self, resampling: Resampling) -> tuple[Interval | None, ClipValues | None]:
         found = None if self.is_mean else jackknife(self.of, self.sets)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from exvideo_eval.clip_set import ClipSet
 from exvideo_eval.curve_measures import curve_measures, mean_measure
-from exvideo_eval.distance_measures import Distances, distance_curve, if_alike, is_frechet
+from exvideo_eval.distance_measures import Distances, distance_curve, if_alike, is_frechet, no_alike
 from exvideo_eval.frame_curves import CURVES, DIFFERENCE_TO_REAL, PSNR_TO_REAL
 from exvideo_eval.long_video_measures import long_video_measures
 from exvideo_eval.measure import Measure
@@ -65,6 +65,7 @@ def measured(
         values += [of_clips] if of_clips else []
         if is_frechet(item):
             metrics += if_alike(item, exchange)
+            notes += no_alike(item, exchange)
             metrics += distances.shares_of_variance(clips.role) if item is of_features[0] else []
             curves += [] if starts is None else [distance_curve(item, starts)]
     metrics += [_of_real(item, resampling) for item in (*of_real, *long_of_real)]

@@ -9,7 +9,7 @@ from typing import Any
 from exvideo_eval.clip_measures.measuring import ClipMeter
 from exvideo_eval.clip_parts import Parts
 from exvideo_eval.clip_set import REAL, ClipSet, measure, measure_share
-from exvideo_eval.contrast import contrasts_of_sets
+from exvideo_eval.contrast import contrasts_of_sets, uncontrasted
 from exvideo_eval.description import curves_of_sets, data_of, notes_of, pairing_notes
 from exvideo_eval.distance_measures import Distances, axes_of
 from exvideo_eval.execution import Execution
@@ -234,7 +234,7 @@ class _Task:
             metrics=tuple(metric for metric, _ in found),
             data=self._data(second, first),
             clip_values=tuple(values for _, values in found if values),
-            notes=tuple(pairing_notes(first, second)),
+            notes=(*pairing_notes(first, second), *uncontrasted(ours.measures, theirs.measures, second.role)),
         )
 
     @property

@@ -107,3 +107,19 @@ def test_only_the_clips_that_count_are_left_out_and_exchanged(
     assert difference.n == 4
     assert difference.value == pytest.approx(ours.metrics[0].value - theirs.metrics[0].value, rel=1e-9)
     assert ours.measures[0].clips.sources == ("0", "1", "2", "3")
+
+
+def test_a_name_that_only_one_set_has_takes_no_clip_out_of_the_difference(
+    sets: Path, small: PinnedFile, tmp_path: Path
+) -> None:
+    """The figure's name says of how many clips it is."""
+    for path in (sets / "bad").iterdir():
+        (tmp_path / ("other.mp4" if path.stem == "3" else path.name)).write_bytes(path.read_bytes())
+    both = meter(small, sets, "fvd:tf-original")
+    ours, theirs = (
+        both.measure(role, sets / "real", folder, RESAMPLING)
+        for role, folder in {"generated": sets / "good", "baseline": tmp_path}.items()
+    )
+    difference = contrasted(ours, theirs, "baseline", RESAMPLING).metrics[0]
+    assert difference.n == CLIPS
+    assert difference.value == pytest.approx(ours.metrics[0].value - theirs.metrics[0].value, rel=1e-9)

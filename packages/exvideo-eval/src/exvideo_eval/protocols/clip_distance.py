@@ -56,6 +56,7 @@ def clip_distance(
         clips_of_real=real,
         features=network,
         interval=JACKKNIFE,
+        fewest=len(judged.values),
     )
 
 

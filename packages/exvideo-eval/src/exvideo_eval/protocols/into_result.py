@@ -38,7 +38,7 @@ def _skipped_besides(result: Result, measured: Measured) -> list[Skipped]:
 def contrasted(ours: Measured, theirs: Measured, reference: str, resampling: Resampling) -> Measured:
     """The contrasts of what both sets have clip by clip, with a note on the measures of which one has not."""
     found = contrasts_of_sets(ours.measures, theirs.measures, reference, resampling)
-    by_clip = {item.name for item in ours.measures} & {item.name for item in theirs.measures}
+    by_clip = {metric.quantity for metric, _ in found}
     of_sets = [metric.name for metric in ours.metrics if not metric.of and metric.quantity not in by_clip]
     note = (
         f"Not set against the {reference}'s: {', '.join(of_sets)}. Each is one number of all pictures of all clips, of "

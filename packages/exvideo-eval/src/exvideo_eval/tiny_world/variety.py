@@ -39,6 +39,7 @@ def variety_measure(name: str, probabilities: Clips) -> Measure:
         features=JUDGES,
         interval=JACKKNIFE,
         minimum=1.0,
+        fewest=1,
     )
 
 
