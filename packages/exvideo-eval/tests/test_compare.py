@@ -60,6 +60,18 @@ def test_thresholds_can_be_given(tmp_path: Path) -> None:
     assert run(tmp_path, *pair, "--threshold", "0.3") == 0
     assert run(tmp_path, *pair, "--absolute", "ms=0.5") == 0
     assert run(tmp_path, *pair, "--absolute", "s=0.5") == 1
+    bare = result(measured(1.0, unit="")), result(measured(1.2, unit=""))
+    assert run(tmp_path, *bare) == 1
+    assert run(tmp_path, *bare, "--absolute", "=0.5") == 0
+
+
+def test_a_change_from_zero_without_an_amount_says_what_to_give(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = result(measured(0.0, 0.0, unit="furlongs")), result(measured(0.5, unit="furlongs"))
+    assert run(tmp_path, *pair) == 0
+    assert "Undecided: kernel: attention: time (a change from 0 has no percentage: give" in capsys.readouterr().out
+    assert run(tmp_path, *pair, "--absolute", "furlongs=0.1") == 1
 
 
 def test_gone_fails_and_new_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

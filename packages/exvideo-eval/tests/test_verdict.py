@@ -1,7 +1,13 @@
 """A verdict needs an interval and a threshold; without either it stays open."""
 
+from pathlib import Path
+
 import pytest
+from exvideo_eval import Settings, evaluate
+from exvideo_eval.protocols.catalogue import PROTOCOLS
 from exvideo_eval.result_parts import Interval, Metric, Significance
+from exvideo_eval.tiny_world.judge_features import JudgeFeatures
+from exvideo_eval.tiny_world.judges import Judges
 from exvideo_eval.verdict import Change, Margin, change_between, verdict_of, verdict_of_difference
 
 
@@ -16,6 +22,10 @@ def measured(
 ) -> Metric:
     bounds = Interval(*interval, level, method) if interval else None
     return Metric("figure", value, unit, better, interval=bounds)
+
+
+def judged_from_zero(unit: str) -> bool:
+    return Margin().judges(measured(0.0, unit=unit))
 
 
 def verdict(before: Metric, after: Metric, margin: Margin | None = None) -> str:
@@ -62,6 +72,47 @@ def test_percent_and_absolute_are_both_needed() -> None:
 def test_a_share_near_zero_is_no_alarm_for_a_thousandth() -> None:
     before, after = measured(0.001, (0.0009, 0.0011), unit="share"), measured(0.002, (0.0019, 0.0021), unit="share")
     assert verdict(before, after) == "same"
+
+
+@pytest.mark.parametrize(
+    "unit", ["octaves", "share of the clip's range", "difference, backwards over forwards", "share, among 9 words", ""]
+)
+def test_a_change_from_zero_needs_the_amount_of_its_unit(unit: str) -> None:
+    nothing, grain, much = (measured(value, (value, value), unit=unit) for value in (0.0, 1e-9, 0.5))
+    assert verdict(nothing, grain) == verdict(grain, nothing) == "same"
+    assert verdict(nothing, much) == "worse"
+    assert verdict(much, nothing) == "better"
+
+
+def test_a_change_from_zero_in_a_unit_without_an_amount_is_undecided() -> None:
+    nothing, some = (measured(value, (value, value), unit="furlongs") for value in (0.0, 0.5))
+    assert verdict(nothing, some) == "undecided"
+    assert verdict(nothing, nothing) == "same"
+    assert verdict(nothing, some, Margin(absolute={"furlongs": 0.1})) == "worse"
+    assert verdict(nothing, some, Margin(relative=0.0)) == "worse"
+    assert verdict(measured(0, unit="calls"), measured(1, unit="calls")) == "worse"
+
+
+def test_an_amount_is_found_by_the_unit_or_by_its_first_word() -> None:
+    margin = Margin(relative=0.0, absolute={"share": 0.1, "share of pixels": 0.2, "": 0.3})
+    units = ("share", "share, crosses and bounces as one", "share of pixels", "", "shares", "s")
+    assert [margin.of(measured(1.0, unit=unit)) for unit in units] == [0.1, 0.1, 0.2, 0.3, 0, 0]
+
+
+def test_every_unit_of_a_protocol_that_can_get_worse_has_an_amount() -> None:
+    statistics = [protocol.statistic for protocol in PROTOCOLS.values()]
+    assert [one for one in statistics if one.better != "neutral" and not judged_from_zero(one.unit)] == []
+
+
+def test_every_unit_of_a_report_that_can_get_worse_has_an_amount(tiny_world_folders: Path, judges: Judges) -> None:
+    folders = (tiny_world_folders / name for name in ("real", "generated", "frozen"))
+    settings = Settings(window=4, resamples=10, thirds=True)
+    evaluation = evaluate(*folders, settings=settings, extractor=JudgeFeatures(judges))
+    assert evaluation.contrast is not None
+    metrics = (*evaluation.generated.metrics, *evaluation.contrast.metrics)
+    deciding = {metric.unit for metric in metrics if metric.better != "neutral"}
+    assert {"octaves", "share of the clip's range", "squared feature units", "ratio", "", "cosine"} <= deciding
+    assert [unit for unit in deciding if not judged_from_zero(unit)] == []
 
 
 @pytest.mark.parametrize("other", [{"level": 0.9}, {"method": "quantiles of runs"}])

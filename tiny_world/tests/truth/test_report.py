@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exvideo_eval import Result
+from exvideo_eval import Metric, Result
+from exvideo_eval.verdict import Margin
 from exvideo_infer.video_file import read_clip, write_video
 from PIL import Image
 
 from tiny_world.truth.__main__ import main
-from tiny_world.truth.figures import Figure, differences, figures
+from tiny_world.truth.event_measures import EVENT_MEASURES
+from tiny_world.truth.figures import MEASURES, Figure, differences, figures
 from tiny_world.truth.measured_set import MOVING_KINDS, MeasuredSet, measure, read_truth
 from tiny_world.world.clip_files import ClipFile, write_clips
 from tiny_world.world.spec import FPS, FRAME_SIZE
@@ -228,3 +230,9 @@ def test_sets_that_cannot_be_judged_are_named(
     assert message.count("\n") == 1
     assert name in message
     assert not (tmp_path / "out").exists()
+
+
+def test_what_can_get_worse_has_an_amount_below_which_compare_calls_it_the_same() -> None:
+    for one in (*MEASURES, *EVENT_MEASURES):
+        nothing = Metric(one.name, 0.0, one.unit, one.better)
+        assert one.better == "neutral" or Margin().of(nothing) > 0, one

@@ -7,7 +7,7 @@ Exit status: 0; 1 if something got worse or is gone, with --strict also if somet
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from exvideo_eval.result_parts import ClipValues, Metric
 from exvideo_eval.results import Result
 from exvideo_eval.verdict import (
     EXACT_UNITS,
+    UNDECIDED,
     Change,
     Margin,
     change_between,
@@ -167,6 +168,9 @@ def _row(
         if obstacle:
             change = Change(change.difference, None, obstacle, comparable=False)
         verdict = verdict_of(change, margin, before)
+        if verdict == UNDECIDED and not margin.judges(before):
+            reason = f"a change from 0 has no percentage: give --absolute '{before.unit}=AMOUNT'"
+            change = replace(change, reason=reason)
     return Row(figure.name, figure.unit, figure.better, old, new, change, verdict)
 
 

@@ -75,9 +75,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _amount(text: str) -> tuple[str, float]:
-    unit, _, amount = text.rpartition("=")
+    unit, equals, amount = text.rpartition("=")
     try:
-        return unit, float(amount if unit else "none")
+        return unit, float(amount if equals else "none")
     except ValueError:
         raise ValueError(f"--absolute is {text!r}: give a unit and an amount, such as ms=0.5.") from None
 
@@ -94,7 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         "--threshold", type=float, default=0.05, help="fraction that a change must exceed; default: %(default)s"
     )
     parser.add_argument(
-        "--absolute", action="append", default=[], metavar="UNIT=AMOUNT", help="amount that it must exceed as well"
+        "--absolute",
+        action="append",
+        default=[],
+        metavar="UNIT=AMOUNT",
+        help="amount that it must exceed as well; share=0.02 is also of units that begin with that word, =0.1 of none",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit status 1 also if something is undecided or not comparable"

@@ -6,6 +6,7 @@ interval never reads as "nothing got worse".
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -18,8 +19,32 @@ DIFFERS = "differs"  # of a neutral figure, by a decided difference
 
 # Counted or summed by a program that does the same at every run: such a figure is its own interval.
 EXACT_UNITS = frozenset({"FLOPs", "operators", "bytes", "KiB", "MiB", "GiB", "frames", "modules", "files", "calls"})
-# Changes that nobody acts on, whatever percentage they are: below a clock's or an allocator's grain.
-ABSOLUTE = MappingProxyType({"s": 1e-6, "ms": 1e-3, "us": 1.0, "share": 0.01, "x": 0.01, "%": 0.1})
+# Changes that nobody acts on, whatever percentage they are, by unit or by a unit's first word ("share, among 9
+# captions"): of clocks and features their grain, else far less than an eye sees.
+ABSOLUTE = MappingProxyType(
+    {
+        "s": 1e-6,
+        "ms": 1e-3,
+        "us": 1.0,
+        "share": 0.01,
+        "x": 0.01,
+        "ratio": 0.01,
+        "%": 0.1,
+        "octaves": 0.01,
+        "difference": 0.01,
+        "squared feature units": 1e-6,
+        "squared maximum mean discrepancy": 1e-6,
+        "": 1e-6,
+        "cosine": 0.001,
+        "100 x cosine": 0.1,
+        "classes": 0.01,
+        "kinds": 0.01,
+        "frames": 0.05,
+        "pixels": 0.05,
+        "bodies": 0.01,
+        "RGB distance": 0.5,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +53,7 @@ class Margin:
 
     Args:
         relative: a fraction of the figure before, at least 0.
-        absolute: amounts by unit, at least 0; none for a unit that is not there.
+        absolute: amounts by unit, or by a unit's first word, at least 0; none for a unit that is not there.
 
     Raises:
         ValueError: a threshold is negative or not a number.
@@ -46,7 +71,15 @@ class Margin:
 
     def of(self, before: Metric) -> float:
         """The least difference that counts, in the figure's unit."""
-        return max(self.relative * abs(before.value), self.absolute.get(before.unit, 0.0))
+        return max(self.relative * abs(before.value), self._amount(before.unit) or 0.0)
+
+    def judges(self, before: Metric) -> bool:
+        """False for a figure of 0 in a unit without an amount: any change of it is more than a percentage of it."""
+        known = before.value != 0 or before.unit in EXACT_UNITS or self._amount(before.unit) is not None
+        return known or self.relative == 0
+
+    def _amount(self, unit: str) -> float | None:
+        return self.absolute.get(unit, self.absolute.get(re.split("[ ,]", unit)[0] or unit))
 
 
 @dataclass(frozen=True)
@@ -96,7 +129,7 @@ def verdict_of(change: Change, margin: Margin, before: Metric) -> str:
     least, (low, high) = margin.of(before), change.interval
     if -least <= low and high <= least:
         return SAME
-    if abs(change.difference) > least and (low > 0 or high < 0):
+    if margin.judges(before) and abs(change.difference) > least and (low > 0 or high < 0):
         return BETTER if (change.difference < 0) == (before.better == "lower") else WORSE
     return UNDECIDED
 
