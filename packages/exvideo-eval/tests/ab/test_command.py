@@ -131,6 +131,34 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert sentence in last
 
 
+def test_places_that_cannot_be_written_are_said_before_anything_is_measured(
+    repository: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository.write("file", "")
+    fast = ["ab", "HEAD", "HEAD", "--suite", "bench.py", "--env", "none", "--rounds", "1", "--seconds", "0"]
+    for output in ("file", "file/below", "/proc/ab"):
+        assert main([*fast, "--output", output]) == 2
+        error = capsys.readouterr().err
+        assert f"exvideo-eval ab: --output {output} is no folder to write to (" in error
+        assert error.count("\n") == 1
+    for summary in (repository.root, repository.root / "absent" / "summary"):
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+        assert main(fast) == 2
+        error = capsys.readouterr().err
+        assert f"exvideo-eval ab: GITHUB_STEP_SUMMARY is {summary} (" in error
+        assert error.count("\n") == 1
+
+
+def test_what_fails_at_the_end_is_no_verdict(repository: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository.root / "out/ab/summary.md").mkdir(parents=True)
+    fast = ["ab", "HEAD", "HEAD", "--suite", "bench.py", "--env", "none", "--rounds", "1", "--seconds", "0"]
+    assert main(fast) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("exvideo-eval ab: ")
+    assert "summary.md" in last
+    assert "cannot be read or written (Is a directory)" in last
+
+
 def test_installed_code_is_not_taken_for_both_versions(repository: Any, capsys: pytest.CaptureFixture[str]) -> None:
     repository.write("bench.py", "import json\ndef bench_a(bench): bench.record('one', 1, 'steps')\n")
     repository.commit()

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from exvideo_eval.ab.environments import Environment, copy_harness, installed, present
-from exvideo_eval.ab.files import write_files
+from exvideo_eval.ab.files import require_writable, write_files
 from exvideo_eval.ab.judging import judge
 from exvideo_eval.ab.processes import PLAIN, PYTEST, Task, measure, require_own_code
 from exvideo_eval.ab.sides import BASE, HEAD
@@ -34,14 +34,21 @@ def main(arguments: Sequence[str]) -> int:
         _check(options)
         repository = repository_root(Path.cwd())
         base, head = commits_to_compare(repository, options.base, options.head)
+        require_writable(options.output, _job_summary())
         with (
             tempfile.TemporaryDirectory(prefix="exvideo-ab-") as folder,
             checked_out(repository, base, head, Path(folder)) as versions,
         ):
             return _compare(options, repository, versions, Path(folder))
-    except ValueError as error:
-        print(f"exvideo-eval ab: {error}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(f"exvideo-eval ab: {_in_one_sentence(error)}", file=sys.stderr)
         return 2
+
+
+def _in_one_sentence(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError) or error.filename is None:
+        return str(error)
+    return f"{error.filename} cannot be read or written ({error.strerror}): see that it can, and that there is room."
 
 
 def _compare(options: argparse.Namespace, repository: Path, versions: tuple[Version, Version], folder: Path) -> int:
@@ -126,9 +133,15 @@ def _sha256(suite: Path) -> str:
 def _show(page: str) -> None:
     """On the terminal, and in the job's summary where there is one."""
     print(page)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with open(summary, "a", encoding="utf-8") as file:
+    if summary := _job_summary():
+        with summary.open("a", encoding="utf-8") as file:
             file.write(page + "\n")
+
+
+def _job_summary() -> Path | None:
+    """The file that GitHub shows as the job's summary, in one of its jobs."""
+    named = os.environ.get("GITHUB_STEP_SUMMARY")
+    return Path(named) if named else None
 
 
 def _tell(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +17,29 @@ from exvideo_eval.result_parts import Interval, Metric
 from exvideo_eval.results import Result
 
 METHOD = "order statistics over rounds"
+
+
+def require_writable(folder: Path, summary: Path | None) -> None:
+    """Tries the places that a comparison is written to at its end, and makes the folder, before its minutes are spent.
+
+    Args:
+        folder: of the files.
+        summary: file that the page is added to, if there is one.
+
+    Raises:
+        ValueError: the folder cannot be made, or a place not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"--output {folder} is no folder to write to ({error.strerror}): give another.") from error
+    try:
+        if summary is not None:
+            summary.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise ValueError(f"GITHUB_STEP_SUMMARY is {summary} ({error.strerror}): name a file, or unset it.") from error
 
 
 def write_files(folder: Path, run: Run, found: Mapping[str, Sequence[Found]], judgement: Judgement, page: str) -> None:
