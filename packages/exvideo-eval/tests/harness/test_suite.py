@@ -4,9 +4,12 @@ import json
 import socket
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from exvideo_eval.harness.bench import Bench
 from exvideo_eval.harness.suite import run_suite, suite_files
 from exvideo_eval.harness.turns import Alone, Handed
@@ -76,12 +79,60 @@ def test_files_and_modules_are_sized(tmp_path: Path) -> None:
         (lambda bench: bench.file_bytes("nowhere"), "nowhere does not exist"),
         (lambda bench: bench.imports("no_such_module"), "import no_such_module failed: ModuleNotFoundError"),
         (lambda bench: bench.record("a", 1, "x", "up"), "better='up'"),
+        (lambda bench: bench.record("a", 1, None), "'a' has unit=None: give text"),
+        (lambda bench: bench.record("a", float("nan"), "x"), "'a' is nan: give one finite number"),
+        (lambda bench: bench.record("a", 10**400, "x"), r"'a' is 10+\.\.\.0+: give one finite number"),
+        (lambda bench: bench.record("a", "7", "x"), "'a' is '7': give one finite number"),
+        (lambda bench: bench.record("a", 1j, "x"), "'a' is 1j: give one finite number"),
+        (lambda bench: bench.record("a", np.arange(2), "x"), r"'a' is array\(\[0, 1\]\): give one finite number"),
+        (lambda bench: bench.record("a", torch.ones(2), "x"), r"'a' is tensor\(.*\): give one finite number"),
         (lambda bench: [bench.record("a", 1, "x") for _ in range(2)], "There is a figure 't: a' already"),
     ],
 )
 def test_what_a_suite_does_wrong_is_said(call: object, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         call(Bench("t", Alone(0.01)))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.array([[7]]), 7),
+        (torch.tensor(3), 3),
+        (torch.tensor(0.5), 0.5),
+        (Fraction(1, 4), 0.25),
+        (True, 1),
+        (2**60, 2**60),
+    ],
+)
+def test_numbers_of_any_kind_are_recorded_as_plain_ones(value: object, plain: float) -> None:
+    bench = Bench("t", Alone(0.01))
+    bench.record("a", value, "x")  # type: ignore[arg-type]
+    (figure,) = bench.counts
+    assert (type(figure["value"]), figure["value"]) == (type(plain), plain)
+    assert json.loads(json.dumps(figure))["value"] == plain
+
+
+def test_what_one_function_does_wrong_costs_no_figure_of_another(tmp_path: Path) -> None:
+    (tmp_path / "suite.py").write_text(
+        "import pathlib, sys, types\n"
+        "sys.modules['odd'] = types.ModuleType('odd')\n"
+        "sys.modules['odd'].__file__ = pathlib.Path('odd.py')\n"
+        "def bench_ends(bench): sys.exit(3)\n"
+        "def bench_nothing(bench): bench.record('a', None, 'x')\n"
+        "def bench_good(bench): bench.record('a', 1, 'x')\n"
+    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile() as told:
+        command = [sys.executable, "-m", "exvideo_eval.harness", "suite.py", "--socket", str(theirs.fileno())]
+        subprocess.run(command, cwd=tmp_path, pass_fds=[theirs.fileno()], check=True, timeout=60)
+        theirs.close()
+        found = json.loads(told.readline())["found"]
+    assert [figure["name"] for figure in found["counts"]] == ["good: a"]
+    assert found["failed"]["ends"].startswith("SystemExit: 3 (suite.py")
+    assert "'a' is None: give one finite number." in found["failed"]["nothing"]
 
 
 def test_a_folder_without_a_suite_is_refused(tmp_path: Path) -> None:

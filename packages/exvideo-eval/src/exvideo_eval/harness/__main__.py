@@ -27,7 +27,7 @@ def main() -> None:
     handed = Handed(socket.socket(fileno=options.socket), options.cpu)
     found = run_suite(options.suite, handed)
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    handed.tell({"found": found | {"modules": sorted(file for file in files if file)}})
+    handed.tell({"found": found | {"modules": sorted(file for file in files if isinstance(file, str))}})
 
 
 if __name__ == "__main__":

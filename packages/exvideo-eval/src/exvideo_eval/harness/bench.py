@@ -1,9 +1,12 @@
 """The one argument of a suite's functions: counts, times and records figures."""
 
+import math
+import reprlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +39,22 @@ class Bench:
     def record(self, name: str, value: float, unit: str, better: str = "lower") -> None:
         """Takes a number that is exact: the same at every run of one version.
 
+        Args:
+            name: of the figure, after the function's.
+            value: finite; also a number of NumPy, or an array or tensor of one.
+            unit: in words.
+            better: lower, higher or neutral.
+
         Raises:
-            ValueError: `better` is none of lower, higher, neutral, or there is a figure of that name.
+            ValueError: `value` is no such number, `unit` no text, `better` none of the three, or there is a figure of
+                that name.
         """
         if better not in DIRECTIONS:
             raise ValueError(f"{name!r} has better={better!r}: write one of {', '.join(DIRECTIONS)}.")
-        self.counts.append({"name": self._new(name), "unit": unit, "value": value, "better": better})
+        if not isinstance(unit, str):
+            raise ValueError(f"{name!r} has unit={unit!r}: give text, which may be empty.")
+        number = _plain_number(name, value)
+        self.counts.append({"name": self._new(name), "unit": unit, "value": number, "better": better})
 
     def count(self, call: Callable[[], Any], name: str = "") -> Any:
         """Makes the call once, counted as by `counting`, and returns what it does."""
@@ -117,3 +130,16 @@ class Bench:
         if any(figure["name"] == full for figure in (*self.counts, *self.times)):
             raise ValueError(f"There is a figure {full!r} already: give each a name of its own.")
         return full
+
+
+def _plain_number(name: str, value: Any) -> int | float:
+    """Python's own number of one of any kind, as JSON knows no other."""
+    try:
+        if not isinstance(value, Real):
+            value = value.item()
+        number = int(value) if isinstance(value, Integral) else float(value)
+        if math.isfinite(number):
+            return number
+    except (AttributeError, TypeError, ValueError, OverflowError, RuntimeError):
+        pass
+    raise ValueError(f"{name!r} is {reprlib.repr(value)}: give one finite number.")

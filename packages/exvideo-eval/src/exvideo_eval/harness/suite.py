@@ -41,7 +41,7 @@ def run_suite(path: Path, turns: Alone | Handed) -> dict[str, Any]:
         bench = Bench(title, turns, place)
         try:
             function(bench)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a program's main may end by sys.exit
             failed[title] = _in_words(error)
             continue
         counts += bench.counts
@@ -60,7 +60,7 @@ def _functions(path: Path, failed: dict[str, str]) -> Iterator[tuple[str, Callab
         sys.modules[spec.name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failed[file.name] = _in_words(error)
             continue
         for name, value in list(vars(module).items()):
@@ -72,6 +72,6 @@ def _line(function: Callable[..., Any]) -> int:
     return inspect.unwrap(function).__code__.co_firstlineno
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
