@@ -1,10 +1,16 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exvideo_eval.cli import main
 from exvideo_eval.compare import compare_results
-from exvideo_eval.result_parts import Interval, Metric
+from exvideo_eval.result_parts import ClipValues, Interval, Metric
 from exvideo_eval.results import Result
 
 
@@ -154,6 +160,57 @@ def test_another_machine_is_remarked_on() -> None:
     comparison = compare_results(before, on_another_cpu(before))
     assert len(comparison.remarks) == 1
     assert "-> abacus" in comparison.remarks[0]
+
+
+def by_clip(*values: float, name: str = "time") -> Result:
+    clips = tuple(map(str, range(len(values))))
+    of_clips = ClipValues(name, None, "value", clips, clips, values)
+    return replace(result(measured(1.0, name=name)), clip_values=(of_clips,))
+
+
+@pytest.mark.parametrize(
+    ("field", "content", "sentence"),
+    [
+        pytest.param(("metrics", 0, "value"), "1" + 400 * "0", "and no number may be above", id="400 digits"),
+        pytest.param(("metrics", 0, "value"), "1" + 5000 * "0", "is not a result file", id="5,000 digits"),
+        pytest.param(("metrics", 0, "value"), "1e999", "Metric 'time' is inf", id="infinite"),
+        pytest.param(("metrics", 0, "interval", "low"), "-1e999", "Interval (-inf", id="infinite bound"),
+        pytest.param(("machine", "gpu"), "[" * 100_000 + "]" * 100_000, "more than 50 deep", id="very deep"),
+        pytest.param(("machine", "gpu"), "[" * 500 + "]" * 500, "more than 50 deep", id="deep"),
+        pytest.param(("metrics",), "[" * 40 + "]" * 40, "metrics[0] is [[[", id="a list of lists"),
+        pytest.param(("clip_values", 0, "values"), "[1e200, -1e200, 1e200, 1]", "too large to compare", id="squares"),
+        pytest.param(("clip_values", 0, "values"), "[1e308, 1e308, 1e308, 1]", "too large to compare", id="sums"),
+    ],
+)
+def test_no_content_of_a_file_is_taken_for_a_figure_that_got_worse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], field: tuple[str | int, ...], content: str, sentence: str
+) -> None:
+    by_clip(1, 2, 3, 4).save(tmp_path / "one.json")
+    whole = json.loads((tmp_path / "one.json").read_text())
+    place: Any = whole
+    for step in field[:-1]:
+        place = place[step]
+    place[field[-1]] = "HERE"
+    (tmp_path / "two.json").write_text(json.dumps(whole).replace('"HERE"', content))
+    for names in (("one", "two"), ("two", "one")):
+        assert main(["compare", *(str(tmp_path / f"{name}.json") for name in names)]) == 2
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert error.count("\n") == 1
+
+
+def test_names_that_no_terminal_shows_are_compared(tmp_path: Path) -> None:
+    folders = tmp_path / "before", tmp_path / "after"
+    result(measured(1.0, name="half")).save(tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text().replace('"half"', '"half \\ud800 a pair"')
+    for folder in folders:
+        folder.mkdir()
+        (folder / "a.json").write_text(text)
+    shutil.copy(folders[1] / "a.json", os.fsencode(folders[1]) + b"/caf\xe9.json")
+    command = [sys.executable, "-m", "exvideo_eval", "compare", *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "| half \\ud800 a pair | ms | 1 | 1 |" in done.stdout
 
 
 def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

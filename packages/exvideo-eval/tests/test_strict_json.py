@@ -1,11 +1,11 @@
 """Dataclasses from parsed JSON: what is missing, unknown or of another type is named by its place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from exvideo_eval.strict_json import ReadsJson
+from exvideo_eval.strict_json import DEEPEST, ReadsJson, parsed
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,9 @@ def test_every_kind_of_field_is_read() -> None:
         ({"name": 5}, "file.name is 5, not text"),
         ({"value": True}, "file.value is True, not a number"),
         ({"value": None}, "file.value is None, not a number"),
+        ({"value": 10**400}, r"file.value is 10+\.\.\.0+, and no number may be above 1.8e308"),
+        ({"by_name": {"x": -(10**400)}}, r"file.by_name.x is -10+\.\.\.0+, and no number"),
+        ({"name": [[[[[[[[[]]]]]]]]]}, r"file.name is .*\.\.\..*, not text"),
         ({"several": {"count": 2}}, r"file.several is \{'count': 2\}, not a list"),
         ({"several": [{"count": 2}, {"count": 2.5}]}, r"file.several\[1\].count is 2.5, not a whole number"),
         ({"by_name": {"x": "y"}}, "file.by_name.x is 'y', not a number"),
@@ -55,6 +58,15 @@ def test_every_kind_of_field_is_read() -> None:
 def test_what_is_wrong_is_named_by_its_place(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Outer.from_json(GOOD | changes, "file")
+
+
+@pytest.mark.parametrize("ends", ["[]", ("{\"a\":", "}")])
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 900, 100_000])
+def test_what_is_nested_too_deep_to_be_gone_through_is_refused(ends: Sequence[str], depth: int) -> None:
+    begins, closes = ends
+    with pytest.raises(ValueError, match="more than 50 deep within each other"):
+        parsed(begins * depth + "1" + closes * depth)
+    parsed(begins * DEEPEST + "1" + closes * DEEPEST)
 
 
 def test_a_list_is_no_object() -> None:

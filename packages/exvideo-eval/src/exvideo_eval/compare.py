@@ -66,7 +66,8 @@ def compare_results(before: Result, after: Result, margin: Margin | None = None)
     Times are compared only between equal CPU models; so is whatever is not a count where the protocol names its `cpu`.
 
     Raises:
-        ValueError: they are of different kind, name or protocol, so that their numbers mean different things.
+        ValueError: they are of different kind, name or protocol, so that their numbers mean different things; or values
+            are so large that their squares are none.
     """
     _require_alike(before, after)
     margin = Margin() if margin is None else margin
@@ -84,7 +85,10 @@ def compare_results(before: Result, after: Result, margin: Margin | None = None)
         other_cpu = by_cpu and (cpus[0] != cpus[1] or named[0] != named[1])
         obstacle = f"measured on another CPU, {moved}" if other_cpu else ""
         values = [of_result.get((figure.name, figure.features)) for of_result in clips]
-        rows.append(_row(one, two, margin, obstacle, values))
+        try:
+            rows.append(_row(one, two, margin, obstacle, values))
+        except OverflowError as error:
+            raise ValueError(f"The values of {figure.name!r} are too large to compare: measure it again.") from error
     remarks = [
         f"{what} differs: {_differences(one, two)}"
         for what, one, two in (

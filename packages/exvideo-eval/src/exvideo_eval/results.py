@@ -18,7 +18,7 @@ from exvideo_eval.machine import describe_machine, software_versions
 from exvideo_eval.protocol import protocol_hash
 from exvideo_eval.result_parts import ClipValues, Curve, Data, Metric, Skipped, require
 from exvideo_eval.schema_1 import SCHEMA_1, upgraded
-from exvideo_eval.strict_json import ReadsJson
+from exvideo_eval.strict_json import ReadsJson, parsed
 
 SCHEMA = "exvideo.result/2"
 
@@ -115,7 +115,7 @@ class Result(ReadsJson):
         """
         path = Path(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parsed(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ValueError(f"{path} cannot be read: {error.strerror or error}.") from error
         except ValueError as error:
