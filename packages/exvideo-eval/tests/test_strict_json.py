@@ -60,7 +60,7 @@ def test_what_is_wrong_is_named_by_its_place(changes: dict[str, Any], sentence: 
         Outer.from_json(GOOD | changes, "file")
 
 
-@pytest.mark.parametrize("ends", ["[]", ("{\"a\":", "}")])
+@pytest.mark.parametrize("ends", ["[]", ('{"a":', "}")])
 @pytest.mark.parametrize("depth", [DEEPEST + 1, 900, 100_000])
 def test_what_is_nested_too_deep_to_be_gone_through_is_refused(ends: Sequence[str], depth: int) -> None:
     begins, closes = ends
