@@ -53,6 +53,15 @@ def base(tmp_path: Path, write_video: Callable[..., Path], moving_clip: Callable
     return tmp_path / "base"
 
 
+def test_clips_of_the_base_that_are_mostly_shorter_than_the_commonest_are_refused(
+    base: Path, write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray]
+) -> None:
+    for seed, num_frames in enumerate((5, 6)):
+        write_video(base / f"short{seed}.mp4", moving_clip(seed, num_frames))
+    with pytest.raises(ValueError, match=r"2 of 5 are shorter than the 8 .* 12 \(1\)\): cut them to one length"):
+        Fragments.of(base, plan(40), Execution())
+
+
 @pytest.mark.parametrize(
     ("num_frames", "firsts"), [(40, [0, 8, 16, 24, 32]), (8, [0]), (12, [0, 4]), (30, [0, 7, 14, 21]), (9, [0, 1])]
 )

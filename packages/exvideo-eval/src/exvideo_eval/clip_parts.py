@@ -7,7 +7,7 @@ from typing import Any
 
 from exvideo_eval.clip_set import REAL
 from exvideo_eval.execution import Execution
-from exvideo_eval.plan import ClipPlan, commonest_length
+from exvideo_eval.plan import ClipPlan, commonest_length, lengths_that_lose_many
 from exvideo_eval.survey import survey
 
 THIRDS = ("first third", "middle third", "last third")
@@ -62,9 +62,13 @@ class Fragments:
         """As long as the commonest of the base's clips, which are decoded for it; no more of them than cover a clip.
 
         Raises:
-            ValueError: no readable clip of the base's, or clips that are longer than those that are compared.
+            ValueError: no readable clip of the base's, clips of which more than a third are shorter than the commonest,
+                or clips that are longer than those that are compared.
         """
-        length = commonest_length(tuple(survey(BASE, folder, execution).values()))
+        infos = tuple(survey(BASE, folder, execution).values())
+        if (words := lengths_that_lose_many(infos)) is not None:
+            raise ValueError(f"Of the base's own clips in {folder} {words}: cut them to one length.")
+        length = commonest_length(infos)
         if not 2 <= length <= plan.num_frames:
             raise ValueError(
                 f"The base's own clips in {folder} have {length} frames, and fragments of clips of {plan.num_frames} "

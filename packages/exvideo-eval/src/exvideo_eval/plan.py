@@ -9,6 +9,10 @@ from exvideo_eval.execution import Execution
 from exvideo_eval.survey import survey
 from exvideo_eval.video_reader import VideoInfo
 
+_FEWEST_FRAMES = 2
+_MOST_LOST = 1 / 3  # of the files, that a length which nobody asked for may leave out
+_LENGTHS_NAMED = 8
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -42,7 +46,14 @@ class Settings:
     thirds: bool = False
 
     def __post_init__(self) -> None:
-        minimums = {"num_frames": 2, "window": 2, "window_stride": 1, "dimension": 1, "resamples": 0, "seam_every": 2}
+        minimums = {
+            "num_frames": _FEWEST_FRAMES,
+            "window": 2,
+            "window_stride": 1,
+            "dimension": 1,
+            "resamples": 0,
+            "seam_every": 2,
+        }
         for name, minimum in minimums.items():
             value = getattr(self, name)
             if value is not None and value < minimum:
@@ -74,14 +85,17 @@ def plan_clips(settings: Settings, generated: Path, execution: Execution | None 
     Those are decoded for it, to count their frames.
 
     Raises:
-        ValueError: no readable generated file, generated files of several sizes, or a window longer than the clips.
+        ValueError: no readable generated file, generated files of several sizes, or of lengths of which the commonest
+            would leave more than a third of them out; or a window longer than the clips.
     """
     known = settings.num_frames is not None and settings.size is not None
     infos = [] if known else list(survey("generated", generated, execution or Execution()).values())
-    num_frames = settings.num_frames or commonest_length(infos)
+    num_frames = settings.num_frames or _length_of(infos)
     window = settings.window or min(16, num_frames)
-    if num_frames < 2 or window > num_frames:
-        raise ValueError(f"Clips of {num_frames} frames are shorter than a window of {max(window, 2)}: shorten it.")
+    if num_frames < _FEWEST_FRAMES or window > num_frames:
+        raise ValueError(
+            f"Clips of {num_frames} frames are shorter than a window of {max(window, _FEWEST_FRAMES)}: shorten it."
+        )
     sizes = sorted({(info.height, info.width) for info in infos})
     if settings.size is None and len(sizes) > 1:
         found = ", ".join(f"{height}x{width}" for height, width in sizes)
@@ -93,3 +107,31 @@ def commonest_length(infos: Sequence[VideoInfo]) -> int:
     """The length that most files have; of several equally common lengths, the shortest."""
     counts = Counter(info.num_frames for info in infos)
     return min(counts, key=lambda length: (-counts[length], length))
+
+
+def lengths_that_lose_many(infos: Sequence[VideoInfo]) -> str | None:
+    """Words on the lengths of files of which more than a third are shorter than the commonest; None if no more are.
+
+    Longer files count: with their beginning, or in several clips.
+    """
+    length, counts = commonest_length(infos), Counter(info.num_frames for info in infos)
+    lost = sum(number for frames, number in counts.items() if frames < length)
+    if lost <= len(infos) * _MOST_LOST:
+        return None
+    shown = [f"{frames} ({number})" for frames, number in sorted(counts.items())]
+    if len(shown) > _LENGTHS_NAMED:
+        shown = [*shown[: _LENGTHS_NAMED - 1], f"{len(shown) - _LENGTHS_NAMED} more lengths", shown[-1]]
+    return f"{lost} of {len(infos)} are shorter than the {length} frames that most have (frames: {', '.join(shown)})"
+
+
+def _length_of(infos: Sequence[VideoInfo]) -> int:
+    """The commonest length of the generated files; raises ValueError if it leaves more than a third of them out."""
+    length = commonest_length(infos)
+    if (words := lengths_that_lose_many(infos)) is None:
+        return length
+    usable = [info.num_frames for info in infos if info.num_frames >= _FEWEST_FRAMES]
+    long = sum(frames >= length for frames in usable)
+    raise ValueError(
+        f"Of the generated clips {words}: give --frames {min(usable)} to compare {len(usable)} of them, or "
+        f"--frames {length} for {long}."
+    )
