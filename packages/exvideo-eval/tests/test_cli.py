@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -88,6 +89,32 @@ def test_files_of_all_kinds_are_named_and_counted(clip_folders: Path, mixed_file
     assert result.data[1].media is not None
     assert result.data[1].media.codecs == ("gif", "h264")
     assert result.protocol["generated_clips"] == 5
+
+
+def test_odd_names_are_counted_or_named_and_break_no_list(
+    clip_folders: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = clip_folders / "generated"
+    (folder / "0.mp4").rename(folder / "12:30 x|<b>y`.mp4")
+    (folder / "1.mp4").rename(Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.mp4")))
+    (folder / "bad|\n- **n.mp4").write_bytes(b"no video")
+    output = clip_folders / "report"
+    monkeypatch.chdir(folder)
+    measures = ("--real", str(clip_folders / "real"), "--generated", ".", *FAST, "--examples", "9")
+    assert main([*measures, "--output", str(output), "--frames", "12"]) == 0
+    result = Result.load(output / "report.json")
+    assert {item.file: item.reason.partition(" (")[0] for item in result.skipped} == {
+        r"caf\xe9.mp4": "has a name that is not UTF-8: rename it",
+        r"bad|\n- **n.mp4": "is corrupt or not a video",
+    }
+    assert result.data[-1].count == 3
+    text = (output / "report.md").read_text()
+    assert r"- `bad|\n- **n.mp4`: is corrupt or not a video" in text
+    assert r"- `caf\xe9.mp4`: has a name that is not UTF-8: rename it" in text
+    page = (output / "report.html").read_text()
+    assert page.count("data:video/mp4;base64,") == 3
+    assert "12:30 x|&lt;b&gt;y`.mp4" in page
+    assert caplog.text.count("is not UTF-8") == 1
 
 
 def test_a_second_report_leaves_nothing_of_the_first(clip_folders: Path) -> None:

@@ -153,7 +153,7 @@ def _measure_group(group: Sequence[_Source], instruments: Instruments, cache: Fi
             else:
                 outcomes[source] = _measure_other(source.path, content, twin, instruments, cache)
         except VideoReadError as error:
-            outcomes[source] = Skipped(str(source.path), error.reason)
+            outcomes[source] = Skipped.of(source.path, error.reason)
     return outcomes
 
 
@@ -186,7 +186,7 @@ def _clip_set(
         try:
             told = _told(source.path) if instruments.judges is not None else told
         except SidecarError as error:
-            skipped.append(Skipped(str(error.path), error.reason))
+            skipped.append(Skipped.of(error.path, error.reason))
         if isinstance(outcome, Skipped):
             skipped.append(outcome)
             continue

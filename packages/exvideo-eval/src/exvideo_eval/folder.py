@@ -1,6 +1,7 @@
 """A folder of video files: what is in it, and the one sentence that says why it cannot be used."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,14 +13,18 @@ from exvideo_eval.video_reader import VideoReadError, probe
 def list_files(role: str, folder: Path) -> list[Path]:
     """Files of a folder and its subfolders in the order of their paths, hidden ones and videos' sidecars apart.
 
+    A subfolder that cannot be read is one of them, for whoever reads the files to say so.
+
     Raises:
-        ValueError: no such folder, nothing in it, or two videos of one name in it.
+        ValueError: no such folder, one that cannot be read, nothing in it, or two videos of one name in it.
     """
     if not folder.is_dir():
         raise ValueError(f"The folder of {role} clips, {folder}, does not exist: give a folder of video files.")
-    shown = [path for path in _all_files(folder) if not path.name.startswith(".")]
-    videos = {path.with_suffix("") for path in shown if path.suffix not in SIDECAR_ENDINGS}
-    files = sorted(path for path in shown if not (path.suffix in SIDECAR_ENDINGS and path.with_suffix("") in videos))
+    unread: list[OSError] = []
+    found = [path for path in _all_files(folder, unread) if not path.name.startswith(".")]
+    videos = {path.with_suffix("") for path in found if path.suffix not in SIDECAR_ENDINGS}
+    files = [path for path in found if not (path.suffix in SIDECAR_ENDINGS and path.with_suffix("") in videos)]
+    files = sorted([*files, *_unread_folders(role, folder, unread)])
     if not files:
         raise ValueError(f"The folder of {role} clips, {folder}, is empty: put video files in it.")
     _require_names(role, folder, files)
@@ -31,11 +36,25 @@ def clip_name(folder: Path, path: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
-def _all_files(folder: Path) -> Iterator[Path]:
-    """Files of a folder and its subfolders. Links to folders are followed last, and no folder is entered twice."""
+def _unread_folders(role: str, folder: Path, unread: Sequence[OSError]) -> list[Path]:
+    """The subfolders that could not be read; raises ValueError if it is the folder itself."""
+    for error in unread:
+        if Path(error.filename) == folder:
+            raise ValueError(
+                f"The folder of {role} clips, {folder}, cannot be read ({error.strerror}): allow it, or give another."
+            )
+    return [Path(error.filename) for error in unread]
+
+
+def _all_files(folder: Path, unread: list[OSError]) -> Iterator[Path]:
+    """Files of a folder and its subfolders. Links to folders are followed last, and no folder is entered twice.
+
+    Args:
+        unread: is given the errors of folders that cannot be read.
+    """
     pending, entered = [folder], set()
     while pending:
-        for place, folders, names in os.walk(pending.pop(0)):
+        for place, folders, names in os.walk(pending.pop(0), onerror=unread.append):
             here = os.path.realpath(place)
             if here in entered:
                 folders.clear()
@@ -43,7 +62,15 @@ def _all_files(folder: Path) -> Iterator[Path]:
             entered.add(here)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             pending += [path for name in folders if (path := Path(place, name)).is_symlink()]
-            yield from (path for name in names if (path := Path(place, name)).is_file() or path.is_symlink())
+            yield from (path for name in names if _is_file(path := Path(place, name)))
+
+
+def _is_file(path: Path) -> bool:
+    """True if it is no pipe or socket, which a reader would wait for; what may not be looked at is told when read."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
 
 
 def _require_names(role: str, folder: Path, files: Sequence[Path]) -> None:

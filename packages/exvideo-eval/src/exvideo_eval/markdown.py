@@ -13,6 +13,7 @@ from exvideo_eval.part_distances import is_of_part
 from exvideo_eval.protocols.into_result import MEASURES, published_protocols, published_rows
 from exvideo_eval.result_parts import Metric
 from exvideo_eval.results import Result
+from exvideo_eval.shown_name import shown_name
 from exvideo_eval.statistics import Clips, value_of
 from exvideo_eval.suite import Evaluation
 from exvideo_eval.tiny_world import JUDGES
@@ -102,7 +103,7 @@ def _data_cells(result: Result, role: str) -> list[str]:
     media = data.media
     kinds = () if media is None else (media.codecs, media.pixel_formats, media.sizes)
     coded = ", ".join("/".join(kind) for kind in kinds)
-    return [str(data.count), data.what, coded, media.resizing if media else "", f"`{data.where}`"]
+    return [str(data.count), data.what, coded, media.resizing if media else "", f"`{shown_name(data.where)}`"]
 
 
 def _distance_rows(columns: Columns) -> list[list[str]]:

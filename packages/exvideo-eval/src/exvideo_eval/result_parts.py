@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
+from exvideo_eval.shown_name import shown_name
 from exvideo_eval.strict_json import ReadsJson
 
 DIRECTIONS = ("lower", "higher", "neutral")
@@ -172,6 +174,11 @@ class Skipped(ReadsJson):
     file: str
     reason: str
     measure: str = ""
+
+    @classmethod
+    def of(cls, path: Path, reason: str, measure: str = "") -> Self:
+        """A file by its path, whatever letters are in it."""
+        return cls(shown_name(path), reason, measure)
 
     @classmethod
     def from_json(cls, value: Any, place: str) -> Self:

@@ -1,7 +1,7 @@
 """Files beside a video: the caption it was made from, and in the tiny world the truth it has to show.
 
 `<stem>.json` may hold "caption"; with "format": "exvideo.tiny_world/1" it is of the tiny world and also holds the
-clip's "spec". `<stem>.txt`, where there is no other caption, is one.
+clip's "spec". `<stem>.txt`, where there is no other caption, is one. Endings may be in capitals.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SIDECAR_ENDINGS = (".json", ".txt")
+SIDECAR_ENDINGS = (".json", ".JSON", ".txt", ".TXT")
 TINY_WORLD = "exvideo.tiny_world/1"
 
 
@@ -42,11 +42,17 @@ def read_sidecar(video: Path) -> Sidecar:
     Raises:
         SidecarError: a file is there and is no text or no JSON.
     """
-    content = _read_json(video.with_suffix(".json"))
+    content = _read_json(beside(video, ".json"))
     caption = content.get("caption")
     if not isinstance(caption, str):
-        caption = _read_text(video.with_suffix(".txt"))
+        caption = _read_text(beside(video, ".txt"))
     return Sidecar((caption or "").strip() or None, content)
+
+
+def beside(video: Path, ending: str) -> Path:
+    """The place of a video's sidecar of an ending in small letters; in capitals if only such a file is there."""
+    small, large = video.with_suffix(ending), video.with_suffix(ending.upper())
+    return large if large.is_file() and not small.is_file() else small
 
 
 def _read_json(path: Path) -> dict[str, Any]:

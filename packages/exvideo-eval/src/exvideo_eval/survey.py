@@ -22,7 +22,7 @@ def survey(role: str, folder: Path, execution: Execution) -> dict[str, VideoInfo
         try:
             return probe(path) if known is None else known.probe(path)
         except VideoReadError as error:
-            return Skipped(str(path), error.reason)
+            return Skipped.of(path, error.reason)
 
     if execution.processes.size > 1:
         execution.each("counted frames of", look_at, execution.processes.share(files))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from exvideo_eval.shown_name import shown_name
 from exvideo_eval.video_reader import VideoInfo
 
 _NAMED = 3
@@ -23,4 +24,4 @@ def unusual_files(role: str, infos: Mapping[str, VideoInfo]) -> list[str]:
 
 def _named(files: list[str]) -> str:
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return ", ".join(files[:_NAMED]) + more
+    return ", ".join(map(shown_name, files[:_NAMED])) + more

@@ -101,14 +101,15 @@ def test_files_that_cannot_be_used_are_named_with_their_reason(
     for path in (clip_sets / "real").iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "0.mp4").write_bytes(b"no video")
+    (tmp_path / "5.mp4").rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.mp4")))
     long = PROTOCOLS["fvd:stylegan-v-128f"].features
     found = Extractor(RULE, network(small))("real", tmp_path)
-    assert [Path(item.file).name for item in found.skipped] == ["0.mp4"]
-    assert found.files == tuple(f"{index}.mp4" for index in range(1, 6))
+    assert [Path(item.file).name for item in found.skipped] == ["0.mp4", r"\xe9.mp4"]
+    assert found.files == tuple(f"{index}.mp4" for index in range(1, 5))
     assert "0.mp4: is corrupt or not a video" in caplog.text
     none = Extractor(long, network(small))("real", tmp_path)
     assert none.files == ()
-    assert {item.reason for item in none.skipped[1:]} == {"has 20 frames, fewer than the 128 that the protocol takes"}
+    assert {item.reason for item in none.skipped[1:-1]} == {"has 20 frames, fewer than the 128 that the protocol takes"}
 
 
 def test_a_file_whose_features_are_no_numbers_is_named_and_not_kept(

@@ -87,9 +87,7 @@ class ClipReader:
     def _joined(self, measure: str, role: str, folder: Path, found: Mapping[Path, "_File"]) -> SetValues:
         used = {path.relative_to(folder).as_posix(): file for path, file in found.items() if measure in file.values}
         skipped = [
-            Skipped(str(path), file.reasons[measure], measure)
-            for path, file in found.items()
-            if measure in file.reasons
+            Skipped.of(path, file.reasons[measure], measure) for path, file in found.items() if measure in file.reasons
         ]
         if not used:
             raise nothing_usable(role, folder, skipped, measure)

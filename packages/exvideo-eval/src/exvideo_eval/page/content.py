@@ -9,6 +9,7 @@ from exvideo_eval.page.examples import Example, Ranking, choose, rank
 from exvideo_eval.page.write import PageContent, Row
 from exvideo_eval.result_parts import VALUE, Curve
 from exvideo_eval.results import Result
+from exvideo_eval.shown_name import shown_name
 from exvideo_eval.video_reader import VideoReadError, probe
 
 MEASURE = "motion energy"  # what long clips lose first when they freeze, and gain when they flicker
@@ -34,7 +35,7 @@ def page_of(
     folders = {who: Path(result.data[-1].where) for who, result in results.items() if result is not None}
     folders = {_REAL: Path(generated.data[0].where), **folders}
     counted = [result for result in results.values() if result is not None]
-    left_out = {Path(item.file) for result in counted for item in result.skipped if not item.measure}
+    left_out = {item.file for result in counted for item in result.skipped if not item.measure}
     files = {who: _files(folder, left_out) for who, folder in folders.items()}
     ranking = _ranking(generated, files[_GENERATED], measure)
     examples = choose(ranking, num_examples)
@@ -55,9 +56,9 @@ def page_of(
     )
 
 
-def _files(folder: Path, left_out: Set[Path]) -> dict[str, Path]:
+def _files(folder: Path, left_out: Set[str]) -> dict[str, Path]:
     """Videos by the name they are paired by, without those that were left out of the result."""
-    return {clip_name(folder, path): path for path in list_files("shown", folder) if path not in left_out}
+    return {clip_name(folder, path): path for path in list_files("shown", folder) if shown_name(path) not in left_out}
 
 
 def _row(example: Example, files: Mapping[str, Mapping[str, Path]]) -> Row:

@@ -49,7 +49,7 @@ def clip_scores(
             else:
                 values[file] = frame_consistency(frames)
         except UnfitClipError as error:
-            skipped.append(Skipped(str(found.folder / file), error.reason))
+            skipped.append(Skipped.of(found.folder / file, error.reason))
     if not values:
         raise nothing_usable(found.role, found.folder, skipped, protocol.name)
     return ClipScores(np.array([*values.values()]), tuple(values), tuple(skipped), notes)

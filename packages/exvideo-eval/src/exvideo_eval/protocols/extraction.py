@@ -109,7 +109,7 @@ class Extractor:
 
 def _collected(role: str, folder: Path, known: dict[Path, _Known]) -> SetFeatures:
     used = {path: file for path, file in known.items() if file.features is not None}
-    skipped = [Skipped(str(path), file.reason) for path, file in known.items() if file.features is None]
+    skipped = [Skipped.of(path, file.reason) for path, file in known.items() if file.features is None]
     names = [path.relative_to(folder).as_posix() for path in used]
     listing = "".join(f"{name} {file.content}\n" for name, file in zip(names, used.values(), strict=True))
     return SetFeatures(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from exvideo_eval.sidecar import TINY_WORLD, Sidecar, SidecarError
+from exvideo_eval.sidecar import TINY_WORLD, Sidecar, SidecarError, beside
 
 
 def truth_of(video: Path, sidecar: Sidecar) -> Mapping[str, str]:
@@ -19,7 +19,7 @@ def truth_of(video: Path, sidecar: Sidecar) -> Mapping[str, str]:
         return _truth(sidecar.content["spec"])
     except (KeyError, IndexError, TypeError) as error:
         reason = f"says it is of the format {TINY_WORLD} and has no whole spec ({error!r})"
-        raise SidecarError(video.with_suffix(".json"), reason) from error
+        raise SidecarError(beside(video, ".json"), reason) from error
 
 
 def _truth(spec: Any) -> dict[str, str]:

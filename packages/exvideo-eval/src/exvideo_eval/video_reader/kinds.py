@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from exvideo_eval.shown_name import shown_name
+
 Frame = NDArray[np.uint8]  # (height, width, 3), RGB
 
 
@@ -12,7 +14,7 @@ class VideoReadError(ValueError):
     """A file that is no usable video: `file` is its name, `reason` one clause that says why."""
 
     def __init__(self, file: str, reason: str) -> None:
-        super().__init__(f"{file}: {reason}")
+        super().__init__(f"{shown_name(file)}: {reason}")
         self.file = file
         self.reason = reason
 

@@ -11,13 +11,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from exvideo_eval.video_reader.kinds import VideoReadError
+from exvideo_eval.video_reader.openable import require_openable
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The open file and the stream that a player shows; FFmpeg's errors inside the block become `VideoReadError`."""
+    require_openable(path)
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:  # of "12:30.mp4", FFmpeg would take 12 for a protocol
             if container.format.name.endswith("_pipe") or container.format.name in ("image2", "tty"):
                 raise VideoReadError(path.name, f"is not a video: it is a picture or text ({container.format.name})")
             stream = _stream_of(container, path)
