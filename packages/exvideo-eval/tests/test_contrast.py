@@ -139,3 +139,15 @@ def test_distances_of_other_numbers_of_clips_are_not_set_against_each_other() ->
     ]
     means = measure(np.arange(24.0), NAMES), measure(np.arange(14.0), [f"d{index}" for index in range(14)])
     assert found(*means)["difference to baseline"].value == 5
+
+
+@pytest.mark.parametrize(("own", "base"), [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)])
+def test_shares_of_strangers_have_an_interval_with_a_width_and_no_ratio_without_one(own: float, base: float) -> None:
+    others = [f"d{index}" for index in range(24)]
+    ours = measure(np.full(24, own), NAMES, interval=WILSON)
+    metrics = found(ours, measure(np.full(24, base), others, interval=WILSON))
+    interval = metrics["difference to baseline"].interval
+    assert interval is not None
+    assert interval.high - interval.low > 0.15
+    assert interval.low <= own - base <= interval.high
+    assert set(metrics) == {"difference to baseline"}

@@ -72,3 +72,28 @@ def test_a_clip_that_returns_less_than_the_real_one_is_neither_better_nor_worse_
 def test_a_seam_beyond_the_clip_is_refused(faulty: Path) -> None:
     with pytest.raises(ValueError, match="A seam every 20 frames: give 2 to 11"):
         evaluate(faulty / "real", faulty / "seam", settings=replace(SETTINGS, seam_every=20))
+
+
+def test_shares_of_all_or_no_clips_have_an_interval_with_a_width(faulty: Path) -> None:
+    """Of 4 clips neither says that all others are alike, and McNemar's test finds 4 against 0 no rare thing."""
+    evaluation = evaluate(faulty / "real", faulty / "frozen", faulty / "real", settings=SETTINGS)
+    assert evaluation.contrast is not None
+    for name, bounds in {
+        "still clips": (0.5101, 1),
+        "still clips, real clips": (0, 0.4899),
+        "dynamic degree relative to real": (0, 0.4899),
+    }.items():
+        metric = evaluation.generated.metric(name)
+        assert metric is not None
+        assert metric.interval is not None
+        assert metric.interval.method == "Wilson"
+        assert (metric.interval.low, metric.interval.high) == pytest.approx(bounds, abs=1e-4)
+    for name in ("still clips", "dynamic degree relative to real"):
+        metric = evaluation.contrast.metric(f"{name}, difference to baseline")
+        assert metric is not None
+        assert metric.significance is not None
+        assert (metric.significance.method, metric.significance.p_value) == ("McNemar, exact", 0.125)
+        assert metric.interval is not None
+        assert metric.interval.low < metric.interval.high
+        (values,) = [item for item in evaluation.generated.clip_values if item.metric == name]
+        assert set(values.values) == {metric.value + (name != "still clips")}

@@ -11,8 +11,17 @@ from exvideo_eval.exchange import exchange_test
 from exvideo_eval.measure import JACKKNIFE, WILSON, Measure
 from exvideo_eval.pairs import MIN_UNITS
 from exvideo_eval.result_parts import PSEUDO_VALUE, ClipValues, Interval, Metric, Significance
-from exvideo_eval.shares import mcnemar, paired_interval
-from exvideo_eval.statistics import Clips, Resampling, Sample, Statistic, jackknife, percentile_interval, value_of
+from exvideo_eval.shares import difference_interval, mcnemar
+from exvideo_eval.statistics import (
+    Clips,
+    Jackknife,
+    Resampling,
+    Sample,
+    Statistic,
+    jackknife,
+    percentile_interval,
+    value_of,
+)
 
 Array = NDArray[np.float64]
 
@@ -82,13 +91,11 @@ def contrasts(ours: Measure, theirs: Measure, reference: str, resampling: Resamp
         values = ClipValues(one.name, one.features, PSEUDO_VALUE, *parts)
     if resampling.resamples < 2:
         return [(one, values)]
+    interval = _interval(ours, [first, second, *fixed], found, resampling)
+    significance: Significance | None = None
     if ours.interval == WILSON and paired:
-        interval: Interval | None = paired_interval(first.values, second.values, resampling.level)
-        significance: Significance | None = mcnemar(first.values, second.values)
+        significance = mcnemar(first.values, second.values)
     else:
-        interval = found.interval(resampling.level) if found else None
-        if ours.interval != JACKKNIFE:
-            interval = percentile_interval(_difference(ours.of), [first, second, *fixed], resampling)
         pairs = _fewest_pairs(ours, theirs)
         tested = exchange_test(_absolute_difference(ours.of), first, second, resampling, fixed, fewest=pairs)
         significance = tested.significance if tested else None
@@ -97,10 +104,22 @@ def contrasts(ours: Measure, theirs: Measure, reference: str, resampling: Resamp
     return [(difference, values), *([(ratio, None)] if ratio else [])]
 
 
+def _interval(ours: Measure, sets: Sequence[Clips], found: Jackknife | None, resampling: Resampling) -> Interval | None:
+    """Of the difference, in the measure's own manner."""
+    if ours.interval == WILSON:
+        return difference_interval(sets[0], sets[1], resampling.level)
+    if ours.interval == JACKKNIFE:
+        return found.interval(resampling.level) if found else None
+    return percentile_interval(_difference(ours.of), sets, resampling)
+
+
 def _ratio(ours: Measure, sets: Sequence[Clips], difference: Metric, reference: str, level: float) -> Metric | None:
-    """By the jackknife of its logarithm; None where it means nothing or has no sure sign."""
+    """By the jackknife of its logarithm; None where it means nothing or has no sure sign.
+
+    Nor of shares of which all clips have what they are of, where it would have an interval of no width.
+    """
     found = jackknife(_log_ratio(ours.of), sets) if ours.has_ratio else None
-    if found is None:
+    if found is None or (ours.interval == WILSON and found.error == 0):
         return None
     bounds = found.interval(level)
     interval = Interval(math.exp(bounds.low), math.exp(bounds.high), level, f"{bounds.method}, of the logarithm")

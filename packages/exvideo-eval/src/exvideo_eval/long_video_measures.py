@@ -15,10 +15,10 @@ from exvideo_eval.clip_motions import CHANGES, FLICKER, MOTION, PALINDROME, drif
 from exvideo_eval.clip_set import ClipSet
 from exvideo_eval.curve_measures import RATIO, mean_measure, ratio_to_real
 from exvideo_eval.frame_curves import CURVES, FrameCurve
-from exvideo_eval.measure import Measure, difference_of_means, mean
+from exvideo_eval.measure import WILSON, Measure, difference_of_means, mean
 from exvideo_eval.metrics.cuts import RESOLUTION, cuts, largest_jump
 from exvideo_eval.metrics.drift import DISTANCES
-from exvideo_eval.metrics.relative_motion import dynamic_degree
+from exvideo_eval.metrics.relative_motion import moving
 from exvideo_eval.metrics.repetition import is_still, nearest_return
 from exvideo_eval.metrics.seam import seam
 from exvideo_eval.statistics import Sample
@@ -76,8 +76,9 @@ def _of_motion(clips: ClipSet, real: ClipSet, name: str) -> list[Measure]:
 
 
 def _dynamic(clips: ClipSet, real: ClipSet) -> Measure:
-    first, second = (each.of_clips(each.motions[MOTION][:, 0]) for each in (clips, real))
-    return Measure(DYNAMIC, "share", "share", "higher", dynamic_degree, first, second)
+    """Its interval is of the clips at the threshold that these real clips give; that itself is taken as known."""
+    found = clips.of_clips(moving(*(each.motions[MOTION][:, 0] for each in (clips, real))))
+    return Measure(DYNAMIC, "share", "share", "higher", mean, found, interval=WILSON, is_mean=True)
 
 
 def _plain(clips: ClipSet, seam_every: int | None) -> list[Measure]:
@@ -85,7 +86,7 @@ def _plain(clips: ClipSet, seam_every: int | None) -> list[Measure]:
     to_first, steps = clips.curves[TO_FIRST], clips.motions[CHANGES]
     found = [
         _mean(clips, NEAREST_RETURN, "share of the clip's range", "neutral", _each(nearest_return, to_first)),
-        _mean(clips, STILL_SHARE, "share", "lower", _each(is_still, to_first)),
+        replace(_mean(clips, STILL_SHARE, "share", "lower", _each(is_still, to_first)), interval=WILSON),
         _mean(clips, LARGEST_JUMP, "medians", "neutral", _each(largest_jump, steps)),
         _mean(clips, CUTS, "cuts a clip", "neutral", _each(lambda changes: len(cuts(changes)), steps)),
     ]

@@ -49,7 +49,8 @@ def as_markdown(evaluation: Evaluation) -> str:
         "## Long video",
         _table(["", "better", "real", *(name for name, _ in columns)], _long_video_rows(columns)),
         "Where a frozen clip would win, neither way is better: read it beside the real clips. A still clip counts as "
-        "one that never left its first frame, and as a palindrome.",
+        "one that never left its first frame, and as a palindrome. Shares have Wilson intervals, that of the dynamic "
+        "degree at the threshold of these real clips.",
         *_list_section("Notes", dict.fromkeys(_notes(evaluation, columns))),
         *_list_section("Skipped files", _skipped(columns)),
         "## Protocol",

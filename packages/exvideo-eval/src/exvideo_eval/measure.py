@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exvideo_eval.exchange import Exchange, exchange_test
-from exvideo_eval.pairs import MIN_UNITS
 from exvideo_eval.result_parts import PSEUDO_VALUE, VALUE, ClipValues, Interval, Metric
-from exvideo_eval.shares import wilson_interval
+from exvideo_eval.shares import difference_interval, share_interval
 from exvideo_eval.statistics import Clips, Resampling, Sample, Statistic, jackknife, percentile_interval, value_of
 
 Array = NDArray[np.float64]
@@ -26,7 +25,8 @@ class Measure:
         of: from the set's sample, and the real clips' where `clips_of_real` is given, to a number a draw.
         clips: of the set; without the clips that have no value.
         clips_of_real: of the real clips, if the number is a comparison with them.
-        interval: "percentiles", or "jackknife" of what drawing clips again shifts, or "Wilson" of a share.
+        interval: "percentiles", or "jackknife" of what drawing clips again shifts, or "Wilson" of a share of
+            clips, values (clips,) 0 or 1, and of the difference of two.
         minimum: that the number cannot be below.
         fewest: clips that a number needs that changes with how many there are, and so compares at equal numbers only;
             None for one that does not.
@@ -99,9 +99,8 @@ class Measure:
         if found is not None:
             pseudo = self._clip_values(PSEUDO_VALUE, found.sources, found.sources, found.pseudo_values)
         if self.interval == WILSON:
-            count = len(self.clips.values)
-            share = value_of(self.of, self.sets)
-            return wilson_interval(share, count, resampling.level) if count >= MIN_UNITS else None, pseudo
+            clips, real, level = self.clips, self.clips_of_real, resampling.level
+            return share_interval(clips, level) if real is None else difference_interval(clips, real, level), pseudo
         if self.interval == JACKKNIFE:
             return found.interval(resampling.level, self.minimum) if found else None, pseudo
         return percentile_interval(self.of, self.sets, resampling), pseudo

@@ -6,9 +6,36 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from exvideo_eval.pairs import MIN_UNITS
 from exvideo_eval.result_parts import Interval, Significance
+from exvideo_eval.statistics import Clips
 
 Array = NDArray[np.float64]
+
+
+def share_interval(clips: Clips, level: float) -> Interval | None:
+    """Wilson's, of values (clips,) 0 or 1. Clips of one file count as one clip; None for fewer than 3 files."""
+    files = len(set(clips.sources))
+    return wilson_interval(float(clips.values.mean()), files, level) if files >= MIN_UNITS else None
+
+
+def difference_interval(first: Clips, second: Clips, level: float) -> Interval | None:
+    """Of the share of `first` less that of `second`, values (clips,) 0 or 1; by pairs where both are of the same files.
+
+    Else Newcombe's by two Wilson intervals (Statistics in Medicine 17, 1998, page 873, method 10), in which clips of
+    one file count as one. None for fewer than 3 files of a set.
+    """
+    places = [{source: index for index, source in enumerate(clips.sources)} for clips in (first, second)]
+    if places[0].keys() == places[1].keys() and len(first.values) == len(second.values) == len(places[0]) >= MIN_UNITS:
+        return paired_interval(first.values, second.values[[places[1][source] for source in places[0]]], level)
+    one, other = share_interval(first, level), share_interval(second, level)
+    if one is None or other is None:
+        return None
+    shares = float(first.values.mean()), float(second.values.mean())
+    below = math.hypot(shares[0] - one.low, other.high - shares[1])
+    above = math.hypot(one.high - shares[0], shares[1] - other.low)
+    difference = shares[0] - shares[1]
+    return Interval(difference - below, difference + above, level, "Newcombe, two Wilson intervals")
 
 
 def wilson_interval(share: float, count: int, level: float) -> Interval:

@@ -139,9 +139,9 @@ def _mean(quantity: Quantity, clips: Clips) -> Measure:
 
 
 def _compared(quantity: Quantity, statistic: str, unit: str, of: Statistic, clips: Clips, real: Clips) -> Measure:
-    return Measure(
-        quantity.name, statistic, unit, "neutral", of, clips, real, difference=difference_of_means, has_ratio=False
-    )
+    interval = WILSON if quantity.is_share else PERCENTILES
+    measure = Measure(quantity.name, statistic, unit, "neutral", of, clips, real, interval=interval, has_ratio=False)
+    return replace(measure, difference=difference_of_means)
 
 
 def _difference(sample: Sample, real: Sample) -> Array:

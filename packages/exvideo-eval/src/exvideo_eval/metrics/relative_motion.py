@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from exvideo_eval.statistics import Sample
-
 Array = NDArray[np.float64]
 
 TOP, HALF = 0.05, 0.5
@@ -31,9 +29,9 @@ def clip_motion(clip: Tensor) -> float:
     return float(np.mean(tops)) / 255
 
 
-def dynamic_degree(sample: Sample, real: Sample) -> Array:
-    """The share (draws,) of clips whose motion (clips,) is at least half of the real clips' mean."""
-    threshold = HALF * real.mean()
-    moves = (sample.values[None] >= threshold[:, None]) & (sample.values[None] > 0)
-    share: Array = (sample.weights * moves).sum(axis=1) / sample.weights.sum(axis=1)
-    return share
+def moving(motions: Array, real: Array) -> Array:
+    """(clips,), 1 of clips whose motion (clips,) is at least half of the real clips' mean, else 0: of a still clip.
+
+    The dynamic degree is their mean.
+    """
+    return ((motions >= HALF * real.mean()) & (motions > 0)).astype(np.float64)
