@@ -110,6 +110,37 @@ def test_times_of_another_cpu_are_not_comparable(tmp_path: Path, capsys: pytest.
     assert error.count("\n") == 1
 
 
+def on_cpu(one: Result, machine: str | None) -> Result:
+    return replace(one, machine={} if machine is None else {"cpu": machine})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        ("abacus", "abacus", "worse"),
+        ("abacus", None, "not comparable"),
+        (None, "abacus", "not comparable"),
+        (None, None, "not comparable"),
+        ("", "", "not comparable"),
+    ],
+)
+def test_times_of_a_cpu_that_is_not_named_are_not_comparable(
+    before: str | None, after: str | None, verdict: str
+) -> None:
+    sides = on_cpu(result(measured(1.0)), before), on_cpu(result(measured(3.0)), after)
+    (row,) = compare_results(*sides).rows
+    assert row.verdict == verdict
+    assert row.change is not None
+    assert ("CPU" in row.change.reason) == (verdict == "not comparable")
+    no_time = (on_cpu(result(measured(value, unit="octaves")), None) for value in (1.0, 3.0))
+    assert compare_results(*no_time).rows[0].verdict == "worse"
+
+
+def test_a_cpu_that_the_protocol_names_is_known() -> None:
+    sides = (on_cpu(result(measured(value), cpu="abacus"), None) for value in (1.0, 3.0))
+    assert compare_results(*sides).rows[0].verdict == "worse"
+
+
 def test_on_another_cpu_what_is_no_time_is_still_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = measured(1.0), measured(1.0, unit="octaves", name="mismatch")
     changed = measured(9.0), measured(9.0, unit="octaves", name="mismatch")
@@ -211,6 +242,16 @@ def test_names_that_no_terminal_shows_are_compared(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "| half \\ud800 a pair | ms | 1 | 1 |" in done.stdout
+
+
+@pytest.mark.parametrize("metrics", [(), (measured(1.0, better="neutral"),)])
+def test_results_without_a_figure_that_decides_are_no_all_clear(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], metrics: tuple[Metric, ...]
+) -> None:
+    assert run(tmp_path, result(*metrics), result(*metrics)) == 2
+    printed = capsys.readouterr()
+    assert "nothing can be compared: no figure of the results has a better way" in printed.err
+    assert "othing got worse" not in printed.out
 
 
 def test_what_cannot_be_compared_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,8 @@ class Comparison:
 def compare_results(before: Result, after: Result, margin: Margin | None = None) -> Comparison:
     """Compares figure by figure, by the rules of `exvideo_eval.verdict`; by pairs of clips where both hold them.
 
-    Times are compared only between equal CPU models; so is whatever is not a count where the protocol names its `cpu`.
+    Times are compared only between equal CPU models, which both results name; so is whatever is not a count where the
+    protocol names its `cpu`.
 
     Raises:
         ValueError: they are of different kind, name or protocol, so that their numbers mean different things; or values
@@ -71,9 +72,8 @@ def compare_results(before: Result, after: Result, margin: Margin | None = None)
     """
     _require_alike(before, after)
     margin = Margin() if margin is None else margin
-    cpus = before.machine.get("cpu"), after.machine.get("cpu")
-    named = before.protocol.get("cpu"), after.protocol.get("cpu")
-    moved = f"{named[0]} -> {named[1]}" if named[0] != named[1] else f"{cpus[0]} -> {cpus[1]}"
+    unlike = _unlike_cpus(before, after)
+    named = any(each.protocol.get("cpu") for each in (before, after))
     old, new = ({_key(metric): metric for metric in result.metrics} for result in (before, after))
     clips = [{(values.metric, values.features): values for values in one.clip_values} for one in (before, after)]
     rows = []
@@ -81,9 +81,8 @@ def compare_results(before: Result, after: Result, margin: Margin | None = None)
         one, two = old.get(key), new.get(key)
         figure = one or two
         assert figure is not None
-        by_cpu = figure.unit not in EXACT_UNITS if any(named) else _is_time(figure.unit)
-        other_cpu = by_cpu and (cpus[0] != cpus[1] or named[0] != named[1])
-        obstacle = f"measured on another CPU, {moved}" if other_cpu else ""
+        by_cpu = figure.unit not in EXACT_UNITS if named else _is_time(figure.unit)
+        obstacle = unlike if by_cpu else ""
         values = [of_result.get((figure.name, figure.features)) for of_result in clips]
         try:
             rows.append(_row(one, two, margin, obstacle, values))
@@ -151,6 +150,16 @@ def _require_alike(before: Result, after: Result) -> None:
         raise ValueError(
             f"The protocols differ ({_differences(*rules)}), so the numbers mean different things: measure both alike."
         )
+
+
+def _unlike_cpus(before: Result, after: Result) -> str:
+    """The reason that times of the two cannot be compared: other CPU models, or unknown ones; "" if they can."""
+    for source in ("protocol", "machine"):
+        one, two = (getattr(each, source).get("cpu") or "unknown" for each in (before, after))
+        if one != two:
+            return f"measured on another CPU, {one} -> {two}"
+    known = any(each.get("cpu") for each in (before.protocol, before.machine))
+    return "" if known else "measured on CPUs that neither result names"
 
 
 def _row(

@@ -36,7 +36,9 @@ def main(arguments: Sequence[str]) -> int:
 def nothing_comparable(comparisons: Sequence[Comparison]) -> str:
     """The reason that there is not one figure to compare; empty if there is one, or one that is new or gone."""
     rows = [row for comparison in comparisons for row in comparison.rows if row.better != NEUTRAL]
-    if not rows or any(row.verdict != NOT_COMPARABLE for row in rows):
+    if not rows:
+        return "no figure of the results has a better way, lower or higher"
+    if any(row.verdict != NOT_COMPARABLE for row in rows):
         return ""
     return "; ".join(dict.fromkeys(row.change.reason for row in rows if row.change is not None))
 
