@@ -16,6 +16,16 @@ ROOT = Path(__file__).parents[4]
 GUIDE = ROOT / "docs" / "benchmarks-in-your-ci.md"
 ACTION = ROOT / ".github" / "actions" / "ab" / "action.yml"
 
+PYPROJECT = """
+[build-system]
+requires = ["setuptools>=61"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "yourpackage"
+version = "1"
+"""
+
 pytestmark = pytest.mark.skipif(not GUIDE.exists(), reason="the guide and the action are in the repository alone")
 
 
@@ -53,6 +63,26 @@ def test_the_command_finds_one_row_more(yours: Any, capsys: pytest.CaptureFixtur
     assert "| work: results | rows | 1,000 | 1,001 | +1 (+0.10%) | worse |" in capsys.readouterr().out
 
 
+@pytest.fixture
+def installable(repository: Any) -> Any:
+    """A new repository with a package that must be installed to be found, and the guide's lines, as CI checks it out.
+
+    Checked out is the merge of `topic` into `main`; topic makes one row more.
+    """
+    repository.git("rm", "--quiet", "-r", "toy", "bench.py")
+    repository.write("pyproject.toml", PYPROJECT)
+    repository.write("src/yourpackage/__init__.py", "def work(count): return list(range(count))\n")
+    repository.write("bench.py", block("python"))
+    repository.write(".github/workflows/ab.yml", block("yaml"))
+    repository.commit("A package, its suite and its workflow")
+    repository.git("checkout", "--quiet", "-b", "topic")
+    repository.write("src/yourpackage/__init__.py", "def work(count): return list(range(count + 1))\n")
+    repository.commit("One row more")
+    repository.git("checkout", "--quiet", "--detach", "main")
+    repository.git("merge", "--quiet", "--no-ff", "-m", "Merge topic into main", "topic")
+    return repository
+
+
 def act(folder: Path, inputs: Mapping[str, str], summary: Path) -> subprocess.CompletedProcess[str]:
     """Runs the action's one step as a runner does, with the defaults of its inputs."""
     action = yaml.safe_load(ACTION.read_text(encoding="utf-8"))
@@ -73,6 +103,30 @@ def test_the_action_fails_a_pull_request_of_one_row_more(yours: Any, tmp_path: P
     assert done.returncode == 1, done.stderr
     assert "| work: results | rows | 1,000 | 1,001 |" in summary.read_text()
     assert act(yours.root, inputs | {"head": "main"}, summary).returncode == 0
+
+
+@pytest.mark.long
+def test_the_action_as_it_comes_installs_both_versions(
+    installable: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))  # its python3
+    workflow = yaml.safe_load((installable.root / ".github/workflows/ab.yml").read_text())
+    given = workflow["jobs"]["ab"]["steps"][-1]["with"]
+    assert "github.event.pull_request.base.sha" in yaml.safe_load(ACTION.read_text())["inputs"]["base"]["default"]
+    event = {"base": installable.git("rev-parse", "main")}
+    done = act(installable.root, event | given, tmp_path / "summary.md")
+    assert done.returncode == 1, done.stderr
+    page = (tmp_path / "summary.md").read_text()
+    assert "| work: results | rows | 1,000 | 1,001 | +1 (+0.10%) | worse |" in page
+    assert "9 rounds, " in page
+    assert "two environments, python -m pip install --quiet ." in page
+    assert re.search(r"\| work: time \| CPU \| .* \| \d\.\d{3} \[\d", page), page
+    assert (installable.root / "out/ab/head.json").is_file()
+
+    installable.git("commit", "--quiet", "--amend", "-m", "Merge topic\n\nAccept-worse: work: results")
+    accepted = act(installable.root, event | given | {"rounds": "1"}, tmp_path / "accepted.md")
+    assert accepted.returncode == 0, accepted.stderr
+    assert "| worse, accepted |" in (tmp_path / "accepted.md").read_text()
 
 
 def test_the_command_needs_nothing_but_python(yours: Any) -> None:
