@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from exvideo_eval import suite
 from exvideo_eval.cli import main
 from exvideo_eval.results import Result
 from exvideo_eval.tiny_world import judges
@@ -160,6 +161,55 @@ def test_bad_input_is_one_sentence_and_exit_status_2(
     assert last.startswith("exvideo-eval: ")
     assert sentence in last
     assert not (clip_folders / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--seed", "-1"], "seed is -1: give at least 0."),
+        (["--workers", "0"], "workers is 0: give at least 1."),
+        (["--examples", "-1"], "examples is -1: give 0 for no page, or more."),
+        (
+            ["--examples-by", "nonsense"],
+            "No clips have values of 'nonsense': choose one of distance to first frame, mo",
+        ),
+        (["--examples-by", "dynamic degree, RIFE 3.9"], "No clips have values of 'dynamic degree, RIFE 3.9'"),
+        (["--output", "/"], "--output is /, beside which no cache can be: give a folder in it, or --cache."),
+        (["--output", "OCCUPIED"], "OCCUPIED is no folder."),
+        (["--output", "OCCUPIED/deeper"], "OCCUPIED is no folder."),
+    ],
+)
+def test_options_are_looked_at_before_anything_is_measured(
+    clip_folders: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    more: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(clip_folders)
+    (clip_folders / "OCCUPIED").write_text("a file where the folder should be")
+    monkeypatch.setattr(suite, "evaluate", None)
+    assert main(arguments(clip_folders, "--output", "report", *more)) == 2
+    assert sentence in capsys.readouterr().err.strip().splitlines()[-1]
+    assert {path.name for path in clip_folders.iterdir()} == {"real", "generated", "frozen", "OCCUPIED"}
+
+
+def test_a_measure_that_these_clips_have_no_values_of_is_told_before_anything_is_written(
+    clip_folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = clip_folders / "report"
+    assert main(arguments(clip_folders, "--output", str(output), "--examples-by", "judged shape right")) == 2
+    assert "has no values of 'judged shape right' clip by clip" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not output.exists()
+
+
+def test_the_folder_one_is_in_can_be_the_output(clip_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clip_folders / "here").mkdir()
+    monkeypatch.chdir(clip_folders / "here")
+    for output in (".", "../here/../here"):
+        assert main(arguments(clip_folders, "--output", output, "--examples", "0")) == 0
+        assert (clip_folders / "here" / "report.json").is_file()
+    assert {path.name for path in clip_folders.iterdir()} == {"real", "generated", "frozen", "here", "here-cache"}
 
 
 def test_the_version_is_that_of_the_installed_package(capsys: pytest.CaptureFixture[str]) -> None:

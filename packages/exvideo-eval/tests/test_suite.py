@@ -129,6 +129,9 @@ def test_the_plan_follows_the_generated_files_unless_told(
     generated = clip_folders / "generated"
     assert plan_clips(Settings(), generated) == ClipPlan(12, (32, 32), 12, 6)
     assert plan_clips(Settings(num_frames=40, size=(8, 9)), generated) == ClipPlan(40, (8, 9), 16, 8)
+    assert plan_clips(Settings(seam_every=11), generated).num_frames == 12
+    with pytest.raises(ValueError, match=r"seam_every is 12, and clips of 12 frames .*: give at most 11"):
+        plan_clips(Settings(seam_every=12), generated)
     with pytest.raises(ValueError, match="Clips of 12 frames are shorter than a window of 16"):
         plan_clips(Settings(window=16), generated)
     write_video(generated / "large.mp4", moving_clip(9, size=64))
@@ -145,11 +148,25 @@ def test_the_plan_follows_the_generated_files_unless_told(
         ({"resamples": -1}, "resamples is -1"),
         ({"size": (2, 64)}, "size is 2x64"),
         ({"level": 1.0}, "level is 1.0"),
+        ({"seed": -1}, "seed is -1: give at least 0"),
+        ({"resamples": 1}, "resamples is 1, of which no interval can be: give 0 for none, or at least 2"),
     ],
 )
 def test_settings_are_checked_before_anything_is_read(wrong: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_copies_of_a_clip_are_noted_and_one_in_another_set_is_none(clip_folders: Path) -> None:
+    folder = clip_folders / "generated"
+    (folder / "again.mp4").write_bytes((folder / "2.mp4").read_bytes())
+    (folder / "3.mp4").write_bytes((clip_folders / "real" / "3.mp4").read_bytes())
+    result = evaluate(clip_folders / "real", folder, settings=SETTINGS).generated
+    found = [note for note in result.notes if "content of another" in note]
+    assert found == [
+        "Generated files with the content of another, counted as clips of their own: 1 of 5 (again.mp4 as 2.mp4)."
+    ]
+    assert result.data[-1].count == 5
 
 
 def test_clips_that_differ_in_their_endings_are_paired_and_lie_anywhere(

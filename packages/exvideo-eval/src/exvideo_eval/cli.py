@@ -6,6 +6,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -42,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
     from exvideo_eval.execution import Execution, available_workers
     from exvideo_eval.plan import Settings
     from exvideo_eval.processes import Processes
-    from exvideo_eval.report import write_report
+    from exvideo_eval.report import require_report, write_report
     from exvideo_eval.suite import evaluate, take_part
 
     settings = Settings(
@@ -60,15 +61,17 @@ def _run(options: argparse.Namespace) -> int:
     )
     processes = Processes.started()
     execution = Execution(
-        cache=options.cache or options.output.with_name(f"{options.output.name}-cache"),
+        cache=options.cache or _cache_beside(options.output),
         device=options.device,
         batch_size=options.batch_size,
-        workers=options.workers or available_workers(),
+        workers=available_workers() if options.workers is None else options.workers,
         processes=processes,
         progress=processes.is_main,
     )
     folders = (options.real, options.generated, options.baseline)
     measures, by_clip = measure_settings(options), clip_measures(options)
+    published = () if measures is None else measures.measures
+    require_report(options.output, options.examples, options.examples_by, (*by_clip, *published))
     if not processes.is_main:
         take_part(*folders, settings, execution, measures, by_clip, options.base_clips)
         processes.leave()
@@ -79,6 +82,14 @@ def _run(options: argparse.Namespace) -> int:
     processes.leave()
     _tell(evaluation, write_report(options.output, evaluation, options.examples, options.examples_by))
     return 0
+
+
+def _cache_beside(output: Path) -> Path:
+    """The folder of that name and "-cache"; raises ValueError for the root of a file system, beside which is none."""
+    whole = Path(os.path.abspath(output))
+    if not whole.name:
+        raise ValueError(f"--output is {output}, beside which no cache can be: give a folder in it, or --cache.")
+    return whole.with_name(f"{whole.name}-cache")
 
 
 def _tell(evaluation: "Evaluation", files: Sequence[Path]) -> None:

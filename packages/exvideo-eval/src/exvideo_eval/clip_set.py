@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ class ClipSet:
     `sources`: of each clip, the name by which its file is paired. `features`: one (windows, dimension) array a clip.
     `curves`: (clips, frames) a name. `motions`: (clips, ...) a name.
     `curves_to_real`: (clips, frames) a name, for the clips with a real file of their name, `twins`.
-    `judgements`: one a clip, or none without judges.
+    `judgements`: one a clip, or none without judges. `contents`: SHA-256 of each file, by name.
     """
 
     role: str
@@ -48,6 +48,7 @@ class ClipSet:
     curves_to_real: Mapping[str, Array]
     judgements: tuple[ClipJudgement, ...]
     skipped: tuple[Skipped, ...]
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def num_clips(self) -> int:
@@ -225,6 +226,7 @@ def _assembled(
         curves_to_real=_joined([measured.curves_to_real for measured in files if measured.curves_to_real]),
         judgements=tuple(judgements),
         skipped=tuple(skipped),
+        contents={name: stored.sha256 for name, (stored, _) in used.items()},
     )
 
 

@@ -8,7 +8,7 @@ from exvideo_eval.measured_file import Array
 from exvideo_eval.pairs import source_of
 from exvideo_eval.plan import ClipPlan
 from exvideo_eval.result_parts import Curve, Data, Media
-from exvideo_eval.unusual_files import unusual_files
+from exvideo_eval.unusual_files import copied_files, unusual_files
 from exvideo_eval.video_reader import RESIZING
 
 
@@ -61,6 +61,7 @@ def notes_of(real: ClipSet, generated: ClipSet, plan: ClipPlan) -> list[str]:
     notes = pairing_notes(generated, real)
     for clips in (real, generated):
         notes += unusual_files(clips.role, dict(zip(clips.files, clips.infos, strict=True)))
+        notes += copied_files(clips.role, clips.contents)
     rates = [sorted({round(info.fps, 3) for info in clip_set.infos}) for clip_set in (real, generated)]
     if rates[0] != rates[1]:
         notes.append(

@@ -16,7 +16,7 @@ from exvideo_eval.measured_file import Instruments
 from exvideo_eval.plan import ClipPlan
 from exvideo_eval.projection import Projection, affordable_dimension
 from exvideo_eval.result_parts import Metric
-from exvideo_eval.unusual_files import unusual_files
+from exvideo_eval.unusual_files import copied_files, unusual_files
 
 BY_THIRD, FROM_BASE = " by third", " from the base's own clips"
 
@@ -54,6 +54,7 @@ class PartDistances:
         notes = pairing_notes(clips, self.base) + unusual_files(
             BASE, dict(zip(self.base.files, self.base.infos, strict=True))
         )
+        notes += copied_files(BASE, self.base.contents)
         length = len(next(iter(self.base.curves.values()))[0])
         longer = sum(info.num_frames > length for info in self.base.infos)
         if longer:

@@ -53,11 +53,14 @@ class Settings:
             "dimension": 1,
             "resamples": 0,
             "seam_every": 2,
+            "seed": 0,
         }
         for name, minimum in minimums.items():
             value = getattr(self, name)
             if value is not None and value < minimum:
                 raise ValueError(f"{name} is {value}: give at least {minimum}.")
+        if self.resamples == 1:
+            raise ValueError("resamples is 1, of which no interval can be: give 0 for none, or at least 2.")
         if self.size is not None and min(self.size) < 3:
             raise ValueError(f"size is {self.size[0]}x{self.size[1]}: give at least 3x3 pixels.")
         if not 0 < self.level < 1:
@@ -86,7 +89,7 @@ def plan_clips(settings: Settings, generated: Path, execution: Execution | None 
 
     Raises:
         ValueError: no readable generated file, generated files of several sizes, or of lengths of which the commonest
-            would leave more than a third of them out; or a window longer than the clips.
+            would leave more than a third of them out; or a window, or a way to the first seam, longer than the clips.
     """
     known = settings.num_frames is not None and settings.size is not None
     infos = [] if known else list(survey("generated", generated, execution or Execution()).values())
@@ -95,6 +98,11 @@ def plan_clips(settings: Settings, generated: Path, execution: Execution | None 
     if num_frames < _FEWEST_FRAMES or window > num_frames:
         raise ValueError(
             f"Clips of {num_frames} frames are shorter than a window of {max(window, _FEWEST_FRAMES)}: shorten it."
+        )
+    if settings.seam_every is not None and settings.seam_every >= num_frames:
+        raise ValueError(
+            f"seam_every is {settings.seam_every}, and clips of {num_frames} frames have no such border: give at most "
+            f"{num_frames - 1}."
         )
     sizes = sorted({(info.height, info.width) for info in infos})
     if settings.size is None and len(sizes) > 1:

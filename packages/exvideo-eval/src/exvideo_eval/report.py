@@ -1,12 +1,39 @@
 """Writes an evaluation out: report.json, baseline.json, against_baseline.json, report.md, report.png, report.html."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from exvideo_eval.markdown import as_markdown
 from exvideo_eval.page import MEASURE, page_of, write_page
+from exvideo_eval.page.ranking import ranking_of, require_possible
 from exvideo_eval.plots import draw
 from exvideo_eval.suite import Evaluation
+
+
+def require_report(folder: str | Path, num_examples: int, examples_by: str, measures: Sequence[str] = ()) -> None:
+    """Looks at what `write_report` will be asked, before anything is measured for it.
+
+    Args:
+        measures: names of the measures that are added, published ones and those of clips.
+
+    Raises:
+        ValueError: a negative number of clips, a measure that no clips have values of, or a folder that cannot be
+            written to.
+    """
+    _require_examples(num_examples)
+    if num_examples:
+        require_possible(examples_by, measures)
+    place = next(place for place in (Path(folder), *Path(folder).absolute().parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise ValueError(f"The report cannot be written to {folder}: {place} is no folder.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ValueError(f"The report cannot be written to {folder}: nothing may be written in {place}.")
+
+
+def _require_examples(num_examples: int) -> None:
+    if num_examples < 0:
+        raise ValueError(f"examples is {num_examples}: give 0 for no page, or more.")
 
 
 def write_report(
@@ -19,9 +46,12 @@ def write_report(
         examples_by: the measure that says which clips are best.
 
     Raises:
-        ValueError: the folder cannot be made or written to; a clip cannot be read any more; or the clips have no
-            values of `examples_by`.
+        ValueError: the clips have no values of `examples_by`, or the number of clips is negative: nothing is written;
+            the folder cannot be made or written to; or a clip cannot be read any more.
     """
+    _require_examples(num_examples)
+    if num_examples:
+        ranking_of(evaluation.generated, (), examples_by)
     folder = Path(folder)
     results = {
         folder / "report.json": evaluation.generated,

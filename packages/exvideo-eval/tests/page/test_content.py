@@ -76,5 +76,5 @@ def test_a_clip_that_is_gone_is_named(clip_folders: Path, evaluation: Evaluation
 
 
 def test_a_measure_that_clips_have_no_values_of_is_refused_with_those_there_are(evaluation: Evaluation) -> None:
-    with pytest.raises(ValueError, match=r"no values of 'beauty' clip by clip: choose one of .*motion energy"):
+    with pytest.raises(ValueError, match=r"no values of 'beauty' clip by clip .*: choose one of .*motion energy"):
         page_of(evaluation.generated, None, "", 3, measure="beauty")

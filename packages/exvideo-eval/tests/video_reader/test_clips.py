@@ -105,7 +105,7 @@ def test_damage_is_told_by_file_and_reason(
         damaged(video, "half.mp4", lambda data: data[: len(data) // 2]): "is corrupt or not a video",
         damaged(fast, "tail.mp4", lambda data: data[: len(data) * 9 // 10]): "is truncated: its index reaches byte",
         damaged(video, "noise.mp4", lambda data: data[:1500] + bytes(range(256)) * 4 + data[2524:]): "is corrupt",
-        tmp_path: "Is a directory",
+        tmp_path: "is a folder that cannot be read",
     }
     for path, reason in cases.items():
         with pytest.raises(VideoReadError) as error:

@@ -1,13 +1,14 @@
 """The page of an evaluation: which clips it shows, and where their files lie."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
 from exvideo_eval.folder import clip_name, list_files
-from exvideo_eval.page.examples import Example, Ranking, choose, rank
+from exvideo_eval.page.examples import Example, choose
+from exvideo_eval.page.ranking import ranking_of
 from exvideo_eval.page.write import PageContent, Row
-from exvideo_eval.result_parts import VALUE, Curve
+from exvideo_eval.result_parts import Curve
 from exvideo_eval.results import Result
 from exvideo_eval.shown_name import shown_name
 from exvideo_eval.video_reader import VideoReadError, probe
@@ -28,7 +29,7 @@ def page_of(
         measure: by which; one whose values the result has clip by clip, as of a mean.
 
     Raises:
-        ValueError: the result has values of other measures clip by clip, and none of this.
+        ValueError: as `ranking_of`.
         VideoReadError: a clip that is to be shown is gone.
     """
     results = {_BASELINE: baseline, _GENERATED: generated}
@@ -37,7 +38,7 @@ def page_of(
     counted = [result for result in results.values() if result is not None]
     left_out = {item.file for result in counted for item in result.skipped if not item.measure}
     files = {who: _files(folder, left_out) for who, folder in folders.items()}
-    ranking = _ranking(generated, files[_GENERATED], measure)
+    ranking = ranking_of(generated, files[_GENERATED], measure)
     examples = choose(ranking, num_examples)
     rows = [_row(example, files) for example in examples]
     if not files[_REAL].keys() & files[_GENERATED].keys():
@@ -65,22 +66,6 @@ def _row(example: Example, files: Mapping[str, Mapping[str, Path]]) -> Row:
     if example.name not in files[_GENERATED]:
         raise VideoReadError(example.name, "was measured and is gone: leave the clips where they are and start again")
     return Row(example, {who: of.get(example.name) for who, of in files.items()})
-
-
-def _ranking(result: Result, names: Iterable[str], measure: str) -> Ranking:
-    """By the values of the result's clips; by name where it has values of none."""
-    known = {item.metric: item for item in result.clip_values if item.kind == VALUE}
-    if not known:
-        return Ranking("name", tuple((name, None) for name in sorted(names)))
-    metric = result.metric(measure)
-    if measure not in known or metric is None:
-        raise ValueError(
-            f"The result has no values of {measure!r} clip by clip: choose one of {', '.join(sorted(known))}."
-        )
-    of_real = [curve for curve in result.curves if (curve.name, curve.series) == (measure, _REAL)]
-    real = sum(of_real[0].y) / len(of_real[0].y) if of_real else None
-    values = dict(zip(known[measure].clusters, known[measure].values, strict=True))
-    return rank(measure, values, metric.better, real)
 
 
 def _beside_strangers(rows: list[Row], real: list[Path]) -> list[Row]:
