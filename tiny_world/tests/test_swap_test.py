@@ -104,7 +104,7 @@ def measures(role: str, real: ClipSet, others: Sequence[ClipSet]) -> list[Measur
         if curve.name in ("motion energy", "distance to first frame")
         for item in curve_measures(curve, *(each.of_clips(each.curves[curve.name]) for each in (clips, real)))
     ]
-    every = [*distances.measures(role), *distances.shift_measure(role), *of_curves]
+    every = [*distances.measures(role), *of_curves]
     return [item for item in every if item.difference is not None]
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from exvideo_eval import Settings, evaluate
 from exvideo_eval.cli import main
+from exvideo_eval.result_parts import Metric
 from exvideo_eval.results import Result
 
 SETTINGS = Settings(features="random3d", thirds=True, resamples=0)
 FEATURES = "random 3D network, seed 0 features"
 COUNT, LENGTH = 8, 8  # of the base's clips, and their frames; long clips are three times as long
+OTHERS = {"real": "real clips", "base": "the base's own clips"}
 Write = Callable[[Path, np.ndarray], None]
 
 
@@ -55,6 +57,10 @@ def values(result: Result) -> dict[str, float]:
     return {metric.name: metric.value for metric in result.metrics}
 
 
+def is_alike(metric: Metric) -> bool:
+    return metric.statistic.endswith("mean of exchanged sets")
+
+
 def thirds(result: Result, what: str = "Fréchet distance") -> list[float]:
     return [values(result)[f"{what} by third, {FEATURES}, {third} third"] for third in ("first", "middle", "last")]
 
@@ -84,6 +90,29 @@ def test_fragments_that_are_the_base_s_clips_are_no_distance_from_them(folders: 
     worse = evaluate(folders / "real", folders / "worse", settings=SETTINGS, base_clips=folders / "base").generated
     # Of equal sets the unbiased distance is about nothing, and at times below.
     assert max(map(abs, from_base(result, "kernel distance"))) < 0.1 * from_base(worse, "kernel distance")[-1]
+
+
+def test_beside_every_distance_on_axes_stands_all_that_it_does_not_see(folders: Path) -> None:
+    settings = replace(SETTINGS, resamples=20)
+    run = (folders / "real", folders / "worse")
+    result = evaluate(*run, settings=settings, base_clips=folders / "base").generated
+    distances = [metric for metric in result.metrics if metric.quantity.startswith("Fréchet") and not is_alike(metric)]
+    assert len(distances) == 8
+    for distance in distances:
+        shift = result.metric(distance.name.replace("Fréchet distance", "shift of the mean off the axes"))
+        assert shift is not None, distance.name
+        assert (shift.dimension, shift.n) == (distance.dimension, distance.n)
+        assert shift.interval is not None
+        assert shift.significance is not None
+        name = distance.name.replace("Fréchet distance", "variance on the axes")
+        other = "base" if "from the base's" in name else "real"
+        for metric, of in ((result.metric(name), ""), (result.metric(f"{name}, {OTHERS[other]}"), other)):
+            assert metric is not None, name
+            assert metric.of == of
+            assert 0 < metric.value <= 1
+            assert metric.dimension == distance.dimension
+    off = thirds(result, "shift of the mean off the axes")
+    assert off[2] > 3 * max(map(abs, off[:2]))
 
 
 def test_a_fragment_that_is_not_like_the_base_s_clips_is_found_at_its_place(folders: Path) -> None:
@@ -171,6 +200,7 @@ def test_clips_of_one_film_and_one_clip_of_the_base_have_no_distance_of_pairs_an
     assert not [name for name in values(result) if name.startswith(("kernel distance", "shift"))]
     assert [note for note in result.notes if "2 source files" in note] == [
         "No kernel distance and no shift of the mean off the axes: each needs 2 source files of each set.",
-        "No kernel distance by third: it needs 2 source files of each set.",
+        "No kernel distance by third and no shift of the mean off the axes by third: each needs 2 source files of each "
+        "set.",
         "No kernel distance from the base's own clips: it needs 2 source files of each set.",
     ]

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from exvideo_eval.clip_set import ClipSet
+from exvideo_eval.clip_parts import BASE
+from exvideo_eval.clip_set import REAL, ClipSet
 from exvideo_eval.exchange import Exchange
 from exvideo_eval.kernel_table import KernelTable, inner_product
 from exvideo_eval.measure import JACKKNIFE, Measure
@@ -22,7 +23,9 @@ Array = NDArray[np.float64]
 UNIT = "squared feature units"
 FRECHET, KERNEL, SHIFT = "Fréchet distance", "kernel distance", "shift of the mean off the axes"
 VARIANCE = "variance on the axes"
+WHOLE = "value"  # the statistic of all of the clips
 
+_OF_ROLE = {REAL: "real clips", BASE: "the base's own clips"}
 _FEWEST_SOURCES = 2  # of a set, for a mean over pairs of clips from different files
 _BYTES_AT_HAND = 8 * 2**20  # of features
 
@@ -39,7 +42,7 @@ class Distances:
         kernels: of the clips of all sets.
         starts: first frames of the windows, for a curve; None for no curve.
         about: said of the quantities after their names, as " by third".
-        part: of the clips, as "first third", or "value" for all of them.
+        part: of the clips, as "first third", or `WHOLE`.
     """
 
     real: ClipSet
@@ -49,7 +52,7 @@ class Distances:
     kernels: KernelTable
     starts: Sequence[int] | None = None
     about: str = ""
-    part: str = "value"
+    part: str = WHOLE
 
     @classmethod
     def of(
@@ -60,7 +63,7 @@ class Distances:
         axes: Projection | None,
         starts: Sequence[int] | None = None,
         about: str = "",
-        part: str = "value",
+        part: str = WHOLE,
     ) -> "Distances":
         sets = {clips.role: clips for clips in others}
         table = KernelTable({clips.role: clips.features for clips in (real, *others)})
@@ -72,36 +75,37 @@ class Distances:
         return Distances.of(sets[0], sets[1:], self.features, self.axes, None, self.about, part)
 
     def measures(self, role: str) -> list[Measure]:
-        """Fréchet distance on the axes, if there are any, and a kernel distance on all features.
+        """Fréchet distance on the axes and the shift of the mean off them, if there are any; and a kernel distance.
 
-        No kernel distance where a set has one source file; see `notes_of`.
+        The last, on all features, and the shift need two source files of each set; see `notes_of`.
 
         Raises:
             ValueError: there are fewer than two clips a dimension.
         """
         clips = self.others[role]
         of_axes = [] if self.axes is None else [self._frechet_measure(clips, self.axes)]
-        return [*of_axes, *([self._kernel_measure(clips, KERNEL, self.kernels)] if self._has_strangers(role) else [])]
+        if not self._has_strangers(role):
+            return of_axes
+        shift = [] if self.axes is None else [self._shift_measure(clips, self.axes)]
+        return [*of_axes, *shift, self._kernel_measure(clips, KERNEL, self.kernels)]
 
-    def shift_measure(self, role: str) -> list[Measure]:
-        """Shift of the mean off the axes; nothing without axes, or where a set has one source file."""
-        if self.axes is None or not self._has_strangers(role):
-            return []
-        clips, dimension = self.others[role], self.axes.axes.shape[1]
+    def _shift_measure(self, clips: ClipSet, axes: Projection) -> Measure:
+        dimension = axes.axes.shape[1]
         measure = self._kernel_measure(clips, SHIFT, self._shifts)
 
         def on_both(first: Sample, second: Sample) -> Array:
             return self._shifts_off(self._axes_of_both(clips, dimension)).distance(first, second)
 
-        return [replace(measure, unit=UNIT, dimension=dimension, difference=on_both)]
+        return replace(measure, unit=UNIT, dimension=dimension, difference=on_both)
 
     def notes_of(self, role: str) -> list[str]:
         """Names a number that a set has not, for want of source files, to a reader."""
         if self._has_strangers(role):
             return []
-        if self.axes is None or self.about:
-            return [f"No {KERNEL}{self.about}: it needs {_FEWEST_SOURCES} source files of each set."]
-        return [f"No {KERNEL} and no {SHIFT}: each needs {_FEWEST_SOURCES} source files of each set."]
+        needs = f"needs {_FEWEST_SOURCES} source files of each set."
+        if self.axes is None:
+            return [f"No {KERNEL}{self.about}: it {needs}"]
+        return [f"No {KERNEL}{self.about} and no {SHIFT}{self.about}: each {needs}"]
 
     def _has_strangers(self, role: str) -> bool:
         """Each of the two sets has clips of different files: pairs of clips from one file do not count."""
@@ -163,16 +167,17 @@ class Distances:
         )
 
     def shares_of_variance(self, role: str) -> list[Metric]:
-        """Of a set and of the real clips, the share of variance on the axes; nothing without axes."""
+        """Of a set and of the clips it is compared with, the share of variance on the axes; nothing without axes."""
         if self.axes is None:
             return []
         found = []
-        for each, of, ending in ((self.others[role], "", ""), (self.real, "real", ", real clips")):
-            share = self.axes.share_of_variance(each.features)
-            quantity = f"{VARIANCE}, {self.features} features"
-            dimension = self.axes.axes.shape[1]
-            metric = Metric(quantity + ending, share, "share", "neutral", each.num_clips, dimension, self.features)
-            found.append(replace(metric, quantity=quantity, statistic="share", of=of))
+        quantity, part = f"{VARIANCE}{self.about}, {self.features} features", "" if self.part == WHOLE else self.part
+        for each, of in ((self.others[role], ""), (self.real, self.real.role)):
+            share, dimension = self.axes.share_of_variance(each.features), self.axes.axes.shape[1]
+            name = ", ".join(filter(None, (quantity, part, _OF_ROLE.get(of))))
+            metric = Metric(name, share, "share", "neutral", each.num_clips, dimension, self.features)
+            statistic = f"{part}, share" if part else "share"
+            found.append(replace(metric, quantity=quantity, statistic=statistic, of=of))
         return found
 
 
@@ -188,7 +193,7 @@ def if_alike(measure: Measure, exchange: Exchange | None) -> list[Metric]:
     """
     if exchange is None or exchange.num_clips < (measure.fewest or 0):
         return []
-    part = "" if measure.statistic == "value" else f"{measure.statistic}, "
+    part = "" if measure.statistic == WHOLE else f"{measure.statistic}, "
     metric = Metric(
         name=f"{measure.name}, if alike",
         value=exchange.null_mean,

@@ -51,23 +51,22 @@ def measured(
     """
     of_features, notes = _distances(clips, distances)
     notes += dict.fromkeys(note for part in parts for note in part.notes_of(clips.role))
-    of_parts = [(item, part.starts) for part in parts for item in part.measures(clips.role)]
+    of_parts = [(item, part) for part in parts for item in part.measures(clips.role)]
     judged, of_real, judge_notes = _judged(clips, real, instruments)
     long, long_of_real = long_video_measures(clips, real, seam_every)
     plain = [(item, None) for item in (*judged, *_of_curves(clips, real), *long)]
-    measures = [*((item, distances.starts) for item in of_features), *plain, *of_parts]
+    measures = [*((item, distances) for item in of_features), *plain, *of_parts]
     metrics: list[Metric] = []
     values = []
     curves = []
-    for item, starts in measures:
+    for item, of_sets in measures:
         metric, of_clips, exchange = item.metric(resampling)
         metrics.append(metric)
         values += [of_clips] if of_clips else []
-        if is_frechet(item):
-            metrics += if_alike(item, exchange)
+        if of_sets is not None and is_frechet(item):
+            metrics += [*if_alike(item, exchange), *of_sets.shares_of_variance(clips.role)]
             notes += no_alike(item, exchange)
-            metrics += distances.shares_of_variance(clips.role) if item is of_features[0] else []
-            curves += [] if starts is None else [distance_curve(item, starts)]
+            curves += [] if of_sets.starts is None else [distance_curve(item, of_sets.starts)]
     metrics += [_of_real(item, resampling) for item in (*of_real, *long_of_real)]
     return Measured(
         tuple(item for item, _ in measures), tuple(metrics), tuple(curves), tuple(values), (*notes, *judge_notes)
@@ -78,7 +77,7 @@ def _distances(clips: ClipSet, distances: Distances) -> tuple[list[Measure], lis
     real, found = distances.real, distances.measures(clips.role)
     notes = distances.notes_of(clips.role)
     if distances.axes is not None:
-        return [found[0], *distances.shift_measure(clips.role), *found[1:]], notes
+        return found, notes
     fewest = min(clips.num_clips, real.num_clips)
     few = f"No Fréchet distance: too few clips ({fewest}); it needs {MIN_CLIPS_OF_DISTANCE} or more of each set."
     return found, [few, *notes]

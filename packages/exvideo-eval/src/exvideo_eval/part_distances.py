@@ -9,7 +9,7 @@ from typing import Any
 from exvideo_eval.clip_parts import BASE, THIRDS, Parts
 from exvideo_eval.clip_set import REAL, ClipSet, measure, measure_share
 from exvideo_eval.description import pairing_notes
-from exvideo_eval.distance_measures import FRECHET, KERNEL, Distances, axes_of
+from exvideo_eval.distance_measures import FRECHET, KERNEL, SHIFT, VARIANCE, Distances, axes_of
 from exvideo_eval.execution import Execution
 from exvideo_eval.file_cache import opened_cache
 from exvideo_eval.measured_file import Instruments
@@ -65,9 +65,9 @@ class PartDistances:
 
 
 def is_of_part(metric: Metric) -> bool:
-    """True for a distance of a part, and for its mean between sets that are alike."""
+    """True for a distance of a part, and for what stands beside it."""
     return metric.quantity.startswith(
-        tuple(name + about for name in (FRECHET, KERNEL) for about in (BY_THIRD, FROM_BASE))
+        tuple(name + about for name in (FRECHET, VARIANCE, SHIFT, KERNEL) for about in (BY_THIRD, FROM_BASE))
     )
 
 
