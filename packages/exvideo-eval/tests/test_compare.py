@@ -208,6 +208,7 @@ def by_clip(*values: float, name: str = "time") -> Result:
         pytest.param(("metrics", 0, "interval", "low"), "-1e999", "Interval (-inf", id="infinite bound"),
         pytest.param(("machine", "gpu"), "[" * 100_000 + "]" * 100_000, "more than 50 deep", id="very deep"),
         pytest.param(("machine", "gpu"), "[" * 500 + "]" * 500, "more than 50 deep", id="deep"),
+        pytest.param(("machine", "cpu"), '"x\\ny"', "nothing can be compared: measured on another CPU", id="two lines"),
         pytest.param(("metrics",), "[" * 40 + "]" * 40, "metrics[0] is [[[", id="a list of lists"),
         pytest.param(("clip_values", 0, "values"), "[1e200, -1e200, 1e200, 1]", "too large to compare", id="squares"),
         pytest.param(("clip_values", 0, "values"), "[1e308, 1e308, 1e308, 1]", "too large to compare", id="sums"),

@@ -21,16 +21,20 @@ def main(arguments: Sequence[str]) -> int:
         margin = Margin(options.threshold, dict(ABSOLUTE) | dict(map(_amount, options.absolute)))
         comparisons = compare_paths(options.before, options.after, margin)
     except (OSError, ValueError) as error:
-        print(f"exvideo-eval compare: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
     if reason := nothing_comparable(comparisons):
-        print(f"exvideo-eval compare: nothing can be compared: {reason}.", file=sys.stderr)
-        return 2
+        return _refuse(f"nothing can be compared: {reason}.")
     for comparison in comparisons:
         print(as_table(comparison), end="\n\n")
     print("\n".join(closing_lines(comparisons)))
     failing = (WORSE, GONE, UNDECIDED, NOT_COMPARABLE) if options.strict else (WORSE, GONE)
     return int(any(comparison.decided(verdict) for comparison in comparisons for verdict in failing))
+
+
+def _refuse(sentence: str) -> int:
+    """Says why nothing is compared, in one line whatever the files hold; the exit status."""
+    print(f"exvideo-eval compare: {' '.join(sentence.split())}", file=sys.stderr)
+    return 2
 
 
 def nothing_comparable(comparisons: Sequence[Comparison]) -> str:

@@ -106,6 +106,7 @@ def test_the_action_fails_a_pull_request_of_one_row_more(yours: Any, tmp_path: P
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_the_action_as_it_comes_installs_both_versions(
     installable: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
