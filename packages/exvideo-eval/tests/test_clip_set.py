@@ -1,34 +1,40 @@
 """Folders measured together: each file decoded once, kept, and found again; the same numbers whoever measures."""
 
+import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from av.video.frame import VideoFrame
 from exvideo_eval import Settings, evaluate
+from exvideo_eval.clip_measures.catalogue import CLIP_MEASURES
 from exvideo_eval.execution import Execution
+from exvideo_eval.features.published.pinned import PinnedFile
 from exvideo_eval.features.random3d import Random3DFeatures
+from exvideo_eval.protocols.measuring import MeasureSettings
 from exvideo_eval.results import Result
-from exvideo_eval.video_reader import decoding
+from exvideo_eval.video_reader import Decoding
+from torch import Tensor, nn
 
 SETTINGS = Settings(features="random3d", num_frames=12, size=(32, 32), window=4, resamples=20)
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that were opened to be decoded, each time that one was."""
+    """The files that were decoded, each time that one was."""
     files: list[str] = []
-    opened = decoding.opened
+    watched = Decoding._watched
 
-    @contextmanager
-    def noting(path: Path) -> Iterator[object]:
-        files.append(f"{path.parent.name}/{path.name}")
-        with opened(path) as streams:
-            yield streams
+    def noting(self: Decoding, *streams: Any) -> Iterator[VideoFrame]:
+        files.append(f"{self.path.parent.name}/{self.path.name}")
+        return watched(self, *streams)
 
-    monkeypatch.setattr(decoding, "opened", noting)
+    monkeypatch.setattr(Decoding, "_watched", noting)
     return files
 
 
@@ -44,6 +50,57 @@ def run(folder: Path, settings: Settings = SETTINGS, **execution: object) -> Res
 def test_one_decode_a_file_serves_all_measures(clip_folders: Path, decoded: list[str]) -> None:
     run(clip_folders)
     assert sorted(decoded) == sorted(f"{f}/{n}.mp4" for f in ("real", "generated", "frozen") for n in range(4))
+
+
+class Levels(nn.Module):
+    """Two numbers a clip, in I3D's manner."""
+
+    def forward(self, x: Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False) -> Tensor:
+        return torch.stack([x.double().flatten(1).mean(dim=1), x.double().flatten(1).std(dim=1)], dim=1)
+
+
+class Blend:
+    """An interpolator that sees no motion."""
+
+    def middle(self, before: Tensor, after: Tensor) -> Tensor:
+        return (before + after) / 2
+
+    def flows(self, before: Tensor, after: Tensor) -> Tensor:
+        return torch.zeros(len(before), 4, *before.shape[2:])
+
+
+def test_each_cut_and_each_protocol_decodes_once_more(
+    tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch,
+    write_video: Callable[..., Path], moving_clip: Callable[..., np.ndarray],
+) -> None:  # fmt: skip
+    """As the README counts."""
+    for number in range(3):
+        for folder, length in (("real", 20), ("generated", 20), ("base", 10)):
+            write_video(tmp_path / folder / f"{number}.mp4", moving_clip(number, length))
+    torch.jit.script(Levels()).save(str(tmp_path / "levels.pt"))
+    sha256 = hashlib.sha256((tmp_path / "levels.pt").read_bytes()).hexdigest()
+    for name in ("smoothness", "warp-error"):
+        network = replace(CLIP_MEASURES[name].network, load=lambda *_: Blend())
+        monkeypatch.setitem(CLIP_MEASURES, name, replace(CLIP_MEASURES[name], network=network))
+    evaluate(
+        tmp_path / "real", tmp_path / "generated", settings=Settings(features="random3d", window=8, resamples=0),
+        measures=MeasureSettings(
+            ("fvd:fastvideo", "fvd:stylegan-v"), {"i3d": PinnedFile(str(tmp_path / "levels.pt"), sha256)},
+            {"i3d": "levels"}, allow_fewer=True,
+        ),
+        clip_measures=("smoothness", "warp-error"), base_clips=tmp_path / "base",
+    )  # fmt: skip
+    shared, thirds, fragments, packaged, first_frames, random_start, counted = 1, 1, 1, 1, 1, 2, 1
+    by_all = shared + thirds + packaged + first_frames
+    assert Counter(decoded) == {
+        f"{folder}/{number}.mp4": times
+        for number in range(3)
+        for folder, times in (
+            ("real", by_all + random_start),
+            ("generated", by_all + counted + fragments + first_frames),
+            ("base", counted + shared),
+        )
+    }
 
 
 def test_a_second_run_decodes_nothing_and_a_new_file_alone(

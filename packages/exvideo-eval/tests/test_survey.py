@@ -9,7 +9,7 @@ from exvideo_eval import video_reader
 from exvideo_eval.execution import Execution
 from exvideo_eval.info_cache import InfoCache
 from exvideo_eval.survey import survey
-from exvideo_eval.video_reader import VideoReadError
+from exvideo_eval.video_reader import VideoInfo, VideoReadError
 
 
 @pytest.fixture
@@ -36,6 +36,22 @@ def test_a_content_is_decoded_once_under_any_name(clips: Path, tmp_path: Path, m
     (clips / "sub" / "0.mp4").rename(clips / "moved.mp4")
     monkeypatch.setattr("exvideo_eval.info_cache.probe", None)  # whoever calls it fails
     assert cache.probe(clips / "moved.mp4") == first
+
+
+def test_what_another_version_counted_is_counted_again(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, counted = InfoCache(tmp_path / "cache"), []
+
+    def probe(path: Path) -> VideoInfo:
+        counted.append(path.name)
+        return video_reader.probe(path)
+
+    monkeypatch.setattr("exvideo_eval.info_cache.probe", probe)
+    for version in ("1", "1", "2", "1"):
+        monkeypatch.setattr("exvideo_eval.info_cache.versions_of_measuring", lambda version=version: {"av": version})
+        cache.probe(clips / "sub" / "0.mp4")
+    assert counted == ["0.mp4", "0.mp4"]
 
 
 def test_damaged_notes_are_made_again(clips: Path, tmp_path: Path) -> None:

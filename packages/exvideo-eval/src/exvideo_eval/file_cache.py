@@ -11,7 +11,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, overload
@@ -22,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from exvideo_eval.execution import Execution
+from exvideo_eval.machine import versions_of_measuring
 from exvideo_eval.measured_file import Array, Instruments, MeasuredFile
 from exvideo_eval.protocol import protocol_hash
 from exvideo_eval.video_reader import RESIZING, VideoInfo
@@ -52,7 +52,7 @@ def _rules(instruments: Instruments, execution: Execution) -> dict[str, Any]:
         "features": [extractor.name, extractor.input_description, extractor.weights_sha256],
         "judges": None if judges is None else dict(judges.sha256),
         "device": torch.device(execution.device).type,
-        "versions": {name: metadata.version(name) for name in ("av", "torch", "exvideo-eval")},
+        "versions": versions_of_measuring(),
     }
 
 

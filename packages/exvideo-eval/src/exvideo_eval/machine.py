@@ -46,6 +46,11 @@ def software_versions() -> dict[str, str]:
     return versions
 
 
+def versions_of_measuring() -> dict[str, str]:
+    """Versions that whatever is measured of a file depends on, and is kept by: of the decoder, the kernels and this."""
+    return {name: metadata.version(name) for name in ("av", "torch", "exvideo-eval")}
+
+
 def cpu_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

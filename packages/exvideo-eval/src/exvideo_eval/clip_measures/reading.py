@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from exvideo_eval.clip_measures.catalogue import ClipMeasure
 from exvideo_eval.clip_set import REAL
 from exvideo_eval.execution import Execution
 from exvideo_eval.folder import list_files, nothing_usable
+from exvideo_eval.machine import versions_of_measuring
 from exvideo_eval.metrics.unfit_clip import UnfitClipError
 from exvideo_eval.pairs import source_of
 from exvideo_eval.plan import ClipPlan
@@ -144,7 +144,7 @@ class ClipReader:
             "protocol": measure_protocol(measure, self.plan),
             "network_sha256": measure.network.sha256,
             "device": torch.device(self.execution.device).type,
-            "versions": {name: metadata.version(name) for name in ("av", "torch", "exvideo-eval")},
+            "versions": versions_of_measuring(),
         }
         cache = self.execution.cache
         return None if cache is None else FeatureCache(cache / _CACHE, protocol_hash(rules))

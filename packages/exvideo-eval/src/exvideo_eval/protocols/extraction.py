@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from exvideo_eval.execution import Execution
 from exvideo_eval.features.published.loading import LoadedNetwork
 from exvideo_eval.folder import clip_name, list_files
+from exvideo_eval.machine import versions_of_measuring
 from exvideo_eval.protocol import protocol_hash
 from exvideo_eval.protocols.cache import FeatureCache, FileFeatures
 from exvideo_eval.protocols.definition import FRAME, FeatureRule
@@ -142,7 +142,7 @@ class _Worker:
         rules = {
             "rule": extractor.rule.sha256(role, extractor.network.sha256, extractor.seed),
             "device": torch.device(extractor.execution.device).type,
-            "versions": {name: metadata.version(name) for name in ("av", "torch", "exvideo-eval")},
+            "versions": versions_of_measuring(),
         }
         cache = extractor.execution.cache
         self.cache = None if cache is None else FeatureCache(cache / _CACHE, protocol_hash(rules))
