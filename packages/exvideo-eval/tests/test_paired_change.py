@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from exvideo_eval.compare import compare_results
-from exvideo_eval.paired_change import paired_change, student_quantile
+from exvideo_eval.paired_change import paired_change
 from exvideo_eval.result_parts import PSEUDO_VALUE, VALUE, ClipValues, Interval, Metric
 from exvideo_eval.results import Result
 
@@ -23,14 +23,6 @@ def mean_of(of: dict[str, float]) -> Metric:
 def change(before: dict[str, float], after: dict[str, float], **options: object):  # type: ignore[no-untyped-def]
     one, two = (values(of, **options) for of in (before, after))  # type: ignore[arg-type]
     return paired_change(mean_of(before), mean_of(after), one, two)
-
-
-# Fisher's table
-@pytest.mark.parametrize(
-    ("freedom", "quantile"), [(1, 12.706), (2, 4.303), (3, 3.182), (5, 2.571), (10, 2.228), (23, 2.069), (1000, 1.962)]
-)
-def test_quantiles_are_those_of_the_tables(freedom: int, quantile: float) -> None:
-    assert student_quantile(0.975, freedom) == pytest.approx(quantile, abs=6e-4)
 
 
 def test_what_makes_clips_differ_cancels() -> None:

@@ -5,28 +5,13 @@ import math
 import numpy as np
 import pytest
 from exvideo_eval.measure import mean
-from exvideo_eval.statistics import (
-    Clips,
-    Resampling,
-    jackknife,
-    percentile_interval,
-    ratio_interval,
-    student_quantile,
-)
+from exvideo_eval.statistics import Clips, Resampling, jackknife, percentile_interval, ratio_interval
 
 RESAMPLING = Resampling(400, 0.95, 0)
 
 
 def clips(values: np.ndarray, prefix: str = "") -> Clips:
     return Clips(values, tuple(f"{prefix}{index}" for index in range(len(values))))
-
-
-@pytest.mark.parametrize(
-    ("freedom", "quantile"), [(2, 4.3027), (3, 3.1824), (5, 2.5706), (23, 2.0687), (97, 1.9847), (1e9, 1.95996)]
-)
-def test_students_t(freedom: float, quantile: float) -> None:
-    assert student_quantile(0.975, freedom) == pytest.approx(quantile, rel=0.01 if freedom < 4 else 1e-3)
-    assert student_quantile(0.025, freedom) == pytest.approx(-student_quantile(0.975, freedom))
 
 
 def test_the_jackknife_of_a_mean_is_the_textbooks() -> None:
@@ -36,6 +21,14 @@ def test_the_jackknife_of_a_mean_is_the_textbooks() -> None:
     assert found.error == pytest.approx(values.std(ddof=1) / math.sqrt(20))
     assert found.freedom == pytest.approx(19)
     np.testing.assert_allclose(found.pseudo_values, values)
+
+
+def test_the_jackknife_of_three_files_is_as_wide_as_the_level_asks() -> None:
+    """Student's t of 2 degrees of freedom at 99.9%."""
+    found = jackknife(mean, [clips(np.array([1.0, 2.0, 4.0]))])
+    assert found is not None
+    interval = found.interval(0.999)
+    assert (interval.high - interval.low) / (2 * found.error) == pytest.approx(31.5991, rel=1e-5)
 
 
 def test_the_jackknife_of_two_sets_adds_their_errors() -> None:

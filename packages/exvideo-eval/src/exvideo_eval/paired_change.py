@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from exvideo_eval.result_parts import VALUE, ClipValues, Metric
+from exvideo_eval.student import student_quantile
 from exvideo_eval.verdict import Change
 
 LEVEL = 0.95  # of figures that have no interval of their own
@@ -56,29 +57,6 @@ def _reach(differences: Mapping[str, float], clusters: Mapping[str, str], level:
     squares = math.fsum((math.fsum(values) - len(values) * mean) ** 2 for values in of_cluster.values())
     error = math.sqrt(count / (count - 1) * squares) / len(differences)
     return student_quantile(0.5 + level / 2, count - 1) * error
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """The quantile, for a probability in (0.5, 1), of Student's t with so many degrees of freedom, at least 1."""
-    low, high = 0.0, 1.0
-    while _between(high, freedom) < 2 * probability - 1:
-        high *= 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _between(middle, freedom) < 2 * probability - 1 else (low, middle)
-    return high
-
-
-def _between(bound: float, freedom: int) -> float:
-    """The probability of -bound to bound (Abramowitz and Stegun, 26.7.3 and 26.7.4)."""
-    angle = math.atan(bound / math.sqrt(freedom))
-    cosine, sine = math.cos(angle), math.sin(angle)
-    odd = freedom % 2
-    term = total = (cosine if freedom > 1 else 0.0) if odd else 1.0
-    for power in range(3 if odd else 2, freedom - 1, 2):
-        term *= cosine**2 * (power - 1) / power
-        total += term
-    return (angle + sine * total) * 2 / math.pi if odd else sine * total
 
 
 def _level(before: Metric, after: Metric) -> float:

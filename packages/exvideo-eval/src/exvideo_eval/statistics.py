@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from exvideo_eval.pairs import MIN_UNITS, Units
 from exvideo_eval.result_parts import Interval
+from exvideo_eval.student import student_quantile
 
 Array = NDArray[np.float64]
 
@@ -127,18 +128,6 @@ def jackknife(statistic: Statistic, sets: Sequence[Clips]) -> Jackknife | None:
     spread = sum(part**2 / (count - 1) for part, count in zip(variances, counts, strict=True))
     freedom = variance**2 / spread if spread > 0 else float(min(counts) - 1)
     return Jackknife(value, units.names, pseudo, math.sqrt(variance), freedom)
-
-
-def student_quantile(probability: float, freedom: float) -> float:
-    """Of Student's t, by Abramowitz and Stegun's expansion 26.7.5: within 1% from 2 degrees of freedom on."""
-    z = NormalDist().inv_cdf(probability)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
 def ratio_of_sums(sample: Sample) -> Array:
