@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from exvideo_eval.compare import compare_results
 from exvideo_eval.execution import Execution
 from exvideo_eval.features.published.pinned import PinnedFile
 from exvideo_eval.protocols import catalogue, clip_distance
 from exvideo_eval.protocols.figures import Measured
 from exvideo_eval.protocols.into_result import contrasted
 from exvideo_eval.protocols.measuring import MeasureSettings, Meter
+from exvideo_eval.result_parts import PSEUDO_VALUE
+from exvideo_eval.results import Result
 from exvideo_eval.statistics import Resampling
+from exvideo_eval.verdict import WORSE
 
 RESAMPLING = Resampling(60, 0.95, 0)
 NAMES = ("fvd:tf-original", "jedi", "fid-by-frame")
@@ -63,6 +67,23 @@ def test_each_distance_of_clips_is_set_against_the_baseline_s(sets: Path, small:
         assert difference.significance is not None
         assert difference.significance.p_value <= 0.05
         assert difference.better == "lower"
+
+
+def test_each_has_an_interval_and_its_clips_parts_so_that_compare_can_say_worse(sets: Path, small: PinnedFile) -> None:
+    ours, theirs = measured(small, sets, *NAMES)
+    for metric, values in zip(ours.metrics, ours.clip_values, strict=True):
+        assert metric.interval is not None, metric.name
+        assert max(0, metric.interval.low) <= metric.value < metric.interval.high
+        assert (values.metric, values.kind, values.clips) == (metric.name, PSEUDO_VALUE, tuple(map(str, range(CLIPS))))
+    before, after = (
+        Result.measured_here(
+            kind="quality", name="clips", protocol={}, metrics=found.metrics, clip_values=found.clip_values
+        )
+        for found in (ours, theirs)
+    )
+    assert [row.verdict for row in compare_results(before, after).rows] == [WORSE] * len(NAMES)
+    unsampled = meter(small, sets, "jedi").measure("generated", sets / "real", sets / "good", Resampling(0))
+    assert (unsampled.metrics[0].interval, unsampled.clip_values) == (None, ())
 
 
 def test_a_set_against_itself_is_no_better_and_no_worse(sets: Path, small: PinnedFile) -> None:

@@ -1,7 +1,7 @@
 """Distances of clips as measures: clips can be left out, and change places with a baseline's.
 
-So a protocol's distance has what every measure has beside a baseline: a difference with its interval, a swap test, a
-ratio. The figures themselves stay what the protocol makes of all its clips.
+So a protocol's distance has what every measure has: an interval, and beside a baseline a difference with its own, a
+swap test, a ratio. The figures themselves stay what the protocol makes of all its clips.
 """
 
 from collections.abc import Sequence
@@ -56,6 +56,7 @@ def clip_distance(
         clips_of_real=real,
         features=network,
         interval=JACKKNIFE,
+        minimum=-np.inf if isinstance(kind, PolynomialDistance) and kind.unbiased else 0.0,
         fewest=len(judged.values),
     )
 

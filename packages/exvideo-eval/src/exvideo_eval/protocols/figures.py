@@ -70,9 +70,12 @@ class Context:
 
 
 def distance_figure(
-    context: Context, kind: Distance | FrechetByFrame, real: SetFeatures, found: SetFeatures
+    context: Context, kind: Distance | FrechetByFrame, real: SetFeatures, found: SetFeatures, resampling: Resampling
 ) -> Measured:
-    """A distance of two sets; by frame index, a curve and its mean. Of clips, with the measure that they allow."""
+    """A distance of two sets; by frame index, a curve and its mean.
+
+    Of clips, with the measure that they allow, its interval and the clips' parts in it.
+    """
     figure = _distance_figure(context, kind, real, found)
     measure = clip_distance(
         context.protocol,
@@ -82,7 +85,16 @@ def distance_figure(
         seed=context.seed,
         allow_fewer=context.allow_fewer,
     )
-    return figure if measure is None else replace(figure, measures=(measure,))
+    if measure is None:
+        return figure
+    resampled, parts, _ = measure.metric(resampling)
+    (metric,) = figure.metrics
+    return replace(
+        figure,
+        metrics=(replace(metric, interval=resampled.interval),),
+        clip_values=(parts,) if parts else (),
+        measures=(measure,),
+    )
 
 
 def _distance_figure(

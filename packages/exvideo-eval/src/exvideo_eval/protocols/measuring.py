@@ -102,7 +102,7 @@ class Meter:
             return clip_figure(context, kind, found, resampling)
         if isinstance(kind, ClassVariety):
             return set_figure(context, kind, found)
-        return distance_figure(context, kind, self._features(protocol, "real", real), found)
+        return distance_figure(context, kind, self._features(protocol, "real", real), found, resampling)
 
     def _features(self, protocol: Protocol, role: str, folder: Path) -> SetFeatures:
         """Of a folder under a protocol's rule, which several protocols may share."""
