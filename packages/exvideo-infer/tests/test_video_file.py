@@ -16,6 +16,7 @@ from exvideo_infer.video_file import (
     probe,
     read,
     read_clip,
+    read_metadata,
     write_video,
 )
 from PIL import Image
@@ -327,3 +328,11 @@ def test_a_frame_beyond_the_end_is_named_after_those_before_it(streamed: Path) -
     assert next(frames).shape == next(frames).shape == (HEIGHT, WIDTH, 3)
     with pytest.raises(VideoError, match="has too few frames: frame 40 was asked for, and cannot be read"):
         next(frames)
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "12:30.gif"])
+def test_what_ffmpeg_takes_for_a_protocol_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(name, moving_gradient(3), 8, metadata={"seed": 3})
+    assert probe(name).num_frames == 3
+    assert read_metadata(name) == {"seed": 3}

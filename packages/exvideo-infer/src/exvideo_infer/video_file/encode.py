@@ -50,7 +50,7 @@ def encode(
     """
     convert, kind = _converter(encoding), encoding.format
     with writing(name):
-        container = av.open(str(path), "w", format=kind.container, options=dict(kind.container_options))
+        container = av.open(str(path.absolute()), "w", format=kind.container, options=dict(kind.container_options))
     try:
         if comment is not None:
             container.metadata["comment"] = comment  # passed over by the formats that have none

@@ -72,7 +72,7 @@ def _comment_of_video(path: Path) -> str:
     if path.is_dir():
         return ""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:
             return next((value for name, value in container.metadata.items() if name.lower() == "comment"), "")
     except av.FFmpegError as error:
         raise VideoError(f"{path} is not a video, or is damaged or cut short: {error.strerror}.") from error

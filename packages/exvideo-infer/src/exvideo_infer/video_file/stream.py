@@ -23,7 +23,7 @@ def open_video(path: str | Path) -> "Iterator[tuple[InputContainer, av.VideoStre
     if not Path(path).is_file():
         raise VideoError(f"{path} is not a file." if Path(path).exists() else f"{path} does not exist.")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(Path(path).absolute())) as container:  # of "12:30.mp4", FFmpeg would take 12 for a protocol
             stream = _stream_of(container, path)
             stream.thread_type = "AUTO"
             yield container, stream
