@@ -70,7 +70,7 @@ def test_a_clip_that_returns_less_than_the_real_one_is_neither_better_nor_worse_
 
 
 def test_a_seam_beyond_the_clip_is_refused(faulty: Path) -> None:
-    with pytest.raises(ValueError, match="A seam every 20 frames: give 2 to 11"):
+    with pytest.raises(ValueError, match=r"seam_every is 20, and clips of 12 frames .* give at most 11"):
         evaluate(faulty / "real", faulty / "seam", settings=replace(SETTINGS, seam_every=20))
 
 
