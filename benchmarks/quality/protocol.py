@@ -102,7 +102,7 @@ NEW_TO_THE_BASE = "events-rife"  # keyframes of a base that was shown what is ne
 MOST_COST = 1.25  # of a clip's, all frames at once: what an opponent may cost
 
 TEST = "test"
-FROZEN_SHA256 = "89172bbdd48f7091c75d559c4403585ab392f1eebac8901b4e02a2151a4cb345"
+FROZEN_SHA256 = "ca358204f294603065f628f5d1998d4156b0c7c9fae6af29517ac3a960f5f0d9"
 
 
 class NotFrozenError(ValueError):
