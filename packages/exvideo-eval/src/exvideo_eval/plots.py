@@ -15,6 +15,7 @@ from exvideo_eval.suite import Evaluation
 # Told apart in print and by colour-blind eyes: by dash as well as by colour (Okabe and Ito's palette).
 _STYLES = {"real": ("#000000", ":"), "baseline": ("#d55e00", "--"), "generated": ("#0072b2", "-")}
 _COLUMNS = 3
+_BAR = 0.6  # width, of the places of two bars
 
 
 def draw(evaluation: Evaluation, path: Path) -> None:
@@ -32,7 +33,7 @@ def draw(evaluation: Evaluation, path: Path) -> None:
         axes.set_axis_off()
     free = iter(grid)
     for name in distances:
-        _draw_bars(next(free), name, results)
+        draw_bars(next(free), name, results)
     for name, curves in lines.items():
         _draw_lines(next(free), name, curves)
     grid[len(distances)].legend(fontsize=8)
@@ -64,19 +65,24 @@ def _draw_lines(axes: Axes, name: str, curves: dict[str, Curve]) -> None:
         axes.set_ylim(0, 1.1 * max(max(curve.y) for curve in curves.values()) or 1)
 
 
-def _draw_bars(axes: Axes, name: str, results: dict[str, Result]) -> None:
-    """The Fréchet distance of each set with its interval, and as a line that of sets that are alike."""
+def draw_bars(axes: Axes, name: str, results: dict[str, Result]) -> None:
+    """Draws a Fréchet distance of each set with its interval, and on its bar what it would be of a set that is alike.
+
+    That changes with the set: its clips and the real ones are what chance exchanges.
+    """
     bars = {who: metric for who, result in results.items() if (metric := result.metric(name))}
     for place, (who, metric) in enumerate(bars.items()):
-        axes.bar(place, metric.value, width=0.6, color=_STYLES[who][0])
+        axes.bar(place, metric.value, width=_BAR, color=_STYLES[who][0])
         if metric.interval:
             axes.vlines(place, metric.interval.low, metric.interval.high, color="#555555", linewidth=2)
         axes.annotate(
             f"{metric.value:.3g}", (place, metric.value), xytext=(4, 3), textcoords="offset points", fontsize=9
         )
-    alike = next((m for result in results.values() if (m := result.metric(f"{name}, if alike"))), None)
-    if alike is not None:
-        axes.axhline(alike.value, color="#000000", linestyle=":", linewidth=1.8, label="between sets that are alike")
+    alike = {place: m.value for place, who in enumerate(bars) if (m := results[who].metric(f"{name}, if alike"))}
+    if alike:
+        left, right = [place - _BAR / 2 for place in alike], [place + _BAR / 2 for place in alike]
+        label = "if it and the real clips were alike"
+        axes.hlines([*alike.values()], left, right, color="#000000", linestyle=":", linewidth=1.8, label=label)
         axes.legend(fontsize=8)
     axes.set_xticks(range(len(bars)), [f"{who} ({metric.n} clips)" for who, metric in bars.items()], fontsize=9)
     axes.set_xlim(-0.6, len(bars) - 0.4)
