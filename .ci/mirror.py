@@ -35,7 +35,6 @@ ELSEWHERE = {
         "measure": "test_contrast",
         "measured_file": "test_file_cache",
         "measures": "test_suite",
-        "plots": "test_cli",
         "protocol": "test_results",
         "report": "test_cli",
         "result_parts": "test_results",

@@ -14,7 +14,7 @@ from tiny_world.programs import run_program
 
 # Any 7 clips in a row have the 7 kinds of motion, so that of 24 each kind has 3 or 4.
 CLIPS = {"train": 256, "held_out": 24}
-REPEATS = 4  # at most so often a clip is trained on where more steps are asked for than the recipe's
+REPEATS = 4  # at most so often a clip is trained on, where the steps are asked for
 ON_SHEET = 7
 PROMPTS = (
     "a large red ring bounces quickly from edge to edge starting left on a black background",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import read_extension_header, read_safetensors
+from exvideo_blocks import export_published, load_extension, read_extension_header, read_safetensors
 from exvideo_infer import embedded, load_base
 from exvideo_train.cli import main
-from exvideo_train.config import TrainConfig
+from exvideo_train.config import TrainConfig, load_config
 from exvideo_train.mounting import mount
 
 MakeConfig = Callable[..., Path]
@@ -74,6 +74,15 @@ def test_a_start_is_found_wherever_the_sampler_finds_one(make_config: MakeConfig
     end = run(make_config("first"))
     start = run(make_config("second", init_from=str(tmp_path / "first"), **STILL))  # the folder of a run
     torch.testing.assert_close(start, end, rtol=0, atol=1e-8)
+
+
+def test_what_the_authors_published_is_a_start(make_config: MakeConfig, tmp_path: Path) -> None:
+    path, file = make_config("first"), tmp_path / "model.fp16.safetensors"
+    end = run(path)
+    network = load_base(load_config(path).base).network
+    export_published(load_extension(network, tmp_path / "first" / "extension.safetensors"), file)
+    start = run(make_config("second", init_from=str(file), **STILL))
+    torch.testing.assert_close(start, end, rtol=1e-3, atol=1e-4)
 
 
 def test_the_shipped_extension_is_a_start() -> None:
