@@ -23,23 +23,24 @@ def arguments(folder: Path, *more: str, real: str = "real", generated: str = "ge
 
 
 def test_the_command_writes_a_report_of_two_generated_sets_and_names_what_it_skipped(clip_folders: Path) -> None:
-    (clip_folders / "generated" / "bad.mp4").write_bytes(b"no video")
+    (clip_folders / "generated" / "bad`.mp4").write_bytes(b"no video")
     output = clip_folders / "report"
     more = ["--baseline", str(clip_folders / "frozen"), "--output", str(output)]
     command = [sys.executable, "-m", "exvideo_eval", *arguments(clip_folders, *more)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "generated/bad.mp4: is corrupt or not a video" in done.stderr
+    assert "generated/bad`.mp4: is corrupt or not a video" in done.stderr
     assert "generated: Fréchet distance, random 3D network, seed 0 features" in done.stdout
     assert {path.name for path in output.iterdir()} == {
         *("report.json", "baseline.json", "against_baseline.json", "report.md", "report.png", "report.html")
     }
     assert (output / "report.png").read_bytes().startswith(b"\x89PNG")
-    assert [Path(item.file).name for item in Result.load(output / "report.json").skipped] == ["bad.mp4"]
+    assert [Path(item.file).name for item in Result.load(output / "report.json").skipped] == ["bad`.mp4"]
     assert Result.load(output / "baseline.json").data[1].where.endswith("frozen")
     text = (output / "report.md").read_text()
-    for expected in ("| baseline | generated |", "bad.mp4", "Fréchet distance, random 3D network, seed 0 features"):
+    for expected in ("| baseline | generated |", "bad`.mp4", "Fréchet distance, random 3D network, seed 0 features"):
         assert expected in text
+    assert "generated/bad`.mp4 ``: is corrupt" in text  # a code span that holds a backtick
     assert "FVD" not in text
     assert (clip_folders / "report-cache").is_dir()
     page = (output / "report.html").read_text()

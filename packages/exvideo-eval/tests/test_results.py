@@ -182,6 +182,8 @@ def test_numbers_that_json_cannot_carry_are_refused(result: Result, tmp_path: Pa
         protocol_hash({"path": Path("x")})
     with pytest.raises(ValueError, match="was not written"):
         replace(result, machine={"cpu": float("inf")}).save(tmp_path / "a.json")
+    with pytest.raises(ValueError, match="was not written"):
+        replace(result, notes=("half of a pair: \ud800",)).save(tmp_path / "a.json")
     assert not list(tmp_path.iterdir())
 
 

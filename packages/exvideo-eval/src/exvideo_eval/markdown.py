@@ -1,5 +1,6 @@
 """An evaluation as text: the difference to the baseline first, then each set, then the rules and what was left out."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -251,7 +252,14 @@ def _skipped(columns: Columns) -> Iterable[str]:
         measures.setdefault((item.file, item.reason), {})[item.measure] = None
     for (file, reason), found in measures.items():
         by = "" if "" in found else f", by {', '.join(found)} alone"
-        yield f"`{file}`{by}: {reason}"
+        yield f"{_code(file)}{by}: {reason}"
+
+
+def _code(text: str) -> str:
+    """A code span; one that holds backticks begins and ends with more of them (CommonMark 6.1)."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {text} {fence}" if longest else f"`{text}`"
 
 
 def _protocol_lines(columns: Columns) -> list[str]:

@@ -1,6 +1,5 @@
 """The report's picture: every curve over frames, real, baseline and generated together, and the distances as bars."""
 
-import os
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -11,6 +10,7 @@ from exvideo_eval.distance_measures import FRECHET
 from exvideo_eval.result_parts import Curve
 from exvideo_eval.results import Result
 from exvideo_eval.suite import Evaluation
+from exvideo_eval.whole_file import replacing
 
 # Told apart in print and by colour-blind eyes: by dash as well as by colour (Okabe and Ito's palette).
 _STYLES = {"real": ("#000000", ":"), "baseline": ("#d55e00", "--"), "generated": ("#0072b2", "-")}
@@ -37,9 +37,8 @@ def draw(evaluation: Evaluation, path: Path) -> None:
     for name, curves in lines.items():
         _draw_lines(next(free), name, curves)
     grid[len(distances)].legend(fontsize=8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    figure.savefig(temporary, format="png", dpi=110)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
 
 
 def _lines_by_name(results: dict[str, Result]) -> dict[str, dict[str, Curve]]:

@@ -9,6 +9,7 @@ from exvideo_eval.page import MEASURE, page_of, write_page
 from exvideo_eval.page.ranking import ranking_of, require_possible
 from exvideo_eval.plots import draw
 from exvideo_eval.suite import Evaluation
+from exvideo_eval.whole_file import replacing
 
 
 def require_report(folder: str | Path, num_examples: int, examples_by: str, measures: Sequence[str] = ()) -> None:
@@ -79,6 +80,5 @@ def write_report(
 
 
 def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -7,7 +7,6 @@ side.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from exvideo_eval.protocol import protocol_hash
 from exvideo_eval.result_parts import ClipValues, Curve, Data, Metric, Skipped, require
 from exvideo_eval.schema_1 import SCHEMA_1, upgraded
 from exvideo_eval.strict_json import ReadsJson, parsed
+from exvideo_eval.whole_file import replacing
 
 SCHEMA = "exvideo.result/2"
 
@@ -93,17 +93,18 @@ class Result(ReadsJson):
         """Write as JSON, whole or not at all: to a temporary name in the same folder, then renamed.
 
         Raises:
-            ValueError: the protocol or machine holds something JSON cannot carry (NaN, an object); nothing is written.
+            ValueError: the result holds something that JSON cannot carry (NaN, an object, half of a surrogate pair);
+                nothing is written.
         """
         path = Path(path)
         try:
             text = json.dumps({"schema": self.schema, **asdict(self)}, indent=2, ensure_ascii=False, allow_nan=False)
+            written = f"{text}\n".encode()
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path} was not written, as its result is not plain JSON: {error}.") from error
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(written)
 
     @classmethod
     def load(cls, path: str | Path) -> "Result":

@@ -1,7 +1,6 @@
 """Files of a comparison: a result of each side, the verdicts, and what github-action-benchmark reads."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from exvideo_eval.ab.sides import BASE, CONTROL, HEAD, SIDES, Found
 from exvideo_eval.ab.summary import Run
 from exvideo_eval.result_parts import Interval, Metric
 from exvideo_eval.results import Result
+from exvideo_eval.whole_file import replacing
 
 METHOD = "order statistics over rounds"
 
@@ -95,6 +95,5 @@ def _times(runs: Sequence[Found]) -> dict[str, list[float]]:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
