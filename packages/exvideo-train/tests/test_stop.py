@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from exvideo_train.stop import Requests
 
 MakeConfig = Callable[..., Path]
 SCRIPT = str(Path(__file__).with_name("in_the_way.py"))
@@ -19,7 +20,7 @@ SEVEN = {"optimizer.steps": 7, "checkpoint.every": 100}
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGUSR1", "SIGINT", "stop"])
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGUSR1", "SIGINT", "SIGHUP", "stop"])
 def test_stopped_it_saves_and_goes_on_to_the_same_bits(
     make_config: MakeConfig, tmp_path: Path, runs: Any, how: str
 ) -> None:
@@ -49,6 +50,33 @@ def test_a_file_asks_to_save_and_the_run_goes_on(make_config: MakeConfig, tmp_pa
     assert run.returncode == 0
     assert not (tmp_path / "run" / "save").exists()
     assert len(list((tmp_path / "run" / "checkpoints").iterdir())) == 2  # the one asked for, and the last
+
+
+def test_a_closed_terminal_is_heard_but_where_nohup_had_it_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Requests(tmp_path) as requests:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not requests.stop
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with Requests(tmp_path) as requests:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert requests.stop
+            assert requests.reason == "SIGHUP"
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.long
+def test_a_reader_that_is_gone_takes_lines_away_and_not_the_run(make_config: MakeConfig, runs: Any) -> None:
+    whole, unread = make_config("whole", **SEVEN), make_config("unread", **SEVEN)
+    assert runs.finish(whole)[0] == 0
+    run = runs.start(unread)
+    assert run.stderr.readline()
+    run.stderr.close()
+    assert run.wait(timeout=300) == 0
+    runs.assert_same_end("whole", "unread", 7)
 
 
 @pytest.mark.long

@@ -7,14 +7,19 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from exvideo_train.streams import outliving_readers
+
 if TYPE_CHECKING:
     from exvideo_train.config import TrainConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0 done, 1 failed, 2 bad input, 75 or 130 stopped."""
-    options = _parser().parse_args(arguments)
+    with outliving_readers():
+        return _main(_parser().parse_args(arguments))
 
+
+def _main(options: argparse.Namespace) -> int:
     from exvideo_train.config import load_config, parse_changes, schema
     from exvideo_train.errors import OtherProcessError, UserError, exit_status
 

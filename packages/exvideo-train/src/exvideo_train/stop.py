@@ -1,4 +1,4 @@
-"""The ways to ask a run to save or to stop: signals of schedulers, Ctrl-C, and files in its folder."""
+"""The ways to ask a run to save or to stop: signals of schedulers, Ctrl-C, a closed terminal, files in its folder."""
 
 import signal
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 from exvideo_train.errors import TrainingStoppedError
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 LOOK_SECONDS = 1.0  # from one look for the files to the next: output may be on a network
 
 
@@ -18,7 +18,8 @@ class Requests:
     """Hears requests while it is entered; then signals do again what they did before.
 
     A signal is only noted: the run looks at `stop` where it can stop without loss. A second Ctrl-C ends it at once.
-    Signals are heard in the main thread of a program alone, as Python has it; the files are always looked for.
+    Signals are heard in the main thread of a program alone, as Python has it; the files are always looked for. SIGHUP,
+    the end of a terminal, is ignored where it was before, as under nohup.
 
     Args:
         output: the run's folder, where a file named `stop` or `save` is a request.
@@ -33,7 +34,8 @@ class Requests:
 
     def __enter__(self) -> "Requests":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+            heard = [n for n in SIGNALS if n != signal.SIGHUP or signal.getsignal(n) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._hear) for number in heard}
         return self
 
     def __exit__(self, *_: object) -> None:
