@@ -1,18 +1,24 @@
 """Checks that what is about to be released is whole: python .ci/release.py --tag v0.1.0 [--dist dist]
 
-The tag is the version of all four packages, the changelog has it with its date, the wheels hold every file of the
-sources (weights and py.typed among them), addresses name an owner, and every block of the READMEs runs.
+The tag is the version of all four packages, the changelog has it with its date, wheels and source archives hold the
+files of the sources, byte for byte (weights and py.typed among them), and dist/ nothing else; addresses name an owner,
+and every block of the READMEs runs.
 """
 
 import argparse
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import date
 from email import message_from_string
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import BadZipFile, ZipFile
+
+from blocks import read_blocks
 
 PACKAGES = ("exvideo-blocks", "exvideo-infer", "exvideo-eval", "exvideo-train")
 # Files that a package is of no use without, beside py.typed, which all have.
@@ -20,6 +26,7 @@ WEIGHTS = {
     "exvideo-infer": ("embedded/unet/*.safetensors", "embedded/vae/*.safetensors", "embedded/extension.safetensors"),
     "exvideo-eval": ("tiny_world/*.safetensors",),
 }
+GUIDES = "tests/test_guides.py"
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 
 
@@ -52,8 +59,12 @@ def changelog_complaints(root: Path, tag: str) -> Iterator[str]:
     version = tag.removeprefix("v")
     if not version:  # which `version_complaints` tells
         return
-    if not re.search(rf"^## \[?{re.escape(version)}\]? - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE):
+    heading = rf"^## \[?{re.escape(version)}\]? - (\d{{4}}-\d\d-\d\d)\n(.*?)(?=^## |\Z)"
+    found = re.search(heading, text, re.MULTILINE | re.DOTALL)
+    if not found or not _is_date(found[1]):
         yield f"CHANGELOG.md has no section `## {version} - YYYY-MM-DD`: write it, with the date of the release."
+    elif not re.search(r"^- \S", found[2], re.MULTILINE):
+        yield f"The section {version} of CHANGELOG.md names no change: write what is new to those who use it."
 
 
 def metadata_complaints(root: Path) -> Iterator[str]:
@@ -74,35 +85,87 @@ def metadata_complaints(root: Path) -> Iterator[str]:
 
 
 def wheel_complaints(root: Path, dist: Path) -> Iterator[str]:
-    """Wheels that are not there, of another version, or lack a file of the sources."""
+    """Wheels that are not there, of another version, or with other files than the sources."""
+    yield from _archive_complaints(root, dist, "wheels", "-*.whl", _read_wheel)
+
+
+def sdist_complaints(root: Path, dist: Path) -> Iterator[str]:
+    """The same of source archives, which are published, too."""
+    yield from _archive_complaints(root, dist, "source archives", "-*.tar.gz", _read_sdist)
+
+
+def dist_complaints(root: Path, dist: Path) -> Iterator[str]:
+    """Files beside wheels and source archives: whatever lies in the folder is published."""
+    modules = {package.replace("-", "_") for package in PACKAGES}
+    for path in sorted(dist.iterdir()) if dist.is_dir() else ():
+        if path.name.split("-")[0] not in modules or not path.name.endswith((".whl", ".tar.gz")):
+            yield f"{dist} holds {path.name}, which is of no package of ours, and all of it is published: remove it."
+
+
+def _archive_complaints(
+    root: Path, dist: Path, kind: str, pattern: str, read: Callable[[Path], tuple[str, dict[str, int]]]
+) -> Iterator[str]:
+    """Faults of the archives of a kind. `read` gives the metadata, and each file's CRC-32 by its path."""
     for package, version in versions(root).items():
-        module = package.replace("-", "_")
-        wheels = sorted(dist.glob(f"{module}-*.whl"))
-        if len(wheels) != 1:
-            yield f"{dist} has {len(wheels)} wheels of {package}: build one, by `make wheels`."
+        module, source = package.replace("-", "_"), root / "packages" / package / "src"
+        archives = sorted(dist.glob(f"{module}{pattern}"))
+        if len(archives) != 1:
+            yield f"{dist} has {len(archives)} {kind} of {package}: build one, by `make wheels`."
             continue
-        with ZipFile(wheels[0]) as wheel:
-            names = set(wheel.namelist())
-            (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
-            built = message_from_string(wheel.read(metadata).decode())["Version"]
-            sizes = {info.filename: info.file_size for info in wheel.infolist()}
+        name = archives[0].name
+        try:
+            metadata, held = read(archives[0])
+        except (BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+            yield f"{name} cannot be read ({error}): build it anew."
+            continue
+        built = message_from_string(metadata)["Version"]
         if built != version:
-            yield f"{wheels[0].name} is of version {built}, and {package} is {version}: build it anew."
-        for needed in (f"{module}/py.typed", *(f"{module}/{pattern}" for pattern in WEIGHTS.get(package, ()))):
-            if not [name for name in names if Path(name).match(needed)]:
-                yield f"{wheels[0].name} lacks {needed}."
-        for path in _sources(root / "packages" / package / "src"):
-            if sizes.get(path.as_posix()) != (root / "packages" / package / "src" / path).stat().st_size:
-                yield f"{wheels[0].name} lacks {path}, or has another: build it anew."
+            yield f"{name} is of version {built}, and {package} is {version}: build it anew."
+        for needed in (f"{module}/py.typed", *(f"{module}/{one}" for one in WEIGHTS.get(package, ()))):
+            if not [path for path in held if Path(path).match(needed)]:
+                yield f"{name} lacks {needed}."
+        wanted = {path.as_posix(): zlib.crc32((source / path).read_bytes()) for path in _sources(source)}
+        for path in sorted(wanted.keys() | held.keys()):
+            if path not in held:
+                yield f"{name} lacks {path}: build it anew."
+            elif path not in wanted:
+                yield f"{name} has {path}, which the sources have not: build it anew."
+            elif held[path] != wanted[path]:
+                yield f"{name} has another {path} than the sources: build it anew."
+
+
+def _read_wheel(path: Path) -> tuple[str, dict[str, int]]:
+    """The metadata of a wheel, and the CRC-32 of each of its other files."""
+    with ZipFile(path) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        info = metadata.removesuffix("METADATA")
+        held = {one.filename: one.CRC for one in wheel.infolist() if not one.filename.startswith(info)}
+        return wheel.read(metadata).decode(), held
+
+
+def _read_sdist(path: Path) -> tuple[str, dict[str, int]]:
+    """The metadata of a source archive, and the CRC-32 of each file below its src/."""
+    metadata, held = "", {}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            _, _, name = member.name.partition("/")
+            file = archive.extractfile(member)
+            if file is not None and name == "PKG-INFO":
+                metadata = file.read().decode()
+            elif file is not None and name.startswith("src/"):
+                held[name.removeprefix("src/")] = zlib.crc32(file.read())
+    return metadata, held
 
 
 def readme_complaints(root: Path) -> Iterator[str]:
-    """A block of a README that does not run, found by the tests that run them."""
-    chosen = "README and (runs_from_top or says_why)"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_guides.py", "-k", chosen]
-    done = subprocess.run(command, cwd=root, check=False)
-    if done.returncode:
-        yield "A block of a README does not run: see the test above."
+    """A block of a README that does not run, found by the tests that run them: of the guides, and those it names."""
+    readmes = [path for pattern in ("README.md", "*/README.md", "packages/**/README.md") for path in root.glob(pattern)]
+    named = {block.value for readme in readmes for block in read_blocks(readme) if block.kind == "run by"} - {GUIDES}
+    chosen = "README and (runs_from_top or says_why or is_a_configuration)"
+    for tests in ([GUIDES, "-k", chosen], sorted(named)):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+        if tests and subprocess.run(command, cwd=root, check=False).returncode:
+            yield "A block of a README does not run: see the test above."
 
 
 def _sources(folder: Path) -> Iterator[Path]:
@@ -113,6 +176,13 @@ def _sources(folder: Path) -> Iterator[Path]:
             yield inside
 
 
+def _is_date(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)))
 
@@ -121,7 +191,9 @@ def main() -> int:
     """Prints what is not whole; 1 if something is not."""
     parser = argparse.ArgumentParser(prog="python .ci/release.py", description="Checks a release before it is one.")
     parser.add_argument("--tag", default="", help="of the release, such as v0.1.0")
-    parser.add_argument("--dist", type=Path, default=Path("dist"), help="folder of the wheels (default: %(default)s)")
+    parser.add_argument(
+        "--dist", type=Path, default=Path("dist"), help="folder of wheels and source archives (default: %(default)s)"
+    )
     options = parser.parse_args()
     root = Path(__file__).parents[1]
     found = [
@@ -129,6 +201,8 @@ def main() -> int:
         *changelog_complaints(root, options.tag),
         *metadata_complaints(root),
         *wheel_complaints(root, options.dist),
+        *sdist_complaints(root, options.dist),
+        *dist_complaints(root, options.dist),
         *readme_complaints(root),
     ]
     print(*found, sep="\n", end="\n" if found else "")

@@ -23,7 +23,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 PAPERS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "packages/*/README.md", "demo/*.md", "benchmarks/*.md", "tiny_world/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "packages/**/README.md", "demo/*.md", "benchmarks/*.md", "tiny_world/*.md")
     for path in ROOT.glob(pattern)
 )
 RUN = [paper for paper in PAPERS if any(block.is_run for block in read_blocks(paper))]
@@ -186,8 +186,15 @@ def test_the_blocks_that_nothing_runs_are_counted() -> None:
     assert dict(found) == NOT_RUN
 
 
-def test_yaml_of_the_trainer_s_readme_is_a_configuration() -> None:
-    blocks = [block for block in read_blocks(ROOT / "packages/exvideo-train/README.md") if block.language == "yaml"]
+def yaml_here(paper: Path) -> list[Block]:
+    """The blocks of a paper that the next test reads."""
+    return [one for one in read_blocks(paper) if one.language == "yaml" and one.value == "tests/test_guides.py"]
+
+
+@pytest.mark.parametrize("paper", [paper for paper in PAPERS if yaml_here(paper)], ids=name_of)
+def test_yaml_of_a_paper_is_a_configuration(paper: Path) -> None:
+    blocks = yaml_here(paper)
+    assert name_of(paper) == "packages/exvideo-train/README.md"
     assert len(blocks) == 2
     settings = {key: value for block in blocks for key, value in yaml.safe_load(block.code).items()}
     config = TrainConfig.model_validate(settings | {"validation": {"videos": "held-out"}})

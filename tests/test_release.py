@@ -1,6 +1,8 @@
 """`make release-check` passes a release that is whole, and fails on each thing that can be wrong with one."""
 
+import io
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from zipfile import ZipFile
@@ -35,7 +37,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A repository of four small packages, whole, and its wheels in dist/."""
+    """A repository of four small packages, whole, and its wheels and source archives in dist/."""
     write(tmp_path / "CITATION.cff", "version: 1.2.0\n")
     write(tmp_path / "CHANGELOG.md", "# Changelog\n\n## 1.2.0 - 2026-11-30\n\n- It works.\n\n## 1.1.0 - 2026-10-01\n")
     for package, weights in FILES.items():
@@ -49,17 +51,28 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def build(folder: Path, dist: Path, without: str = "") -> Path:
-    """A wheel of a package's sources, without one of its files."""
+METADATA = "Metadata-Version: 2.4\nVersion: 1.2.0\n"
+
+
+def build(folder: Path, dist: Path, without: str = "", more: str = "") -> None:
+    """A wheel and a source archive of a package, without one of its files, or with one that it has not."""
     dist.mkdir(exist_ok=True)
-    module = folder.name.replace("-", "_")
-    path = dist / f"{module}-1.2.0-py3-none-any.whl"
-    with ZipFile(path, "w") as wheel:
-        for file in sorted((folder / "src").rglob("*")):
-            if file.is_file() and not (without and file.match(without)):
-                wheel.write(file, file.relative_to(folder / "src").as_posix())
-        wheel.writestr(f"{module}-1.2.0.dist-info/METADATA", "Metadata-Version: 2.4\nVersion: 1.2.0\n")
-    return path
+    module, source = folder.name.replace("-", "_"), folder / "src"
+    files = {file.relative_to(source).as_posix(): file.read_bytes() for file in source.rglob("*") if file.is_file()}
+    files = {name: data for name, data in files.items() if not (without and Path(name).match(without))}
+    if more:
+        files[f"{module}/{more}"] = b"of a branch"
+    with ZipFile(dist / f"{module}-1.2.0-py3-none-any.whl", "w") as wheel:
+        for name, data in files.items():
+            wheel.writestr(name, data)
+        wheel.writestr(f"{module}-1.2.0.dist-info/METADATA", METADATA)
+    held = {f"src/{name}": data for name, data in files.items()}
+    held |= {"PKG-INFO": METADATA.encode(), "README.md": b"# Text", "pyproject.toml": b"", ".gitignore": b""}
+    with tarfile.open(dist / f"{module}-1.2.0.tar.gz", "w:gz") as archive:
+        for name, data in held.items():
+            info = tarfile.TarInfo(f"{module}-1.2.0/{name}")
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
 
 
 def complaints(root: Path, tag: str = TAG) -> list[str]:
@@ -68,6 +81,8 @@ def complaints(root: Path, tag: str = TAG) -> list[str]:
         *release.changelog_complaints(root, tag),
         *release.metadata_complaints(root),
         *release.wheel_complaints(root, root / "dist"),
+        *release.sdist_complaints(root, root / "dist"),
+        *release.dist_complaints(root, root / "dist"),
     ]
 
 
@@ -97,11 +112,20 @@ def test_a_package_of_another_version_is_found(root: Path, package: str) -> None
         assert len(list(release.metadata_complaints(root))) == 4
 
 
-@pytest.mark.parametrize("heading", ["## 1.2.0 (unreleased)", "## 1.2.0", "## 1.2.1 - 2026-11-30", "## Unreleased"])
+HEADINGS = ["## 1.2.0 (unreleased)", "## 1.2.0", "## 1.2.1 - 2026-11-30", "## Unreleased", "## 1.2.0 - 2026-11-31"]
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
 def test_a_changelog_without_the_version_is_found(root: Path, heading: str) -> None:
     change(root / "CHANGELOG.md", "## 1.2.0 - 2026-11-30", heading)
     (found,) = complaints(root)
     assert found.startswith("CHANGELOG.md has no section `## 1.2.0 - YYYY-MM-DD`")
+
+
+def test_a_section_without_a_line_is_found(root: Path) -> None:
+    change(root / "CHANGELOG.md", "- It works.", "### exvideo-blocks")
+    (found,) = complaints(root)
+    assert found == "The section 1.2.0 of CHANGELOG.md names no change: write what is new to those who use it."
 
 
 @pytest.mark.parametrize(
@@ -115,9 +139,10 @@ def test_a_changelog_without_the_version_is_found(root: Path, heading: str) -> N
 )
 def test_a_wheel_that_lacks_a_file_is_found(root: Path, package: str, file: str) -> None:
     build(root / "packages" / package, root / "dist", without=file)
-    found = list(release.wheel_complaints(root, root / "dist"))
-    assert any(one.endswith(f"lacks {package.replace('-', '_')}/{file}.") for one in found)
-    assert all(package.replace("-", "_") in one for one in found)
+    for check in (release.wheel_complaints, release.sdist_complaints):
+        found = list(check(root, root / "dist"))
+        assert any(one.endswith(f"lacks {package.replace('-', '_')}/{file}.") for one in found)
+        assert all(package.replace("-", "_") in one for one in found)
 
 
 def test_a_wheel_that_lacks_its_weights_is_found_where_the_sources_lack_them_too(root: Path) -> None:
@@ -133,12 +158,46 @@ def test_a_wheel_that_was_built_before_the_last_change_is_found(root: Path) -> N
     assert "lacks exvideo_train/later.py" in found
 
 
+def test_weights_of_a_training_before_are_found_by_their_bytes_not_their_size(root: Path) -> None:
+    weights = root / "packages" / "exvideo-infer" / "src" / "exvideo_infer" / "embedded" / "extension.safetensors"
+    write(weights, "NUMBERS")  # as many bytes
+    wheel, archive = complaints(root)
+    assert wheel == (
+        "exvideo_infer-1.2.0-py3-none-any.whl has another exvideo_infer/embedded/extension.safetensors than the "
+        "sources: build it anew."
+    )
+    assert archive.startswith("exvideo_infer-1.2.0.tar.gz has another exvideo_infer/embedded/extension.safetensors")
+
+
+def test_a_file_that_the_sources_have_not_is_found(root: Path) -> None:
+    build(root / "packages" / "exvideo-blocks", root / "dist", more="attic.py")
+    found = complaints(root)
+    assert len(found) == 2  # in the wheel, in the source archive
+    assert all("has exvideo_blocks/attic.py, which the sources have not" in one for one in found)
+
+
 @pytest.mark.parametrize("count", [0, 2])
-def test_no_wheel_and_two_are_found(root: Path, count: int) -> None:
-    wheel = root / "dist" / "exvideo_eval-1.2.0-py3-none-any.whl"
-    shutil.copy(wheel, root / "dist" / "exvideo_eval-1.1.0-py3-none-any.whl") if count else wheel.unlink()
-    (found,) = release.wheel_complaints(root, root / "dist")
-    assert f"has {count} wheels of exvideo-eval" in found
+@pytest.mark.parametrize("ending", ["-py3-none-any.whl", ".tar.gz"])
+def test_no_archive_and_two_are_found(root: Path, count: int, ending: str) -> None:
+    archive = root / "dist" / f"exvideo_eval-1.2.0{ending}"
+    shutil.copy(archive, root / "dist" / f"exvideo_eval-1.1.0{ending}") if count else archive.unlink()
+    (found,) = complaints(root)
+    kind = "wheels" if ending.endswith("whl") else "source archives"
+    assert f"has {count} {kind} of exvideo-eval" in found
+
+
+@pytest.mark.parametrize("name", ["exvideo_core-1.2.0-py3-none-any.whl", "notes.txt"])
+def test_what_would_be_published_with_them_is_found(root: Path, name: str) -> None:
+    write(root / "dist" / name, "")
+    (found,) = complaints(root)
+    assert f"dist holds {name}, which is of no package of ours, and all of it is published" in found
+
+
+@pytest.mark.parametrize("name", ["exvideo_eval-1.2.0-py3-none-any.whl", "exvideo_eval-1.2.0.tar.gz"])
+def test_an_archive_that_cannot_be_read_is_found(root: Path, name: str) -> None:
+    (root / "dist" / name).write_bytes((root / "dist" / name).read_bytes()[:60])
+    (found,) = complaints(root)
+    assert found.startswith(f"{name} cannot be read")
 
 
 def test_addresses_without_an_owner_are_found(root: Path) -> None:
@@ -147,9 +206,11 @@ def test_addresses_without_an_owner_are_found(root: Path) -> None:
     assert found.startswith("exvideo-eval: the addresses Repository name no owner")
 
 
+OTHER = "\n<!-- run by: tests/test_other.py -->\n```python\nprint(2)\n```\n"
 BROKEN: dict[str, Callable[[str], str]] = {
     "fails": lambda text: text.replace("print(1)", "print(nothing)"),
     "says no reason": lambda text: text + "\n<!-- not run: later -->\n```bash\ntrue\n```\n",
+    "fails in the test that it names": lambda text: text.replace("print(2)", "print(nothing)"),
 }
 
 
@@ -159,9 +220,10 @@ def test_a_readme_with_a_block_that_does_not_run_is_found(tmp_path: Path, kind: 
     for name in ("tests/test_guides.py", ".ci/blocks.py", ".ci/links.py", ".ci/checked.py"):
         write(tmp_path / name, (ROOT / name).read_text())
     write(tmp_path / "pyproject.toml", '[tool.pytest.ini_options]\npythonpath = [".ci"]\nmarkers = ["long: minutes"]\n')
-    write(tmp_path / "README.md", README)
+    write(tmp_path / "tests/test_other.py", "def test_it():\n    assert 'print(2)' in open('README.md').read()\n")
+    write(tmp_path / "README.md", README + OTHER)
     assert list(release.readme_complaints(tmp_path)) == []
-    write(tmp_path / "README.md", BROKEN[kind](README))
+    write(tmp_path / "README.md", BROKEN[kind](README + OTHER))
     (found,) = release.readme_complaints(tmp_path)
     assert found.startswith("A block of a README does not run")
 
