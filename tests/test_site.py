@@ -1,20 +1,26 @@
 """The documentation's site: it builds without a warning, names every public name, asks nobody, and looks right."""
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blocks import read_blocks
 from links import broken_in_paper, broken_in_site, read_page
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("exvideo_blocks", "exvideo_infer", "exvideo_eval", "exvideo_train")
 PAPERS = sorted([*ROOT.glob("*.md"), *ROOT.glob("packages/*/README.md")])
+# Papers that show names of ours to be used: all but the changelog, which is of the past, too.
+GUIDES = sorted({*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("packages/**/README.md")})
+GUIDES = [paper for paper in GUIDES if paper.name != "CHANGELOG.md"]
 WIDTHS = (390, 1400)  # a phone, a screen
 
 
@@ -47,6 +53,76 @@ def test_each_public_name_has_a_text(site: Path) -> None:
             own = html.split(f'id="{package}.{name}"', 1)[1].split("<h3", 1)[0]
             text = re.sub(r"<[^>]+>", "", own.partition('<div class="doc doc-contents')[2])
             assert len(text.split()) > 5, name
+
+
+def used_names(paper: Path) -> set[str]:
+    """Names of our packages that a paper's Python imports, or that stand in its lines as code."""
+    found = set(re.findall(r"`[^`\n]*?(?<![\w.])(exvideo_(?:blocks|eval|infer|train)(?:\.\w+)+)", paper.read_text()))
+    for block in read_blocks(paper):
+        for node in ast.walk(ast.parse(block.code)) if block.language == "python" else ():
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("exvideo_"):
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_the_reference_has_every_name_that_a_paper_uses(site: Path) -> None:
+    pages = (read_page(site / "api" / f"{package}.html") for package in PACKAGES)
+    known = {name.removesuffix("()") for page in pages for name in page.names}
+    lacking = [
+        f"{paper.relative_to(ROOT)}: {name}"
+        for paper in GUIDES
+        for name in sorted(used_names(paper))
+        if not any(one == name or one.startswith(f"{name}.") for one in known)
+    ]
+    assert lacking == []
+
+
+class ShownText(HTMLParser):
+    """The text of a page outside of code, in which a dot stands for each piece of code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text, self._inside = "", 0
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Enters code."""
+        self._inside += tag in ("code", "pre", "script", "style", "math")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leaves it."""
+        self._inside -= tag in ("code", "pre", "script", "style", "math")
+
+    def handle_data(self, data: str) -> None:
+        """Takes text."""
+        self.text += "." if self._inside else data
+
+
+MARKUP = re.compile(r"^\s*\|.*| --- |\*\*|\]\(|`|^#+ .*", re.MULTILINE)
+
+
+def markup_shown(page: Path) -> list[str]:
+    """Marks of Markdown that a reader of a page sees as they are: a row outside of its table, a star, a link."""
+    shown = ShownText()
+    shown.feed(page.read_text())
+    return [found[0].strip()[:60] for found in MARKUP.finditer(shown.text)]
+
+
+def test_no_markup_is_left_in_a_page(site: Path) -> None:
+    assert {page.name: found for page in sorted(site.rglob("*.html")) if (found := markup_shown(page))} == {}
+
+
+@pytest.mark.parametrize(
+    ("html", "found"),
+    [
+        ("<p>\n| a | row |</p>", ["| a | row |"]),
+        ("<p>two **kwargs</p>", ["**"]),
+        ("<p>[a](b.md)</p>", ["]("]),
+        ("<p><code>a | **b** [c](d)</code> # no heading</p>", []),
+    ],
+)
+def test_markup_that_is_left_is_found(tmp_path: Path, html: str, found: list[str]) -> None:
+    (tmp_path / "page.html").write_text(html)
+    assert markup_shown(tmp_path / "page.html") == found
 
 
 def test_equations_are_whole(site: Path) -> None:

@@ -30,7 +30,7 @@ def register_base(pipeline_class: str, load: Callable[..., Base]) -> None:
 
     Args:
         pipeline_class: `_class_name` in the `model_index.json` of its folders.
-        load: called as load(name, torch_dtype, **kwargs), with the folder or hub id and `load_base`'s own arguments.
+        load: called as `load(name, torch_dtype, **kwargs)`, with the folder or hub id and `load_base`'s own arguments.
 
     Raises:
         ValueError: bases of that class are loaded by another function.
