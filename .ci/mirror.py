@@ -1,8 +1,9 @@
 """Tests mirror the source: each module of a package, and each of its rooms, has a test of its name.
 
 A module that is no file of a room is tested by `tests/**/test_<module>.py`. A room (a folder of modules) has a folder
-of tests of its name, or a test of its name or of that of one of its modules. Those that are tested as part of
-something else are named here, with the test that fails where they do.
+of tests of its name, or a test of its name or of that of one of its modules. A test of a name that a module and a
+room's module share is of the room's where it lies in the room's folder of tests, and of the other's elsewhere. Those
+that are tested as part of something else are named here, with the test that fails where they do.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ ELSEWHERE = {
     "exvideo-blocks": {
         "guards": "test_mounted",
         "sites": "test_mount",
+        "families/cogvideox": "families/test_transformers",
         "families/hunyuan_video": "families/test_transformers",
         "families/ltx": "families/test_transformers",
         "families/wan": "families/test_transformers",
@@ -49,11 +51,12 @@ def untested(root: Path, elsewhere: Mapping[str, Mapping[str, str]] = ELSEWHERE)
     for package, excepted in elsewhere.items():
         folder = root / "packages" / package
         source, tests = folder / "src" / package.replace("-", "_"), folder / "tests"
-        names = {path.stem.removeprefix("test_") for path in tests.rglob("test_*.py")}
-        folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("test_*.py")}
-        lacking = {name for name in modules(source) if name not in names}
-        for room, inside in rooms(source).items():
-            if room not in folders and not names & {Path(room).name, *inside}:
+        found = {(path.parent.relative_to(tests).as_posix(), path.stem[5:]) for path in tests.rglob("test_*.py")}
+        folders, names = {folder for folder, _ in found}, {name for _, name in found}
+        outside, inside = modules(source), rooms(source)
+        lacking = outside - {name for folder, name in found if name not in inside.get(folder, ())}
+        for room, files in inside.items():
+            if room not in folders and not names & ({Path(room).name, *files} - outside):
                 lacking.add(room)
         for name in sorted(lacking - set(excepted)):
             yield f"{package}: {name} has no test of its name: write tests/test_{Path(name).name}.py."

@@ -42,6 +42,16 @@ def test_a_room_without_a_test_is_found(package: Path, tmp_path: Path) -> None:
     assert list(untested(tmp_path, {"exvideo-one": {}})) == []
 
 
+def test_a_test_of_a_module_is_none_of_a_room_s_of_that_name(package: Path, tmp_path: Path) -> None:
+    (package / "src/exvideo_one/a.py").touch()  # beside room/a.py: tests/test_a.py is of this one
+    (found,) = untested(tmp_path, {"exvideo-one": {}})
+    assert "room has no test of its name" in found
+    (package / "tests" / "room").mkdir()
+    (package / "tests/test_a.py").rename(package / "tests/room/test_a.py")
+    (found,) = untested(tmp_path, {"exvideo-one": {}})
+    assert ": a has no test of its name" in found
+
+
 def test_an_exception_that_is_none_is_found(package: Path, tmp_path: Path) -> None:
     (found,) = untested(tmp_path, {"exvideo-one": {"alone": "test_a"}})
     assert "alone is no exception any more" in found
