@@ -21,7 +21,6 @@ ELSEWHERE = {
     "exvideo-train": {
         "bases": "config/test_short_form",
         "card": "test_how_trained",
-        "clip_sheet": "data/test_encoding",
         "loading": "test_loop",
         "replicated": "test_engine",
         "run": "test_loop",
