@@ -128,6 +128,95 @@ def test_a_lora_of_somebody_else_s_becomes_an_extension(
         import_lora(model, tmp_path, config_for(model))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"lora_alpha": 2}, {"lora_alpha": 8, "use_rslora": True}, {"lora_alpha": 4, "alpha_pattern": {"to_q": 16}}],
+    ids=str,
+)
+@torch.no_grad()
+def test_the_scale_that_diffusers_writes_beside_the_tensors_is_read(
+    make_transformer: Make, call_transformer: Make, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    trained, stock, model = (make_transformer("wan") for _ in range(3))
+    config = peft.LoraConfig(r=4, target_modules=r".*attn1\.(to_q|to_k|to_v|to_out\.0)", **options)
+    trained.add_adapter(config, "theirs")
+    generator = torch.Generator().manual_seed(6)
+    for name, parameter in trained.named_parameters():
+        if ".lora_" in name:
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    pipeline = stock_pipeline("wan", stock)
+    pipeline.save_lora_weights(
+        tmp_path,
+        transformer_lora_layers=peft.get_peft_model_state_dict(trained, adapter_name="theirs"),
+        transformer_lora_adapter_metadata=trained.peft_config["theirs"].to_dict(),
+    )
+    pipeline.load_lora_weights(tmp_path)
+    expected = call_transformer(trained, LONG, [1])
+    torch.testing.assert_close(call_transformer(stock, LONG, [1]), expected, rtol=0, atol=1e-6)
+    import_lora(model, tmp_path, config_for(model))
+    torch.testing.assert_close(call_transformer(model, LONG, [1]), expected, rtol=0, atol=1e-5)
+
+
+DAMAGED: dict[str, dict[str, Any]] = {
+    "Expecting property name": {"exvideo_positions": "{"},
+    "no 'config'": {"exvideo_positions": "{}"},
+    "must be JSON objects": {"exvideo_positions": "[]"},
+    "unexpected keyword argument 'later'": {"exvideo_positions": {"config": {"num_frames": 17, "later": 1}}},
+    "num_frames='a' must be a whole number": {"exvideo_positions": {"config": {"num_frames": "a"}}},
+    "must be JSON objects ": {"exvideo_tables": "[]"},
+    "expected sequence of length 2": {"exvideo_tables": {"rope.angle_offsets.weight": [[1, 2], [1]]}},
+    "invalid data type 'str'": {"exvideo_tables": {"rope.angle_offsets.weight": "x"}},
+    "Expecting value": {"exvideo_tables": "nothing"},
+    "could not convert string to float": {"lora_adapter_metadata": {"transformer.lora_alpha": "much"}},
+    "training must be a JSON object": {"exvideo_positions": {"config": {"num_frames": 17}, "training": 3}},
+    "unterminated": {"lora_adapter_metadata": {"transformer.alpha_pattern": {"(": 3}}},
+    "lora_alpha must be above 0": {"lora_adapter_metadata": {"transformer.lora_alpha": 0}},
+    "must be JSON objects  ": {"lora_adapter_metadata": "3"},
+}
+
+
+@pytest.mark.parametrize("reason", DAMAGED)
+def test_damaged_metadata_is_one_sentence_and_leaves_the_model_as_it_was(
+    make_transformer: Make, tmp_path: Path, reason: str
+) -> None:
+    model = make_transformer("wan")
+    tensors, metadata = read_safetensors(export_lora(extend(model, config_for(model)), tmp_path))
+    restore(model)
+    damaged = {key: value if isinstance(value, str) else json.dumps(value) for key, value in DAMAGED[reason].items()}
+    write_safetensors(tmp_path / "e.safetensors", tensors, metadata | damaged)
+    with pytest.raises(
+        ValueError, match=rf"e\.safetensors has damaged metadata \(.*{reason.strip()}.*\): copy or save"
+    ):
+        import_lora(model, tmp_path / "e.safetensors")
+    assert extension_of(model) is None
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_the_expert_that_it_was_trained_on_is_in_the_card_and_comes_back(
+    make_transformer: Make, tmp_path: Path
+) -> None:
+    model = make_transformer("wan")
+    extension = extend(model, config_for(model))
+    export_lora(extension, tmp_path / "plain")
+    assert "expert" not in (tmp_path / "plain" / "README.md").read_text()
+    extension.training = {"expert": "low_noise", "sampling": {"fps": 16.0}}
+    export_lora(extension, tmp_path)
+    card = (tmp_path / "README.md").read_text()
+    assert "Of the expert low_noise of a mixture: load it into that network alone" in card
+    assert "load_into_transformer_2=True" in card
+    assert import_lora(make_transformer("wan"), tmp_path).training == extension.training
+
+
+def test_a_file_of_another_family_or_another_base_is_refused_by_name(make_transformer: Make, tmp_path: Path) -> None:
+    model = make_transformer("wan")
+    file = export_lora(extend(model, config_for(model)), tmp_path)
+    for kind in ("hunyuan_video", "ltx", "cogvideox"):
+        with pytest.raises(
+            ValueError, match=f"extends a model of family 'wan', this one is '{kind}': load its own base"
+        ):
+            import_lora(make_transformer(kind), file)
+
+
 @torch.no_grad()
 def test_files_that_do_not_fit_leave_the_model_as_it_was(
     make_transformer: Make, call_transformer: Make, tmp_path: Path
@@ -142,7 +231,9 @@ def test_files_that_do_not_fit_leave_the_model_as_it_was(
     lacking = dict(list(fits.items())[1:])
     more = fits | {"transformer.blocks.0.ffn.net.2.lora_A.weight": torch.ones(2, 32)}
     strange = fits | {"lora_unet_blocks_0.lora_down.weight": torch.ones(2, 32)}
-    for tensors, message in ((lacking, "lacks 1 tensor"), (more, "has 1 tensor that"), (strange, "lora_unet_blocks_0")):
+    bare = fits | {"transformer.blocks.0.attn1.to_q.diff": torch.ones(48, 48)}
+    faults = {"lacks 1 tensor": lacking, "has 1 tensor that": more, "lora_unet_blocks_0": strange, "to_q.diff": bare}
+    for message, tensors in faults.items():
         write_safetensors(tmp_path / "e.safetensors", tensors, {})
         with pytest.raises(ValueError, match=message):
             import_lora(model, tmp_path / "e.safetensors", config_for(model))

@@ -29,6 +29,13 @@ def lora_card(
         else f"**Stock diffusers cannot give these positions ({positions['why']})**: loaded by `load_lora_weights`, it "
         "computes something else than what was trained. Load it by `import_lora`."
     )
+    expert = (extension.training or {}).get("expert")
+    of_expert = (
+        f"\nOf the expert {expert} of a mixture: load it into that network alone, by `load_into_transformer_2=True` or "
+        "`import_lora(pipe.transformer_2, ...)` where it is the second of the pipeline's two.\n"
+        if expert
+        else ""
+    )
     return f"""---
 {front}
 ---
@@ -38,7 +45,7 @@ def lora_card(
 Low-rank updates (rank {config.lora_rank}) of the attention of {base_model or f"a {type(extension.model).__name__}"}, by
 [ExVideo](https://arxiv.org/abs/2406.14130): trained for clips of up to {config.num_frames} frames in place of
 {base_frames}. {file_bytes / 1e6:,.1f} MB.
-
+{of_expert}
 Positions: {config.positions}, from {base_frames} frames of the base. {said}
 
 ```python

@@ -45,7 +45,7 @@ def load_extension(model: Any, path: str | Path, *, revision: str | None = None)
     header = read_extension_header(file)
     _check_base(model, family, file, header)
     tensors, _ = read_safetensors(file)
-    _check_sizes(file, header.config, family, (tensor.shape for tensor in tensors.values()))
+    check_sizes(file, header.config, family, (tensor.shape for tensor in tensors.values()))
     config = header.config
     if any(name.endswith(OFFSETS) for name in tensors):  # learned on top of a start that goes by the base's length
         config = replace(config, base_frames=header.base_frames)
@@ -59,7 +59,7 @@ def load_extension(model: Any, path: str | Path, *, revision: str | None = None)
     return extension
 
 
-def _check_sizes(source: Path, config: ExtensionConfig, family: Family, shapes: Iterable[torch.Size]) -> None:
+def check_sizes(source: Path, config: ExtensionConfig, family: Family, shapes: Iterable[torch.Size]) -> None:
     """Raises ValueError if no tensor of a file has the rows that its configuration asks for.
 
     To be called before anything is mounted: a damaged number of frames would ask for as much memory.
