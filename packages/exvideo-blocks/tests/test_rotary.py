@@ -1,6 +1,8 @@
 """Angle offsets: nothing at first, exact turns later, in every precision, and kept where a table becomes longer."""
 
 import copy
+import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -14,13 +16,15 @@ KNOWN, LONG = 5, 12
 CPU = torch.device("cpu")
 
 
-def base_tables(rows: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    angles = torch.outer(torch.arange(rows, dtype=torch.float64), torch.tensor(FREQUENCY, dtype=torch.float64))
+def base_tables(
+    rows: int, dtype: torch.dtype = torch.float32, frequencies: Sequence[float] = FREQUENCY
+) -> tuple[Tensor, Tensor]:
+    angles = torch.outer(torch.arange(rows, dtype=torch.float64), torch.tensor(frequencies, dtype=torch.float64))
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
 def table_of(offsets: AngleOffsets, rows: int) -> tuple[Tensor, Tensor]:
-    return turned(*base_tables(rows), offsets(rows, CPU).detach())
+    return turned(*base_tables(rows, frequencies=offsets.frequencies), offsets(rows, CPU).detach())
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16], ids=str)
@@ -35,14 +39,21 @@ def test_without_an_offset_the_base_s_bits_are_kept(positions: str, dtype: torch
     assert new_cos.dtype == dtype
 
 
+# Base, columns and known rows of this file's small table, of Wan, HunyuanVideo and CogVideoX, and rows up to ten times.
+SIZES = [(1e4, 16, KNOWN, LONG), (1e4, 44, 21, 41), (1e4, 44, 21, 210), (256.0, 16, 33, 330), (1e4, 16, 13, 130)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("positions", STARTS)
-def test_every_start_gives_the_table_of_its_formula(positions: str) -> None:
+def test_every_start_gives_the_table_of_its_formula(positions: str, size: tuple[float, int, int, int]) -> None:
+    theta, columns, known, long = size
+    base = rotary_frequencies(theta, columns)
     if positions in FREQUENCIES:
-        rows, frequencies = torch.arange(LONG).double(), FREQUENCIES[positions](FREQUENCY, KNOWN, LONG)
+        rows, frequencies = torch.arange(long).double(), FREQUENCIES[positions](base, known, long)
     else:
-        rows, frequencies = torch.tensor(POSITIONS[positions](KNOWN, LONG)).double(), FREQUENCY
-    angles = rows[:, None] * torch.tensor(frequencies).double()
-    cos, sin = table_of(AngleOffsets(FREQUENCY, KNOWN, LONG, positions), LONG)
+        rows, frequencies = torch.tensor(POSITIONS[positions](known, long), dtype=torch.float64), base
+    angles = rows[:, None] * torch.tensor(frequencies, dtype=torch.float64)
+    cos, sin = table_of(AngleOffsets(base, known, long, positions), long)
     torch.testing.assert_close(cos.double(), angles.cos(), rtol=0, atol=1e-6)
     torch.testing.assert_close(sin.double(), angles.sin(), rtol=0, atol=1e-6)
 
@@ -85,7 +96,8 @@ def test_a_scale_of_the_rows_scales_the_start_alone() -> None:
     with torch.no_grad():
         offsets.weight.fill_(0.5)
     plain, half = offsets(LONG, CPU), offsets(LONG, CPU, row_scale=0.5)
-    torch.testing.assert_close(half - 0.5, (plain - 0.5) / 2)
+    turns = (half - 0.5 - (plain - 0.5) / 2) / math.pi  # of whole turns, plain has none
+    torch.testing.assert_close(turns, turns.round(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("token_axis", [0, 1])

@@ -1,5 +1,6 @@
 """Trainable offsets of the angles of a rotary embedding, along the temporal axis alone."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Self
 
@@ -11,7 +12,7 @@ from exvideo_blocks.layers import PositionTable, interpolated_rows
 from exvideo_blocks.positions import POSITIONS
 
 OFFSETS = "angle_offsets.weight"  # the end of their name in every family
-_KEPT = ("weight", "start")
+_KEPT = ("weight", "start", "start_turned")
 
 
 class AngleOffsets(PositionTable):
@@ -32,9 +33,11 @@ class AngleOffsets(PositionTable):
     Attributes:
         weight: (rows, frequencies).
         start: (rows, frequencies), in no file.
+        start_turned: the same less whole turns, which fp32 has to 1e-7: of many rows they would be most of it.
     """
 
     start: Tensor
+    start_turned: Tensor
 
     def __init__(
         self,
@@ -48,10 +51,12 @@ class AngleOffsets(PositionTable):
         self.frequencies = tuple(frequencies)
         start = start_angles(frequencies, known_rows, num_rows, positions) - _continued(frequencies, num_rows)
         self.weight = nn.Parameter(torch.zeros(start.shape, device=device, dtype=torch.float32))
+        less = torch.remainder(start + math.pi, 2 * math.pi) - math.pi
         self.register_buffer("start", start.float().to(device), persistent=False)
+        self.register_buffer("start_turned", less.float().to(device), persistent=False)
 
     def forward(self, num_rows: int, device: torch.device, row_scale: float | Tensor = 1.0) -> Tensor:
-        """Angles to add to the base's own, (num_rows, frequencies) in fp32.
+        """Angles to add to the base's own, (num_rows, frequencies) in fp32, less whole turns of the start.
 
         Args:
             num_rows: temporal rows of the clip.
@@ -62,8 +67,9 @@ class AngleOffsets(PositionTable):
             ValueError: more rows than the table has.
         """
         self.check_rows(num_rows)
-        start, weight = (tensor[:num_rows].to(device) for tensor in (self.start, self.weight))
-        return start * row_scale + weight
+        is_own = not isinstance(row_scale, Tensor) and row_scale == 1.0
+        start = (self.start_turned if is_own else self.start)[:num_rows].to(device)
+        return (start if is_own else start * row_scale) + self.weight[:num_rows].to(device)
 
     def start_from(self, shorter: PositionTable, positions: str) -> None:
         """The trained angles at the positions; what was learned stays on top of the start where a rule changes it."""

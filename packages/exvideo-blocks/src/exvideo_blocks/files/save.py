@@ -28,7 +28,8 @@ def save_extension(
         extension: mounted or disabled.
         path: file to write; folders on the way are made.
         tensors: values to write in place of some of the model's own, by name: an EMA, say.
-        dtype: torch.float32, torch.bfloat16 or torch.float16 in the file; None keeps each tensor's own.
+        dtype: torch.float32, torch.bfloat16 or torch.float16 in the file, but for offsets of angles, which stay in
+            fp32; None keeps each tensor's own.
 
     Raises:
         ValueError: `tensors` has a name or a shape that this extension does not, a value is not finite, be it because

@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from exvideo_blocks.rotary import OFFSETS
+
 _FLOATING = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 _MAX_LISTED = 20
 _TOO_NARROW = "train it again, or save it again as torch.bfloat16 or torch.float32 if torch.float16 was too narrow."
@@ -78,7 +80,8 @@ def values_for(
         path: the file, for the error.
         parameters: every parameter of the extension.
         tensors: values in place of some of theirs.
-        dtype: torch.float32, torch.bfloat16 or torch.float16; None keeps each tensor's own.
+        dtype: torch.float32, torch.bfloat16 or torch.float16; None keeps each tensor's own. Offsets of angles, which
+            half precision would round to a tenth of a radian, stay in theirs.
 
     Raises:
         ValueError: `tensors` has a name or a shape that the extension does not, a value is not finite, be it because
@@ -93,7 +96,9 @@ def values_for(
             f"The model is on the meta device, so there are no values to write to {path}: load its weights first."
         )
     if dtype is not None:
-        values = {name: value.detach().to(dtype) for name, value in values.items()}
+        values = {
+            name: value.detach().to(value.dtype if name.endswith(OFFSETS) else dtype) for name, value in values.items()
+        }
     check_finite(values, f"what would be written to {path}")
     return values
 
