@@ -123,6 +123,20 @@ def test_it_is_trained_validated_and_sampled_and_its_file_remembers_how(
 
 
 @pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind == "wan-ti2v" else pytest.mark.long) for kind in KINDS]
+)
+def test_a_dry_run_tells_the_memory_of_a_run(
+    config_of: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    assert main(["--config", str(config_of(kind)), "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["fits"]
+    assert told["memory"]["parts"]["activations"] > 0
+    assert told["data"][0]["clips"] > 0
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=() if kind in ("wan-ti2v", "cogvideox") else pytest.mark.long) for kind in KINDS]
 )
 def test_a_run_in_two_parts_is_the_run_in_one(config_of: MakeConfig, runs: Any, kind: str) -> None:
@@ -183,6 +197,7 @@ def test_a_new_caption_decodes_no_video(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"engine.gradient_checkpointing": "temporal"}, "is temporal, and wan models have no temporal blocks apart"),
         ({"extension": {"num_frames": 100}}, "num_frames=100 is no length of wan clips.*give 97 or 101"),
         ({"data.lengths": [13, 10]}, r"data\.lengths: num_frames=10 is no length of wan clips.*give 9 or 13"),
         ({"data.size": [40, 32]}, r"data\.size: height x width is 40x32: give positive multiples of 16"),
@@ -199,6 +214,16 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_encoded(
     path = config_of("wan", **(changes | {"data.cache": str(tmp_path / "cache")}))
     assert main(["--config", str(path)]) == 2
     assert re.search(sentence, " ".join(capsys.readouterr().err.split()))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_positions_that_a_base_does_not_have_are_refused_before_anything_is_encoded(
+    config_of: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    extension = {"num_frames": 17, "base_frames": 9, "level": "lora", "positions": "riflex"}
+    path = config_of("cogvideox-2b", extension=extension, **{"data.cache": str(tmp_path / "cache")})
+    assert main(["--config", str(path)]) == 2
+    assert "cannot be extended as asked: positions='riflex' changes the frequencies" in capsys.readouterr().err
     assert not (tmp_path / "cache").exists()
 
 

@@ -1,5 +1,6 @@
 """Mounting an extension on a model, in place, and taking it off again."""
 
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -28,7 +29,7 @@ def extend(model: Any, config: ExtensionConfig) -> Extension:
         The mounted extension: its parameters, on and off.
 
     Raises:
-        TypeError: no family knows the model's class.
+        TypeError: no family knows the model's class, or a pipeline has two networks (Wan 2.2 A14B): extend each.
         ValueError: the model is extended already or compiled, it has no temporal site, or its sites carry adapters of
             peft, hooks, fused or quantised layers, or classes and attention processors that the family does not know;
             config.num_frames is not beyond the base's frames, or those are fewer than 2; or config.frame_rate is
@@ -90,7 +91,8 @@ def _carry_checkpointing(model: nn.Module, extended: dict[str, Any]) -> None:
 def check_extends(model: Any, config: ExtensionConfig) -> None:
     """Raises what `extend` would raise of the configuration and the base's length; touches nothing.
 
-    What stands in the temporal sites (classes, adapters, hooks, attention processors) only `extend` itself finds.
+    Of what stands in the temporal sites (classes, adapters, hooks, attention processors), it looks at the first of each
+    class alone; `extend` finds the rest.
     """
     model = network_of(model)
     family = family_of(model)
@@ -98,7 +100,8 @@ def check_extends(model: Any, config: ExtensionConfig) -> None:
         raise ValueError("This model is compiled: extend the model that was given to torch.compile, and compile after.")
     if extension_of(model) is not None:
         raise ValueError("This model is extended already: call restore(model) first.")
-    if not family.find_sites(model):
+    sites = family.find_sites(model)
+    if not sites:
         raise ValueError(
             f"This {type(model).__name__} has no temporal site, so there is nothing to extend: pass a video model."
         )
@@ -119,11 +122,19 @@ def check_extends(model: Any, config: ExtensionConfig) -> None:
             f"A base model of {known} frame cannot be extended, which takes at least 2 that it knows: give "
             "ExtensionConfig its base_frames if it was trained at more."
         )
+    try:
+        family.rows(known)
+    except ValueError as error:
+        raise ValueError(str(error).replace("num_frames", "base_frames", 1)) from error
     if config.num_frames <= known:
         raise ValueError(
             f"num_frames={config.num_frames} is no extension of a base model of {known} frames: "
             f"ask for more than {known}."
         )
+    # A stand-in of each kind, thrown away: positions and kinds of models that a family does not know are found so.
+    cheapest = replace(config, level="position") if "position" in family.LEVELS else config
+    for site in {type(site): site for site in reversed(sites.values())}.values():
+        family.extended_site(site, cheapest, known)
 
 
 def restore(model: Any) -> None:

@@ -124,6 +124,11 @@ def task_of(config: TrainConfig, base: Base) -> Task:
         task = Task(family, family.objective(base.scheduler, **config.objective_settings, **own))
     except (TypeError, ValueError) as error:
         raise UserError(f"{config.base or 'The new base'} cannot be extended as asked: {error}") from error
+    if config.engine.gradient_checkpointing == "temporal" and not getattr(family, "CHECKPOINTS_TIME", True):
+        raise UserError(
+            f"engine.gradient_checkpointing is temporal, and {family.NAME} models have no temporal blocks apart from "
+            "the rest: set it to all or none."
+        )
     try:
         for length in config.clip_lengths:
             family.rows(length)

@@ -17,10 +17,14 @@ def mount(network: Any, config: TrainConfig) -> tuple[Extension, str | None]:
     """The extension, as the base or `init_from` gives it, and in that case a fingerprint of its weights.
 
     Raises:
-        UserError: `init_from` is missing, damaged, of another base, or not of the extension that is asked for.
+        UserError: the base cannot be extended as asked; or `init_from` is missing, damaged, of another base, or not of
+            the extension that is asked for.
     """
     if config.init_from is None:
-        return extend(network, config.extension.mounted), None
+        try:
+            return extend(network, config.extension.mounted), None
+        except ValueError as error:
+            raise UserError(f"{config.base or 'The new base'} cannot be extended as asked: {error}") from error
     try:
         extension = mount_extension(network, config.init_from)
         _check_starts(extension, config)

@@ -116,9 +116,7 @@ class FlowObjective:
     def loss(self, prediction: Tensor, model_input: Tensor, latents: Tensor, noise: Tensor, level: Tensor) -> Tensor:
         """Mean squared error of v in the frames that are not given, (batch,) in fp32."""
         error = (prediction.float() - (noise.float() - latents.float())).square()
-        if not self.given_frames:
-            return mean_per_clip(error)
-        return mean_per_clip(error, torch.arange(error.shape[1], device=error.device) < self.given_frames)
+        return mean_per_clip(error, self.given_frames)
 
     def _of_frames(self, level: Tensor, latents: Tensor) -> Tensor:
         """Sigma of each clip, or of each latent frame: 0 of one that is given."""

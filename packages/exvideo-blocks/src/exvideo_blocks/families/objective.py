@@ -57,14 +57,14 @@ def per_clip(level: Tensor, latents: Tensor) -> Tensor:
     return level.view(*level.shape, *[1] * (latents.ndim - level.ndim))
 
 
-def mean_per_clip(error: Tensor, given: Tensor | None = None) -> Tensor:
+def mean_per_clip(error: Tensor, given_frames: int = 0) -> Tensor:
     """The mean of (batch, frames, ...) over each clip, (batch,).
 
     Args:
         error: of each latent.
-        given: (frames,), True for the frames that are given clean and so not judged.
+        given_frames: frames at the start that are given clean and so not judged.
     """
-    return (error if given is None else error[:, ~given]).flatten(1).mean(dim=1)
+    return error[:, given_frames:].flatten(1).mean(dim=1)
 
 
 def check_prediction(scheduler: Any, predicts: str, family: str) -> None:

@@ -39,6 +39,7 @@ class TransformerFamily:
         BLOCKS: lists of blocks, by name.
         ATTENTION: the attention over all tokens of a clip, by its name in a block.
         CHANGES_BLOCKS: blocks are changed at the level `position`, too.
+        CHECKPOINTS_TIME: no block is temporal, so that activations of temporal ones alone cannot be computed anew.
         NOT_ARCHITECTURE: options of the model's config that do not decide whether an extension's tensors fit.
     """
 
@@ -53,6 +54,7 @@ class TransformerFamily:
     BLOCKS: tuple[str, ...] = ("transformer_blocks",)
     ATTENTION = "attn1"
     CHANGES_BLOCKS = False
+    CHECKPOINTS_TIME = False
     NOT_ARCHITECTURE: frozenset[str] = frozenset()
 
     def model_class(self) -> type[nn.Module]:
