@@ -240,6 +240,6 @@ def _check_module(name: str, own: nn.Module, found: nn.Module | None, adapters_a
     if has_own_forward(own):
         raise ValueError(
             f"{name} runs through hooks of a library (offloading, layerwise casting), which hold or have changed "
-            "its values: take them off first (accelerate.hooks.remove_hook_from_module(model, recurse=True)); a model "
-            "that diffusers casts by layer or offloads in groups has to be loaded anew."
+            "its values: take them off first (accelerate.hooks.remove_hook_from_module(model, recurse=True), or "
+            "model.disable_cache()); a model that diffusers casts by layer or offloads in groups has to be loaded anew."
         )

@@ -28,6 +28,7 @@ def twin_of(module: nn.Module, cls: type[nn.Module]) -> Any:
     _check_plain(module)
     values = dict(vars(module))
     values.pop("forward", None)
+    values.pop("_diffusers_hook", None)  # diffusers' registry of hooks, of the module, empty: a twin gets its own
     twin = cls.__new__(cls)
     # Tables of hooks, submodules and names are copied, so that mounting on the twin does not reach the original.
     twin.__dict__ = {key: copy(value) if isinstance(value, dict | set) else value for key, value in values.items()}
@@ -88,6 +89,14 @@ def _check_plain(module: nn.Module) -> None:
             f"A {cls.__name__} in the temporal sites of this model carries the adapters of peft {adapters}, which an "
             "extension would take for its own: fuse or unload them (unload_lora) before extending it; beside an "
             "extension, load them after."
+        )
+    hooks = getattr(getattr(module, "_diffusers_hook", None), "hooks", None)
+    if has_own_forward(module) and hooks:
+        raise ValueError(
+            f"A {cls.__name__} of this model runs through hooks of diffusers ({', '.join(hooks)}), which would bypass "
+            "an extension: extend the model before enable_cache, enable_group_offload and enable_layerwise_casting. A "
+            "cache can be taken off (model.disable_cache()); a model offloaded in groups or cast by layer has to be "
+            "loaded anew."
         )
     if has_own_forward(module):
         raise ValueError(

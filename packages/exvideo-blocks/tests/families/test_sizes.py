@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from exvideo_blocks import ExtensionConfig, extend, family_of, restore, summarize
-from exvideo_blocks.frequencies import intrinsic_component
+from exvideo_blocks.frequencies import intrinsic_component, rotary_frequencies
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 WAN_1_3B = {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}
@@ -38,6 +38,16 @@ def test_the_numbers_of_wan_1_3b_at_161_frames() -> None:
     assert (summary.base, summary.total) == (1_418_996_800, 1_418_996_800 + 902 + 11_796_480)
     assert summary.kept_base == 0
     assert "11,797,382 trained, 0.8%" in str(summary)
+
+
+def test_rows_and_period_of_ti2v_5b() -> None:
+    import diffusers
+
+    with torch.device("meta"):
+        model = diffusers.WanTransformer3DModel(num_attention_heads=2, num_layers=1, in_channels=48, out_channels=48)
+    rows = family_of(model).rows(family_of(model).base_frames(model))
+    component, period = intrinsic_component(rotary_frequencies(1e4, model.rope.t_dim), rows)
+    assert (rows, component, round(period)) == (31, 5, 34)
 
 
 @pytest.mark.long

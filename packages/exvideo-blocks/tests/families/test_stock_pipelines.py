@@ -192,6 +192,37 @@ def test_a_cache_of_the_first_block_finds_the_blocks(make_transformer: Make, cal
 
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
+def test_a_model_under_hooks_of_diffusers_is_refused_with_the_way_out_and_a_cache_taken_off_can_be_put_on_again(
+    make_transformer: Make, call_transformer: Make, kind: str
+) -> None:
+    from diffusers import FirstBlockCacheConfig
+
+    def enable(model: Any) -> list[Tensor]:
+        model.enable_cache(FirstBlockCacheConfig(threshold=1e9))  # whatever the first block says, the rest is left out
+        with model.cache_context("test"):
+            return [call_transformer(model, KNOWN, [clip]) for clip in (1, 2)]
+
+    model, never_cached = make_transformer(kind), make_transformer(kind)
+    enable(model)
+    with pytest.raises(ValueError, match=r"runs through hooks of diffusers \(.*extend the model before.*disable_cache"):
+        extend(model, config_for(kind))
+    model.disable_cache()
+    for one in (model, never_cached):
+        extend(one, config_for(kind))
+        disturb(one)
+    cached = enable(never_cached)
+    assert not torch.equal(cached[1], call_transformer(make_transformer(kind), KNOWN, [2]))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(enable(model), cached, strict=True))
+    model.disable_cache()
+    restore(model)
+    cpu = torch.device("cpu")
+    model.enable_group_offload(onload_device=cpu, offload_device=cpu, offload_type="leaf_level")
+    with pytest.raises(ValueError, match=r"runs through hooks of diffusers \(.*has to be loaded anew"):
+        extend(model, config_for(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.no_grad()
 def test_layerwise_casting_works_keeps_the_offsets_and_is_not_taken_off_unsaid(
     make_transformer: Make, call_transformer: Make, kind: str
 ) -> None:

@@ -17,6 +17,7 @@ from exvideo_blocks import (
     family_of,
     lengthen,
     load_extension,
+    read_safetensors,
     restore,
     save_extension,
     summarize,
@@ -171,8 +172,11 @@ def test_unets_refuse_the_starts_of_rotary_positions(
     make_base: Callable[[str, torch.dtype], Any], positions: str
 ) -> None:
     for family in ("svd", "animatediff"):
-        with pytest.raises(ValueError, match=f"positions='{positions}' changes the frequencies of rotary positions"):
-            extend(make_base(family, torch.float32), ExtensionConfig(num_frames=7, positions=positions))
+        for refuses in (check_extends, extend):
+            with pytest.raises(
+                ValueError, match=f"positions='{positions}' changes the frequencies of rotary positions"
+            ):
+                refuses(make_base(family, torch.float32), ExtensionConfig(num_frames=7, positions=positions))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -214,6 +218,69 @@ def test_a_length_that_the_autoencoder_cannot_make_names_the_nearest(
         check_extends(model, ExtensionConfig(num_frames=161, level="temporal"))
 
 
+@pytest.mark.parametrize(("kind", "near"), [("wan", "9 or 13"), ("ltx", "9 or 17"), ("cogvideox", "9 or 17")])
+def test_a_length_of_the_base_that_the_autoencoder_cannot_make_is_refused_as_such(
+    make_transformer: Make, kind: str, near: str
+) -> None:
+    model = make_transformer(kind)
+    for refuses in (check_extends, extend):
+        with pytest.raises(ValueError, match=rf"^base_frames=10 is no length of {kind} clips.*: give {near}\."):
+            refuses(model, ExtensionConfig(num_frames=97, level="lora", base_frames=10))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@torch.no_grad()
+def test_a_wan_that_reads_its_picture_as_channels_is_extended_as_others(make_transformer: Make, level: str) -> None:
+    """Wan 2.1's image to video: 20 channels beside the 16 of the noise, and tokens of the picture."""
+    options = {"in_channels": 36, "out_channels": 16, "image_dim": 20, "added_kv_proj_dim": 48}
+    model = make_transformer("wan", **options)
+    inputs = torch.randn(1, 36, LONG, 4, 4), torch.tensor([300.0]), torch.randn(1, 4, 16), torch.randn(1, 7, 20)
+    base = model(*inputs).sample
+    extension = extend(model, config_for(model, level))
+    assert torch.equal(model(*inputs).sample, base)
+    disturb(extension)
+    assert not torch.equal(model(*inputs).sample, base)
+    restore(model)
+    assert torch.equal(model(*inputs).sample, base)
+
+
+def test_a_pipeline_of_two_networks_is_refused_and_either_network_is_extended(
+    make_transformer: Make, tmp_path: Path
+) -> None:
+    from diffusers import WanPipeline
+
+    parts = dict.fromkeys(("vae", "scheduler", "text_encoder", "tokenizer"))
+    both = WanPipeline(
+        transformer=make_transformer("wan"), transformer_2=make_transformer("wan"), boundary_ratio=0.9, **parts
+    )
+    config = config_for(both.transformer, "lora")
+    with pytest.raises(
+        TypeError, match=r"has two networks.*pass one of them, pipe\.transformer or pipe\.transformer_2"
+    ):
+        extend(both, config)
+    save_extension(extend(both.transformer_2, config), tmp_path / "e.safetensors")
+    restore(both.transformer_2)
+    with pytest.raises(TypeError, match="has two networks"):
+        load_extension(both, tmp_path / "e.safetensors")
+    load_extension(both.transformer_2, tmp_path / "e.safetensors")
+    alone = WanPipeline(transformer=make_transformer("wan"), **parts)
+    extend(alone, config)
+
+
+@pytest.mark.parametrize("kind", ["wan", "hunyuan_video", "ltx", "cogvideox"])
+@torch.no_grad()
+def test_a_file_in_half_precision_keeps_the_offsets(make_transformer: Make, tmp_path: Path, kind: str) -> None:
+    model = make_transformer(kind)
+    extension = extend(model, config_for(model, "lora"))
+    (name,) = (name for name in extension.names if "angle_offsets" in name)
+    extension.named_parameters()[name].fill_(40.01)
+    for dtype in (torch.bfloat16, torch.float16):
+        save_extension(extension, tmp_path / "e.safetensors", dtype=dtype)
+        tensors, _ = read_safetensors(tmp_path / "e.safetensors")
+        assert {tensor.dtype for other, tensor in tensors.items() if other != name} == {dtype}
+        assert torch.equal(tensors[name], extension.named_parameters()[name])
+
+
 def test_the_lengths_that_the_models_were_trained_at(make_transformer: Make) -> None:
     lengths = {kind: family_of(model).base_frames(model) for kind in KINDS for model in [make_transformer(kind)]}
     assert lengths == {"wan": 81, "hunyuan_video": 129, "ltx": 257, "cogvideox": 9, "cogvideox-2b": 9}
@@ -231,8 +298,9 @@ def test_transformers_that_are_not_known_are_refused_by_name(make_transformer: M
     }
     for message, (kind, options) in refused.items():
         model = make_transformer(kind, **options)
-        with pytest.raises(ValueError, match=message):
-            extend(model, config_for(model, "position"))
+        for refuses in (check_extends, extend):
+            with pytest.raises(ValueError, match=message):
+                refuses(model, config_for(model, "position"))
     model = make_transformer("wan")
     model.fuse_qkv_projections()
     with pytest.raises(ValueError, match="fused projections"):

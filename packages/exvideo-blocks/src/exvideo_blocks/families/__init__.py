@@ -28,13 +28,19 @@ def network_of(model: Any) -> nn.Module:
     """The model itself, or the one that a pipeline of diffusers denoises with.
 
     Raises:
-        TypeError: it is neither a module nor a pipeline with a model of a family.
+        TypeError: it is neither a module nor a pipeline with a model of a family, or one with two (Wan 2.2 A14B).
     """
     if isinstance(model, nn.Module):
         return model
     for family in FAMILIES.values():
         network: Any = getattr(model, family.SUBFOLDER, None)
         if isinstance(getattr(network, "_orig_mod", network), family.model_class()):
+            second = f"{family.SUBFOLDER}_2"
+            if isinstance(getattr(model, second, None), nn.Module):
+                raise TypeError(
+                    f"This {type(model).__name__} has two networks, {family.SUBFOLDER} and {second}, with an extension "
+                    f"each: pass one of them, pipe.{family.SUBFOLDER} or pipe.{second}."
+                )
             return network
     raise TypeError(
         f"{type(model).__name__} holds no model that can be extended: pass a model, or a pipeline of "
