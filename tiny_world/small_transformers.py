@@ -27,7 +27,13 @@ def build_pipeline(kind: str, words: Sequence[str], **options: Any) -> Any:
 
 
 def build_wan(
-    words: Sequence[str], seed: int = 0, *, experts: int = 1, expand_timesteps: bool = False, tokens: int = 12
+    words: Sequence[str],
+    seed: int = 0,
+    *,
+    experts: int = 1,
+    expand_timesteps: bool = False,
+    of_5b: bool = False,
+    tokens: int = 12,
 ) -> dict[str, Any]:
     """Builds the parts of a Wan, random, in fp32 and in evaluation mode; latents are 4x8x8 pixels.
 
@@ -36,6 +42,7 @@ def build_wan(
         seed: the same seed gives the same weights; the global random state is left as it was.
         experts: 2 for a mixture, as Wan 2.2 A14B.
         expand_timesteps: a time for each token, as TI2V-5B.
+        of_5b: its autoencoder, too, whose latents are 48 channels of 4x16x16 pixels.
         tokens: of a prompt that the tokenizer reads, a start and an end among them.
 
     Returns:
@@ -44,24 +51,31 @@ def build_wan(
     import torch
     from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanTransformer3DModel
 
-    tokenizer = build_tokenizer(words, tokens)
+    tokenizer, channels = build_tokenizer(words, tokens), 48 if of_5b else 16
+    patched = {
+        "is_residual": True, "patch_size": 2, "in_channels": 12, "out_channels": 12, "scale_factor_spatial": 16,
+        "latents_mean": [0.1] * channels, "latents_std": [1.5] * channels,
+    }  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         transformers = [
             WanTransformer3DModel(
-                **_HEADS, attention_head_dim=24, in_channels=16, out_channels=16, text_dim=TEXT_WIDTH, freq_dim=32,
-                ffn_dim=32, rope_max_seq_len=32,
+                **_HEADS, attention_head_dim=24, in_channels=channels, out_channels=channels, text_dim=TEXT_WIDTH,
+                freq_dim=32, ffn_dim=32, rope_max_seq_len=32,
             ).eval()
             for _ in range(experts)
         ]  # fmt: skip
-        vae = AutoencoderKLWan(base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval()
+        vae = AutoencoderKLWan(
+            base_dim=4 if of_5b else 3, z_dim=channels, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+            **(patched if of_5b else {}),
+        ).eval()  # fmt: skip
         text_encoder = _build_t5("UMT5", len(tokenizer))
     scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0)
     return {
         "transformer": transformers[0],
         "transformer_2": transformers[1] if experts > 1 else None,
         "boundary_ratio": 0.875 if experts > 1 else None,
-        "expand_timesteps": expand_timesteps,
+        "expand_timesteps": expand_timesteps or of_5b,
         "vae": vae,
         "text_encoder": text_encoder,
         "tokenizer": tokenizer,

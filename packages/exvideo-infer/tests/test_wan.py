@@ -96,6 +96,22 @@ def test_latents_are_those_that_the_stock_pipeline_makes_of_the_same_clip(wan_di
     torch.testing.assert_close(latents.transpose(0, 1)[None], seen[0], rtol=0, atol=1e-6)
 
 
+def test_a_wan_in_the_shape_of_ti2v_5b(make_transformer_dir: MakeDir) -> None:
+    directory = make_transformer_dir("wan", of_5b=True)
+    base = load_stock(directory, None, torch.float32)
+    assert (base.size_multiple, base.default_size, base.sampling_defaults.fps) == (32, (704, 1280), 24.0)
+    frames = torch.rand(9, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    encoded = encode_for(load_base(directory, pipeline="WanImageToVideoPipeline"), frames, CALL["prompt"])
+    assert encoded["latents"].shape == (3, 48, 4, 4)
+    assert encoded["first_frame"].shape == (48, 4, 4)
+    extend(base.network, ExtensionConfig(LONG, "lora", "reflected", 2, KNOWN))
+    for image in (None, picture_of(frames[0])):
+        asked = TextRequest(CALL["prompt"], num_frames=LONG, height=64, width=64, steps=2, image=image)
+        assert [frame.shape for frame in generate(base, asked)] == [(64, 64, 3)] * LONG
+    others = load_base(make_transformer_dir("wan"))
+    assert (others.default_size, others.sampling_defaults.fps) == ((480, 832), 16.0)
+
+
 def test_a_first_frame_is_the_one_that_the_stock_pipeline_feeds(ti2v_dir: Path) -> None:
     base, pipe = load_base(ti2v_dir, pipeline="WanImageToVideoPipeline"), stock("WanImageToVideoPipeline", ti2v_dir)
     frames = clip_of(KNOWN)

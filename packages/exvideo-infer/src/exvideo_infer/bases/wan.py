@@ -23,6 +23,7 @@ PIPELINE, IMAGE_PIPELINE = "WanPipeline", "WanImageToVideoPipeline"
 TRANSFORMER = "WanTransformer3DModel"
 TEXT_WIDTH = "text_dim"
 EXPERTS = ("high_noise", "low_noise")  # of a mixture, `transformer` and `transformer_2`
+LATENTS_OF_5B = 48  # channels, of TI2V-5B alone
 TOKENS = 512  # of a prompt, as the stock pipelines fill them up with zeros
 
 
@@ -41,6 +42,20 @@ class WanBase(TransformerBase):
     )
     SIZE: ClassVar = (480, 832)
     IMAGE_PIPELINE: ClassVar = IMAGE_PIPELINE
+
+    @property
+    def sampling_defaults(self) -> SamplingDefaults:
+        """`DEFAULTS`; of TI2V-5B at 24 frames a second."""
+        return self.DEFAULTS.replace(fps=24.0) if self._is_5b else self.DEFAULTS
+
+    @property
+    def default_size(self) -> tuple[int, int]:
+        """`SIZE`; of TI2V-5B 704x1280."""
+        return (704, 1280) if self._is_5b else self.SIZE
+
+    @property
+    def _is_5b(self) -> bool:
+        return bool(self.pipeline.vae.config.z_dim == LATENTS_OF_5B)
 
     @property
     def experts(self) -> tuple[str, ...]:
