@@ -19,11 +19,14 @@ def test_a_recipe_runs(
     tiny_animatediff_dir: Path,
     make_transformer_dir: Callable[..., Path],
     footage: Path,
+    captioned: Path,
     tmp_path: Path,
     mlflow_uri: str,
 ) -> None:
-    wan = "wan-1.3b-161f-lora"
-    bases = {"tiny": "embedded", "animatediff-64f": tiny_animatediff_dir, wan: make_transformer_dir("wan")}
+    transformers = {"wan-1.3b-161f-lora": "wan", "ltx-2b-513f-lora": "ltx"}
+    bases = {"tiny": "embedded", "animatediff-64f": tiny_animatediff_dir}
+    if path.stem in transformers:
+        bases[path.stem] = make_transformer_dir(transformers[path.stem])
     settings: dict[str, Any] = {
         "output": tmp_path / "run",
         "extension.num_frames": 10,
@@ -39,8 +42,15 @@ def test_a_recipe_runs(
         "validation.max_clips": 1,
         "tracking.uri": mlflow_uri,
     }
-    if path.stem == wan:
+    if path.stem == "wan-1.3b-161f-lora":
         settings |= {"extension.num_frames": 9, "extension.base_frames": 5, "samples.num_inference_steps": 2}
+    if path.stem == "ltx-2b-513f-lora":
+        settings |= {"extension.num_frames": 17, "extension.base_frames": 9, "samples.num_inference_steps": 2}
+        settings |= {
+            "data.fps": "null",
+            "data.videos": captioned / "train",
+            "validation.videos": captioned / "held_out",
+        }
     if path.stem == "default":
         settings |= {"model.hidden_dim": 64, "model.num_layers": 4, "distributed.backend": "auto"}
     else:
