@@ -59,7 +59,8 @@ def test_a_run_of_a_few_steps_leaves_weights_that_a_pipeline_takes(
     name: str, told: Mapping[str, Tensor], pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "encoded", lambda *_: told)
-    control = replace(CONTINUED_ROWS[name], steps=2, num_frames=2)
+    # Not two frames: PyTorch 2.13's gradient of a convolution over two is not finite in bfloat16 on some CPUs.
+    control = replace(CONTINUED_ROWS[name], steps=2, num_frames=3)
     file = continue_base(name, control, tmp_path, "embedded", 3)
     assert file == tmp_path / f"{name}_3" / "weights.safetensors"
     before = {key: value.clone() for key, value in pipe.unet.state_dict().items()}

@@ -1,11 +1,12 @@
 """Blocks compiled one by one compute what they did, and changing shapes do not compile them for ever."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from exvideo_blocks import ExtensionConfig, compile_blocks, extend, extension_of, restore
+from exvideo_blocks import ExtensionConfig, compile_blocks, extend, extension_of, networks_of, restore
 from torch import Tensor
 
 MakeBase = Callable[[str, torch.dtype], Any]
@@ -89,6 +90,17 @@ def test_taken_off_the_base_s_bits_are_back(make_base: MakeBase) -> None:
         run(unet, "svd")
         restore(unet)
         torch.testing.assert_close(run(unet, "svd", 4), before, rtol=1e-5, atol=1e-5)
+
+
+def test_both_networks_of_a_pipeline_are_compiled(make_base: MakeBase) -> None:
+    mixture = SimpleNamespace(unet=make_base("svd", torch.float32), unet_2=make_base("svd", torch.float32))
+    one = compile_blocks(mixture.unet, backend="eager").names
+    assert compile_blocks(mixture, backend="eager").names == [f"{name}.{at}" for name in vars(mixture) for at in one]
+    assert networks_of(mixture) == vars(mixture)
+    assert networks_of(SimpleNamespace(unet=mixture.unet, unet_2=None)) == {"unet": mixture.unet}
+    assert networks_of(mixture.unet) == {"": mixture.unet}
+    with pytest.raises(TypeError, match="holds no model that can be extended"):
+        networks_of(SimpleNamespace(unet_2=mixture.unet))
 
 
 def test_a_model_without_blocks_says_so() -> None:

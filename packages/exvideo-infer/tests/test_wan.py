@@ -13,6 +13,7 @@ from exvideo_blocks import ExtensionConfig, extend, save_extension
 from exvideo_infer import BaseModelError, denoise, encode_for, load_base, probe
 from exvideo_infer.cli import main
 from exvideo_infer.stock import TextRequest, generate, load_stock
+from exvideo_infer.video_file import read_metadata
 from PIL import Image
 from torch import Tensor
 
@@ -263,6 +264,22 @@ def test_an_extension_of_the_other_expert_is_refused(
     assert "is no mixture of two experts, and has no --extension-2: leave it out" in capsys.readouterr().err
     assert main(["--base", str(mixture_dir), "--extension", high, "--extension-2", low, *arguments]) == 0
     assert probe(tmp_path / "out.mp4").num_frames == LONG
+
+
+def test_a_clip_of_a_mixture_records_both_extensions_and_is_made_again_with_both(
+    mixture_dir: Path, expert_files: dict[str, Path], tmp_path: Path
+) -> None:
+    high, low = str(expert_files["high_noise"]), str(expert_files["low_noise"])
+    chosen = {"both": ["--extension", high, "--extension-2", low], "high": ["--extension", high]}
+    made = {name: tmp_path / f"{name}.mkv" for name in chosen}
+    for name, extensions in chosen.items():
+        frames = ["--prompt", "a", "--steps", "2", "--num-frames", str(KNOWN), "-o", str(made[name])]
+        assert main(["--base", str(mixture_dir), *extensions, *frames]) == 0
+    records = {name: read_metadata(path) for name, path in made.items()}
+    assert [record["model"]["extension_2"] for record in records.values()] == [low, None]
+    assert len({record["extension_hash"] for record in records.values()}) == 2
+    assert main(["--again", str(made["both"]), "-o", str(tmp_path / "again.mkv")]) == 0
+    assert (tmp_path / "again.mkv").read_bytes() == made["both"].read_bytes()
 
 
 def changed(directory: Path, folder: Path, part: str, **values: Any) -> Path:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exvideo_blocks.extension import Extension as Extension
     from exvideo_blocks.extension import extension_of as extension_of
     from exvideo_blocks.families import family_of as family_of
+    from exvideo_blocks.families import networks_of as networks_of
     from exvideo_blocks.families import register_family as register_family
     from exvideo_blocks.families.family import Family as Family
     from exvideo_blocks.families.objective import Objective as Objective
@@ -75,6 +76,7 @@ _HOMES = {
     "load_extension": "files.load",
     "load_published": "files.published",
     "model_card": "files.card",
+    "networks_of": "families",
     "push_to_hub": "files.save",
     "read_extension_header": "files.header",
     "read_safetensors": "files.weights",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from exvideo_blocks.families import network_of
+from exvideo_blocks.families import networks_of
 
 # Lists of blocks in the UNets of diffusers, which name none in `_repeated_blocks` as its transformers do.
 LISTS = ("resnets", "attentions", "motion_modules")
@@ -58,7 +58,7 @@ def compile_blocks(model: Any, *, backend: str = "inductor") -> CompiledBlocks:
     compiled until this is called again.
 
     Args:
-        model: a model of a family or a pipeline of diffusers with one, extended or not.
+        model: a model of a family or a pipeline of diffusers with one, or with two, extended or not.
         backend: of torch.compile.
 
     Returns:
@@ -67,10 +67,15 @@ def compile_blocks(model: Any, *, backend: str = "inductor") -> CompiledBlocks:
     Raises:
         ValueError: the model has no blocks that repeat.
     """
-    network = network_of(model)
-    blocks = _repeated(network)
-    if not blocks:
-        raise ValueError(f"{type(network).__name__} has no blocks that repeat: use torch.compile on the model itself.")
+    networks = networks_of(model)
+    blocks: dict[str, nn.Module] = {}
+    for name, network in networks.items():
+        repeated = _repeated(network)
+        if not repeated:
+            raise ValueError(
+                f"{type(network).__name__} has no blocks that repeat: use torch.compile on the model itself."
+            )
+        blocks |= {f"{name}.{at}" if len(networks) > 1 else at: block for at, block in repeated.items()}
     compiled = CompiledBlocks(list(blocks), torch._dynamo.lookup_backend(backend))
     options: dict[str, Any] = {"backend": compiled}
     if "recompile_limit" in inspect.signature(torch.compile).parameters:

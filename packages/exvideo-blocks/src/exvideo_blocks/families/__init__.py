@@ -30,18 +30,32 @@ def network_of(model: Any) -> nn.Module:
     Raises:
         TypeError: it is neither a module nor a pipeline with a model of a family, or one with two (Wan 2.2 A14B).
     """
+    first, *others = networks_of(model).items()
+    if others:
+        raise TypeError(
+            f"This {type(model).__name__} has two networks, {first[0]} and {others[0][0]}, with an extension each: "
+            f"pass one of them, pipe.{first[0]} or pipe.{others[0][0]}."
+        )
+    return first[1]
+
+
+def networks_of(model: Any) -> dict[str, nn.Module]:
+    """The networks that a pipeline of diffusers denoises with, by their names in it: two of a mixture (Wan 2.2 A14B).
+
+    Args:
+        model: a pipeline; or a model itself, which is named "".
+
+    Raises:
+        TypeError: it is neither a module nor a pipeline with a model of a family.
+    """
     if isinstance(model, nn.Module):
-        return model
+        return {"": model}
     for family in FAMILIES.values():
         network: Any = getattr(model, family.SUBFOLDER, None)
         if isinstance(getattr(network, "_orig_mod", network), family.model_class()):
-            second = f"{family.SUBFOLDER}_2"
-            if isinstance(getattr(model, second, None), nn.Module):
-                raise TypeError(
-                    f"This {type(model).__name__} has two networks, {family.SUBFOLDER} and {second}, with an extension "
-                    f"each: pass one of them, pipe.{family.SUBFOLDER} or pipe.{second}."
-                )
-            return network
+            names = (family.SUBFOLDER, f"{family.SUBFOLDER}_2")
+            found = {name: getattr(model, name, None) for name in names}
+            return {name: network for name, network in found.items() if isinstance(network, nn.Module)}
     raise TypeError(
         f"{type(model).__name__} holds no model that can be extended: pass a model, or a pipeline of "
         f"{', '.join(FAMILIES)}."

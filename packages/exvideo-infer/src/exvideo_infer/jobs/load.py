@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from exvideo_blocks import BackendError, compile_blocks, extension_of
+from exvideo_blocks import BackendError, compile_blocks, extension_of, networks_of
 
 from exvideo_infer.bases import STOCK, pipeline_class
 from exvideo_infer.bases.base import silence_loading
@@ -35,10 +35,12 @@ def load_maker(choice: ModelChoice) -> Maker:
 
 
 def _choose_backend(pipeline: Any, backend: str) -> None:
-    extension = extension_of(pipeline)
-    if extension is None:
+    found = map(extension_of, networks_of(pipeline).values())
+    extensions = [extension for extension in found if extension is not None]
+    if not extensions:
         raise ValueError(f"--attention-backend {backend} is of an extension's attention: give --extension, too.")
     try:
-        extension.set_attention_backend(backend)
+        for extension in extensions:
+            extension.set_attention_backend(backend)
     except BackendError as error:
         raise ValueError(f"--attention-backend: {error}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from exvideo_blocks import extension_of
+from exvideo_blocks import extension_of, networks_of
 
 from exvideo_infer.jobs.job import FILES, Clip
 from exvideo_infer.jobs.maker import Maker
@@ -38,7 +38,11 @@ CLIP_OPTIONS = {
     "interpolator": "interpolator",
     "strength": "strength",
 }
-MODEL_OPTIONS = ("base", "text_to_image", "extension", "device", "dtype", "attention_backend", "compile_blocks")
+MODEL_OPTIONS = (
+    *("base", "text_to_image", "extension", "extension_2"),
+    *("device", "dtype", "attention_backend", "compile_blocks"),
+)
+PATHS = ("base", "extension", "extension_2", "text_to_image")  # where they are names of files
 DECODING_OPTIONS = ("decode_tile_size",)  # rounding is another with it
 FILE_OPTIONS = ("crf", "pixel_format")
 
@@ -52,7 +56,6 @@ def record_of(clip: Clip, choice: ModelChoice, maker: Maker, encoding: Encoding)
         encoding: of the file.
     """
     pipeline = maker.pipeline
-    extension = extension_of(pipeline)
     chosen = {name: getattr(choice, name) for name in (*MODEL_OPTIONS, *DECODING_OPTIONS)}
     return {
         "made_by": MADE_BY,
@@ -64,7 +67,7 @@ def record_of(clip: Clip, choice: ModelChoice, maker: Maker, encoding: Encoding)
             "dtype": str(pipeline.dtype).removeprefix("torch."),
         },
         "model_hash": maker.model,
-        "extension_hash": None if extension is None else _hash(extension.named_parameters()),
+        "extension_hash": _extension_hash(pipeline),
         "file": {"format": encoding.format.name, "crf": encoding.crf, "pixel_format": encoding.pixel_format},
         "versions": {name: version(name) for name in PACKAGES},
     }
@@ -162,9 +165,19 @@ def _without_paths(record: dict[str, Any]) -> dict[str, Any]:
     named = {
         name: Path(value).name
         for name, value in record["model"].items()
-        if isinstance(value, str) and name in ("base", "extension", "text_to_image") and Path(value).exists()
+        if isinstance(value, str) and name in PATHS and Path(value).exists()
     }
     return {name: value for name, value in record.items() if name not in FILES} | {"model": record["model"] | named}
+
+
+def _extension_hash(pipeline: Any) -> str | None:
+    """Of all extensions that are mounted: a mixture has one an expert."""
+    found = {name: extension_of(network) for name, network in networks_of(pipeline).items()}
+    tensors = {name: extension.named_parameters() for name, extension in found.items() if extension is not None}
+    if len(found) == 1:
+        return _hash(*tensors.values()) if tensors else None
+    named = {f"{name}.{key}": tensor for name, own in tensors.items() for key, tensor in own.items()}
+    return _hash(named) if named else None
 
 
 def _hash(tensors: Mapping[str, torch.Tensor]) -> str:
