@@ -296,6 +296,13 @@ def test_an_animatediff_at_every_level_leaves_a_loadable_extension(
     assert all(torch.equal(parameters[name], value) for name, value in ema.items())
 
 
+def test_a_dry_run_tells_the_memory_of_an_animatediff(
+    config_of: MakeConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--config", str(config_of()), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["memory"]["parts"]["activations"] > 0
+
+
 @pytest.mark.long
 def test_an_animatediff_killed_resumes_to_the_same_bits(config_of: MakeConfig, tmp_path: Path) -> None:
     assert_a_killed_run_resumes_to_the_same_bits(config_of, tmp_path)

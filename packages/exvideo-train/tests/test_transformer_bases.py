@@ -122,9 +122,7 @@ def test_it_is_trained_validated_and_sampled_and_its_file_remembers_how(
     assert trained.get("pipeline") == about.get("pipeline")
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=() if kind == "wan-ti2v" else pytest.mark.long) for kind in KINDS]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_dry_run_tells_the_memory_of_a_run(
     config_of: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
 ) -> None:

@@ -32,7 +32,8 @@ def peak_of_a_pass(
         device: "cpu", of which each operator is asked as it would run there; or "meta" for any other, on which some
             operators and layouts differ, and each answer comes ten times as fast.
     """
-    mode = FakeTensorMode() if device == "cpu" else None
+    # An objective may hold tables of its own, which are real: those of CogVideoX and AnimateDiff, their schedules.
+    mode = FakeTensorMode(allow_non_fake_inputs=True) if device == "cpu" else None
     stand_in: StandIn = partial(_of_cpu, mode) if mode is not None else lambda tensor: tensor.to("meta")
     fake = _fake_copy(network, trained, stand_in, dtype)
     given = Batch(**{name: _fake(value, stand_in) for name, value in vars(batch).items()})
