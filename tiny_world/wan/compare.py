@@ -30,8 +30,8 @@ from tiny_world.truth.measured_set import MeasuredSet, read_truth
 from tiny_world.truth.over_seeds import measured
 from tiny_world.wan.base import SHIPPED, STEPS
 from tiny_world.wan.clips import make, seconds_a_clip
-from tiny_world.wan.figures import ERROR, by_name, error_ratio, errors_by_kind, metrics_of
-from tiny_world.wan.post_tune import LEARNING_RATES, RECIPE, post_tune
+from tiny_world.wan.figures import ERROR, by_name, error_ratio, errors_by_kind, errors_by_seed, metrics_of
+from tiny_world.wan.post_tune import LEARNING_RATES, LONGER, RECIPE, post_tune
 from tiny_world.wan.ways import LONG, OWN, TRAINING_FREE, WAYS
 from tiny_world.world.clip_files import read_clip_file, write_clips
 from tiny_world.world.contact_sheet import contact_sheet
@@ -41,9 +41,9 @@ SEEDS = (0, 1, 2)
 KINDS = 7  # of motion: as many clips in a row have one each
 # Clips, seed of the world and split: those that are judged are of combinations that nothing was trained on; those that
 # a run is validated on are not among them.
-CLIPS = {"test": (49, 1, SPLITS[2]), "train": (256, 0, SPLITS[0]), "validation": (7, 2, SPLITS[1])}
-SHEET = ("direct", "chained", "lora", "full")
-CURVES = ("direct", "riflex", "decayed", "chained", "lora", "full")
+CLIPS = {"test": (49, 1, SPLITS[2]), "train": (1200, 0, SPLITS[0]), "validation": (7, 2, SPLITS[1])}
+SHEET = ("direct", "chained", "lora", LONGER)
+CURVES = ("direct", "riflex", "decayed", "chained", "lora", LONGER)
 COLUMNS = (*range(0, LONG, 4), LONG - 1)
 
 
@@ -73,6 +73,7 @@ def figures(output: Path) -> dict[str, Any]:
         "protocol": _protocol(),
         "figures": dict(by_name([*metrics, *metrics_of("real", [floor]), *ratios(sets)])),
         "error_by_kind": {way: errors_by_kind(found, real) for way, found in sets.items()},
+        "error_by_seed": {way: errors_by_seed(found) for way, found in sets.items()},
         "seconds_a_clip": {way: _seconds(output, way) for way in WAYS},
         "training": {way: _training(output, way) for way in WAYS if WAYS[way].is_trained},
     }
@@ -82,7 +83,8 @@ def ratios(sets: Mapping[str, Sequence[MeasuredSet]]) -> list[Metric]:
     """Displacement errors: of every way over running directly, and of every level over what needs no training."""
     others = [way for way in sets if way not in (OWN, "direct")]
     pairs = [(way, "direct") for way in others]
-    pairs += [(way, other) for way in LEARNING_RATES for other in TRAINING_FREE if other != "direct"]
+    levels = (*LEARNING_RATES, LONGER)
+    pairs += [(way, other) for way in levels for other in TRAINING_FREE if other != "direct"]
     return [error_ratio(f"{ERROR}: {way} over {other}", sets[way], sets[other]) for way, other in pairs]
 
 

@@ -58,6 +58,15 @@ def errors_by_kind(sets: Sequence[MeasuredSet], real: Sequence[ClipFile]) -> dic
     return {kind: round(float(mean_known(errors[kinds == kind], 0)), 2) for kind in MOVING_KINDS}
 
 
+def errors_by_seed(sets: Sequence[MeasuredSet]) -> list[float]:
+    """The mean displacement error of each seed's clips.
+
+    Args:
+        sets: one a seed, of the same clips.
+    """
+    return [round(float(mean_known(of_a_seed, 0)), 2) for of_a_seed in table(measure_named(ERROR), sets)]
+
+
 def as_json(metric: Metric) -> dict[str, Any]:
     """A metric's value, bounds and number of clips, to four digits."""
     bounds = () if metric.interval is None else (metric.interval.low, metric.interval.high)

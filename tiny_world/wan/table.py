@@ -8,11 +8,12 @@ from typing import Any
 
 from tiny_world.truth.over_seeds import TURNS
 from tiny_world.wan.figures import ERROR, SHARE
-from tiny_world.wan.post_tune import LEARNING_RATES
+from tiny_world.wan.post_tune import LEARNING_RATES, LONGER
 from tiny_world.wan.ways import OWN, TRAINING_FREE, WAYS
 
 FAR = (ERROR, f"{ERROR} over direct", SHARE, "velocity error", TURNS)
 KEPT = ("permanence", "censored", "shape right", "colour error", "judged right")
+LEVELS = (*LEARNING_RATES, LONGER)
 SECONDS = "seconds of a core to sample a clip"
 HEADS = {
     ERROR: "displacement error, pixels",
@@ -29,10 +30,10 @@ HEADS = {
 
 
 def tables(found: Mapping[str, Any]) -> str:
-    """Tables of how far things go, how well they are kept, of levels against other ways, kinds of motion, noise."""
+    """Of how far things go, how well they are kept, levels against other ways, kinds of motion, seeds and noise."""
     ways = [*(way for way in WAYS if way != OWN), OWN, "real"]
     parts = [_of_ways(found, FAR, ways), _of_ways(found, KEPT, ways), _of_pairs(found), _of_kinds(found)]
-    return "\n\n".join([*parts, _of_noise(found)])
+    return "\n\n".join([*parts, _of_seeds(found), _of_noise(found)])
 
 
 def _of_ways(found: Mapping[str, Any], names: Sequence[str], ways: Sequence[str]) -> str:
@@ -46,9 +47,9 @@ def _of_ways(found: Mapping[str, Any], names: Sequence[str], ways: Sequence[str]
 
 
 def _of_pairs(found: Mapping[str, Any]) -> str:
-    lines = [["displacement error over that of", *(f"`{level}`" for level in LEARNING_RATES)]]
+    lines = [["displacement error over that of", *map(_short_title, LEVELS)]]
     for other in TRAINING_FREE:
-        cells = [_cell(found["figures"].get(f"{ERROR}: {level} over {other}")) for level in LEARNING_RATES]
+        cells = [_cell(found["figures"].get(f"{ERROR}: {level} over {other}")) for level in LEVELS]
         lines.append([WAYS[other].title, *cells])
     return _markdown(lines)
 
@@ -62,14 +63,27 @@ def _of_kinds(found: Mapping[str, Any]) -> str:
     return _markdown(lines)
 
 
+def _of_seeds(found: Mapping[str, Any]) -> str:
+    """Means of a seed: of its noise, and of its run where a way is post-tuned."""
+    lines = [["displacement error of seed", *map(str, found["protocol"]["seeds"])]]
+    lines += [
+        [WAYS[way].title, *(f"{error:.1f}" for error in errors)] for way, errors in found["error_by_seed"].items()
+    ]
+    return _markdown(lines)
+
+
 def _of_noise(found: Mapping[str, Any]) -> str:
     """Of clips held out of the post-tuning: errors of the base run directly, and of each level over them."""
-    lines = [["noise, deviations of a clip", "base, run directly", *(f"`{level}`" for level in LEARNING_RATES)]]
+    lines = [["noise, deviations of a clip", "base, run directly", *map(_short_title, LEVELS)]]
     for sigma in (name for name in found["training"]["lora"] if name != "loss"):
-        sides = [found["training"][level][sigma] for level in LEARNING_RATES]
+        sides = [found["training"][level][sigma] for level in LEVELS]
         cells = [f"{side['extended']:.4f} ({side['extended'] / side['base']:.2f})" for side in sides]
         lines.append([sigma, f"{sides[0]['base']:.4f}", *cells])
     return _markdown(lines)
+
+
+def _short_title(level: str) -> str:
+    return WAYS[level].title.removeprefix("post-tuned, ")
 
 
 def _key(name: str, way: str) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from tiny_world.wan.base import SHIPPED, STEPS, TinyWanBase
 from tiny_world.wan.decayed_attention import decay_attention
 from tiny_world.wan.network import FAMILY, NUM_FRAMES
+from tiny_world.wan.post_tune import LONGER
 
 LONG = 40
 # The first has the clip's first frame, which is at no other's beginning: those are held by what they share.
@@ -95,6 +96,7 @@ WAYS = {
     "windows": Way("sliding windows, blended", _as_it_is, partial(whole, family=WindowedFamily(FAMILY, WINDOWS))),
     "chained": Way("windows one after the other", _as_it_is, chained),
 } | {level: Way(f"post-tuned, `{level}`", _extended, whole, is_trained=True) for level in LEVELS}
+WAYS[LONGER] = Way("post-tuned, `lora`, five times as long", _extended, whole, is_trained=True)
 TRAINING_FREE = tuple(name for name, way in WAYS.items() if not way.is_trained)
 OWN = "own"
 WAYS[OWN] = Way("at its own eight frames", _as_it_is, whole, num_frames=NUM_FRAMES)  # what the base can do

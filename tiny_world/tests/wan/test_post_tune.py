@@ -11,7 +11,7 @@ from exvideo_train import TrainConfig
 from tiny_world.programs import run_program
 from tiny_world.wan.base import save
 from tiny_world.wan.network import build_network
-from tiny_world.wan.post_tune import LEARNING_RATES, recipe
+from tiny_world.wan.post_tune import LEARNING_RATES, LONGER, TIMES, recipe
 from tiny_world.wan.ways import LEVELS
 from tiny_world.world.clip_files import write_clips
 
@@ -23,6 +23,18 @@ def test_the_recipe_of_a_level_is_one_that_exvideo_train_takes(level: str, tmp_p
     assert config.optimizer.learning_rate == LEARNING_RATES[level]
     assert config.output == tmp_path / f"{level}_2"
     assert config.cache == tmp_path / "latents"
+
+
+def test_the_longer_run_begins_at_the_end_of_another_and_draws_anew(tmp_path: Path) -> None:
+    first, longer = (
+        TrainConfig.model_validate(recipe(tmp_path, tmp_path / "base", tmp_path / "clips", level, 1))
+        for level in ("lora", LONGER)
+    )
+    assert longer.init_from == str(first.output / "extension.safetensors")
+    assert longer.seed != first.seed
+    assert longer.optimizer.steps == TIMES * first.optimizer.steps
+    assert longer.extension == first.extension
+    assert longer.optimizer.learning_rate == first.optimizer.learning_rate
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ from torch import Tensor
 from tiny_world.wan import ways
 from tiny_world.wan.base import save
 from tiny_world.wan.network import FAMILY, build_network
+from tiny_world.wan.post_tune import LONGER
 from tiny_world.wan.ways import LEVELS, LONG, WAYS, WINDOWS, load
 
 from .test_network import conditions
@@ -65,7 +66,7 @@ def test_a_trained_way_samples_with_its_extension(tmp_path: Path) -> None:
     save_extension(extension, tmp_path / "trained.safetensors")
     changed = sampled("lora", noise, told, tmp_path / "trained.safetensors")
     assert not torch.allclose(changed, sampled("direct", noise, told), atol=1e-3)
-    assert set(LEVELS) == {name for name, way in WAYS.items() if way.is_trained}
+    assert {*LEVELS, LONGER} == {name for name, way in WAYS.items() if way.is_trained}
 
 
 def test_blended_windows_but_the_first_have_no_first_frame_and_many_of_an_answer_are_that_answer() -> None:
