@@ -51,7 +51,7 @@ bench: $(HATCH) ## throughput of kernels, training and generation, to out/bench
 quality: $(HATCH) ## post-tuning against what needs no training, to out/quality; nights, or minutes with QUICK=1
 	$(HATCH) run quality $(if $(QUICK),--quick,--rows headline)
 
-gpu: $(HATCH) ## the first minutes on a GPU, to out/gpu: tests, attention, the UNet of true size, trainer, sampler
+gpu: $(HATCH) ## the first minutes on a GPU, to out/gpu: tests, attention, the UNet of true size, Wan, trainer, sampler
 	$(HATCH) run python -m benchmarks.gpu
 
 wheels: $(HATCH) ## all packages, to dist/

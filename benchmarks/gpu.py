@@ -1,4 +1,4 @@
-"""The first minutes on a GPU, in one command: tests, attention, the UNet of true size, a killed run, the sampler.
+"""The first minutes on a GPU, in one command: tests, attention, the UNet of true size, Wan, a killed run, the sampler.
 
     make gpu        or        python -m benchmarks.gpu [--output out/gpu] [--seconds 460]
 
@@ -75,6 +75,12 @@ def steps(output: Path, device: str) -> list[Step]:
             (*python, "benchmarks.unet.true_size", *to, "--rounds", "3"),
             170,
             ("unet_true_size.json",),
+        ),
+        Step(
+            "a LoRA of Wan, against peft",
+            (*python, "benchmarks.training.lora", *to, "--rounds", "3"),
+            160,
+            ("training_lora.json",),
         ),
         Step(
             "a trainer, killed and resumed",

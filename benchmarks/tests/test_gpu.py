@@ -56,6 +56,7 @@ def test_what_is_most_wanted_comes_first(tmp_path: Path) -> None:
         "tests on a GPU",
         "temporal attention",
         "UNet of true size",
+        "a LoRA of Wan, against peft",
         "a trainer, killed and resumed",
         "the sampler, with offload",
     ]

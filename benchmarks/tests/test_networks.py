@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from exvideo_blocks import ExtensionConfig
 from exvideo_blocks.layers import IdentityConv3d
 from exvideo_eval import Result
 from exvideo_eval.verdict import EXACT_UNITS
@@ -17,7 +18,7 @@ from benchmarks.conditions import Conditions
 from benchmarks.counts import LIVE
 from benchmarks.extended_base import Size
 from benchmarks.generation import sample
-from benchmarks.training import loader, step, stretch
+from benchmarks.training import loader, lora, step, stretch
 from benchmarks.unet import forward, traffic
 
 # Of one round, as the median of rounds' ratios is the ratio of the medians there.
@@ -108,6 +109,23 @@ def test_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_a_lora_of_wan_and_peft_s_are_one_network(tmp_path: Path, dtype: str) -> None:
+    result = reloaded(lora.measure(Conditions("cpu", dtype, threads=1, rounds=1, warmup=1)), tmp_path)
+    check_ratio(result, lora.OURS, lora.PEER)
+    trained = [result.metric(f"{name}, trained") for name in (lora.OURS, lora.PEER)]
+    assert [metric and metric.value for metric in trained] == [24_576 + 41 * 4, 24_576]  # offsets beside the updates
+    assert "differ by 0.0e+00" in result.notes[0]
+
+
+def test_another_network_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        lora, "ExtensionConfig", lambda *given, **named: ExtensionConfig(*given, **named | {"positions": "reflected"})
+    )
+    with pytest.raises(RuntimeError, match=r"differ by .* of the largest value: other networks"):
+        lora.measure(CONDITIONS)
+
+
 def test_a_stretch_of_training(tmp_path: Path) -> None:
     result = reloaded(stretch.measure(CONDITIONS, TRAINED, steps=5), tmp_path)
     assert (result.kind, result.protocol["steps"]) == ("training", 5)
