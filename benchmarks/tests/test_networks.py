@@ -108,7 +108,6 @@ def test_training(tmp_path: Path) -> None:
             assert again.metric(metric.name) == metric
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_a_lora_of_wan_and_peft_s_are_one_network(tmp_path: Path, dtype: str) -> None:
     result = reloaded(lora.measure(Conditions("cpu", dtype, threads=1, rounds=1, warmup=1)), tmp_path)
@@ -126,6 +125,7 @@ def test_another_network_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
         lora.measure(CONDITIONS)
 
 
+@pytest.mark.long
 def test_a_stretch_of_training(tmp_path: Path) -> None:
     result = reloaded(stretch.measure(CONDITIONS, TRAINED, steps=5), tmp_path)
     assert (result.kind, result.protocol["steps"]) == ("training", 5)

@@ -10,7 +10,7 @@ offsets of rotary positions beside them. On a CPU a network of two layers stands
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,12 +34,12 @@ CLOSE = {"fp32": 1e-4, "bf16": 2e-2}  # of the largest value
 
 @dataclass(frozen=True)
 class Size:
-    """The network's options, frames of a clip, and (height, width) of its latents."""
+    """The network's options, frames of a clip, (height, width) of its latents, and tokens of its text."""
 
     num_frames: int
     latents: tuple[int, int]
     tokens: int
-    network: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any]
 
 
 SIZES = {
@@ -49,9 +49,9 @@ SIZES = {
 }  # fmt: skip
 
 
-def measure(conditions: Conditions, size: Size | None = None) -> Result:
-    """Seconds of a step of each and the memory beyond the weights, in the same run; the device's own size if none."""
-    size = size or SIZES[conditions.device]
+def measure(conditions: Conditions) -> Result:
+    """Seconds of a step of each and the memory beyond the weights, in the same run."""
+    size = SIZES[conditions.device]
     networks = {OURS: _ours(conditions, size), PEER: _peer(conditions, size)}
     inputs = _inputs(conditions, size, networks[OURS])
     _copy_updates(networks[OURS], networks[PEER])

@@ -171,7 +171,7 @@ def _without_paths(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _extension_hash(pipeline: Any) -> str | None:
-    """Of all extensions that are mounted: a mixture has one an expert."""
+    """Of all extensions that are mounted; of one network by its own names alone, as records have always had it."""
     found = {name: extension_of(network) for name, network in networks_of(pipeline).items()}
     tensors = {name: extension.named_parameters() for name, extension in found.items() if extension is not None}
     if len(found) == 1:
