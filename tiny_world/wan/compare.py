@@ -31,7 +31,7 @@ from tiny_world.truth.over_seeds import measured
 from tiny_world.wan.base import SHIPPED, STEPS
 from tiny_world.wan.clips import make, seconds_a_clip
 from tiny_world.wan.figures import ERROR, by_name, error_ratio, errors_by_kind, errors_by_seed, metrics_of
-from tiny_world.wan.post_tune import LEARNING_RATES, LONGER, RECIPE, post_tune
+from tiny_world.wan.post_tune import BEGINS_AT, LEARNING_RATES, LONGER, RECIPE, post_tune
 from tiny_world.wan.ways import LONG, OWN, TRAINING_FREE, WAYS
 from tiny_world.world.clip_files import read_clip_file, write_clips
 from tiny_world.world.contact_sheet import contact_sheet
@@ -85,6 +85,7 @@ def ratios(sets: Mapping[str, Sequence[MeasuredSet]]) -> list[Metric]:
     pairs = [(way, "direct") for way in others]
     levels = (*LEARNING_RATES, LONGER)
     pairs += [(way, other) for way in levels for other in TRAINING_FREE if other != "direct"]
+    pairs.append((LONGER, BEGINS_AT))
     return [error_ratio(f"{ERROR}: {way} over {other}", sets[way], sets[other]) for way, other in pairs]
 
 

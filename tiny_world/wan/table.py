@@ -8,7 +8,7 @@ from typing import Any
 
 from tiny_world.truth.over_seeds import TURNS
 from tiny_world.wan.figures import ERROR, SHARE
-from tiny_world.wan.post_tune import LEARNING_RATES, LONGER
+from tiny_world.wan.post_tune import BEGINS_AT, LEARNING_RATES, LONGER
 from tiny_world.wan.ways import OWN, TRAINING_FREE, WAYS
 
 FAR = (ERROR, f"{ERROR} over direct", SHARE, "velocity error", TURNS)
@@ -48,7 +48,7 @@ def _of_ways(found: Mapping[str, Any], names: Sequence[str], ways: Sequence[str]
 
 def _of_pairs(found: Mapping[str, Any]) -> str:
     lines = [["displacement error over that of", *map(_short_title, LEVELS)]]
-    for other in TRAINING_FREE:
+    for other in (*TRAINING_FREE, BEGINS_AT):
         cells = [_cell(found["figures"].get(f"{ERROR}: {level} over {other}")) for level in LEVELS]
         lines.append([WAYS[other].title, *cells])
     return _markdown(lines)

@@ -1,4 +1,4 @@
-"""Trains the small Wan of eight frames, image to video with words, in about half an hour on two cores.
+"""Trains the small Wan of eight frames, image to video with words, in 40 minutes on two cores.
 
     python -m tiny_world.wan.train --output out/tiny_wan
 
