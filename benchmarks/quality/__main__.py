@@ -18,7 +18,7 @@ from benchmarks.quality.tables import TABLES
 from benchmarks.quality.trained import GROUPS, rows_of, table
 
 OUTPUT, REGIME = Path("out/quality"), "several-rates"
-TOLD = ("protocol", "primary", "costs")
+TOLD = ("protocol", "primary", "costs", "verdict")
 BESIDE = ("direct", "rife", "rife-eight", "rife-equal", "chain")  # rows that are trained here are made beside these
 
 
@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     torch.set_num_threads(1)  # as networks this small gain little from more
     try:
-        check_frozen(options.split, options.open_test)
         setting = _setting(options)
+        check_frozen(options.split, setting.regime, options.open_test)
         if not options.judge:
             _make(setting, _names(setting, options.methods))
         _judge(setting, options.figures or options.output / "figures.json")

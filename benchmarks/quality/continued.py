@@ -1,6 +1,6 @@
 """Controls that train all of the network, by the trainer that made the base: continued, or from nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from benchmarks.quality.making import BASE_FRAMES, TRAINED_STRIDES, Make, interp
 from benchmarks.quality.methods import CONTROL, Method, every_frame, keyframes
 from benchmarks.quality.post_tune import LONGEST_EVENT
 from benchmarks.quality.protocol import ABLATION, HEADLINE, SPLITS, Size
-from benchmarks.quality.recipes import CLIPS, FRAMES, SECONDS_A_CLIP, SECONDS_A_STEP, STEPS
+from benchmarks.quality.recipes import CLIPS, FRAMES, OF_EVENTS, SECONDS_A_CLIP, SECONDS_A_STEP, STEPS
 from tiny_world.system import video
 from tiny_world.system.batches import caption_of, to_pixels
 from tiny_world.system.training_loop import Schedule, generators, train
@@ -48,6 +48,7 @@ class Continued:
         is_new: True for a network that begins with nothing.
         size: seeds and clips.
         with_events: True if it trains on clips with events.
+        clips: that it trains on.
     """
 
     title: str
@@ -63,6 +64,7 @@ class Continued:
     group: str = "controls"
     frames: int = FRAMES
     with_events: bool = False
+    clips: int = CLIPS["tune"]
 
     def file(self, runs: Path, name: str, seed: int) -> Path:
         """The weights of a seed's run."""
@@ -98,7 +100,7 @@ CONTINUED_ROWS = {
     "events-rife": Continued(
         "the base continued on clips with events, keyframes, RIFE between", "events-continued", BASE_FRAMES,
         TRAINED_STRIDES, OWN_NOISE, partial(interpolated, interpolator="rife"), keyframes, size=HEADLINE,
-        group="headline", with_events=True,
+        group="headline", with_events=True, clips=OF_EVENTS,
     ),
     "all-parameters": Continued(
         "the base continued on clips of 40 frames", "all-parameters", FRAMES, (1,), LONG_NOISE
@@ -133,14 +135,15 @@ def continue_base(name: str, control: Continued, runs: Path, base: str, seed: in
         unet.requires_grad_(True)
         schedule = Schedule(control.steps, BATCH, 2.5e-4, warmup_steps=20, ema_decay=0.98, half=True)
         name = "events" if control.with_events else "latents"
-        told = encoded(runs / f"{name}_{FRAMES}.safetensors", pipe, control.with_events)
+        path = runs / f"{name}_{FRAMES}{'' if control.clips == CLIPS['tune'] else f'_{control.clips}'}.safetensors"
+        told = encoded(path, pipe, clips_of(control))
         train(unet, partial(_part_of_step, unet, control, told, seed), schedule, file.parent)
         write_safetensors(file, dict(unet.state_dict()), {})
     return file
 
 
-def encoded(path: Path, pipe: Any, with_events: bool = False) -> Mapping[str, Tensor]:
-    """Clips of the split tune as the network sees them, kept in a file.
+def encoded(path: Path, pipe: Any, specs: Sequence[ClipSpec]) -> Mapping[str, Tensor]:
+    """Clips as the network sees them, kept in a file.
 
     Returns:
         `latents` (clips, frames, channels, height, width), scaled; `first_frame` (clips, channels, height, width), not
@@ -149,7 +152,7 @@ def encoded(path: Path, pipe: Any, with_events: bool = False) -> Mapping[str, Te
     if not path.exists():
         parts: dict[str, list[Tensor]] = {"latents": [], "first_frame": [], "tokens": []}
         encoders = pipe.image_encoder, pipe.feature_extractor, pipe.text_encoder, pipe.tokenizer
-        for spec in _specs(with_events):
+        for spec in specs:
             pixels = to_pixels(render(spec, FRAMES))[None]
             parts["latents"].append(encode_clip(pipe.vae, pixels).half())
             parts["first_frame"].append(encode_first_frame(pipe.vae, pixels[:, 0]).half())
@@ -158,13 +161,13 @@ def encoded(path: Path, pipe: Any, with_events: bool = False) -> Mapping[str, Te
     return {name: tensor.float() for name, tensor in read_safetensors(path)[0].items()}
 
 
-def _specs(with_events: bool) -> list[ClipSpec]:
-    """The clips that a post-tuning has."""
-    split, number = SPLITS["tune"], CLIPS["tune"]
-    if not with_events:
-        return [sample_spec(split.world_seed, index, split.combinations) for index in range(number)]
+def clips_of(control: Continued) -> list[ClipSpec]:
+    """Those of the split tune that a control trains on: a post-tuning of as many has the same."""
+    split = SPLITS["tune"]
+    if not control.with_events:
+        return [sample_spec(split.world_seed, index, split.combinations) for index in range(control.clips)]
     asked = [(kind, duration) for kind in EVENTS for duration in range(1, LONGEST_EVENT + 1)]
-    each = range(max(1, number // len(asked)))
+    each = range(max(1, control.clips // len(asked)))
     return [sample_event(split.world_seed, index, *event, split.combinations) for event in asked for index in each]
 
 

@@ -69,7 +69,13 @@ class Findings:
 
     @cached_property
     def opponent(self) -> str | None:
-        """The protocol's: of what needs no training and costs no more, the method of the least displacement error."""
+        """The protocol's: of what needs no training and costs no more, the method of the least displacement error.
+
+        Of the test split the one that was named by the validate split.
+        """
+        held = self.setting.of.held
+        if self.setting.split == TEST and held is not None:
+            return held[1]
         errors = {name: self._mean(DISPLACEMENT, name) for name in self.rows if self._may_oppose(name)}
         return min(errors, key=errors.__getitem__) if errors else None
 
@@ -86,11 +92,12 @@ class Findings:
             "protocol": self._protocol(),
             "left_out": setting.left_out(),
             "opponent": self.opponent,
+            "held": list(setting.of.held or ()),
             "methods": {name: self._method(name, setting.method(name, setting.size.seeds[0])) for name in self.rows},
             REAL: {metric.name: _as_json(metric) for metric in self._metrics([self.floor])},
             "against": {
                 other: {name: self._against(name, other) for name in self.rows if name != other}
-                for other in dict.fromkeys((DIRECT, *KEYFRAMES, self.opponent or DIRECT))
+                for other in dict.fromkeys((DIRECT, *KEYFRAMES, self.opponent or DIRECT, *(setting.of.held or ())[1:]))
                 if other in self.rows
             },
         }

@@ -11,29 +11,38 @@ import numpy as np
 from benchmarks.quality.making import BASE_FRAMES
 from benchmarks.quality.protocol import DISPLACEMENT
 
-SHOWN = ("direct", "held", "rife", "rife-equal", "chain", "spread", "exvideo", "full")
-STYLES = ("--", ":", "-", "-.", (0, (5, 1, 1, 1)), "--", "-", "-")
-OF_A_LENGTH = ("full", "full-80", "full-128")  # one recipe, each row post-tuned for its own length: one curve
-TITLE_OF_A_LENGTH = "ExVideo, `full`, post-tuned for the length"
+SHOWN = ("direct", "held", "rife", "rife-equal", "chain", "spread", "exvideo", "lengthened-80", "full")
+STYLES = ("--", ":", "-", "-.", (0, (5, 1, 1, 1)), "--", "-", "-", "-")
+# Rows that are one way of doing it at several lengths are one curve.
+CURVES = {
+    "full": ("full-80", "full-128"), "exvideo": ("exvideo-chain",), "lengthened-80": ("lengthened-128",)
+}  # fmt: skip
+TITLES = {
+    "full": "ExVideo, `full`, post-tuned for the length",
+    "exvideo": "ExVideo, shipped extension, clip after clip beyond its length",
+    "lengthened-80": "ExVideo, shipped, lengthened",
+}
 Curve = Mapping[int, float]  # of a method, by the number of frames
 
 
 def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float]]:
     """The displacement error of each method by the number of frames, of the regimes of the embedded base."""
     found: dict[str, dict[int, float]] = {}
+    of_curve = {row: curve for curve, rows in CURVES.items() for row in rows}
     for name, figures in settings.items():
         protocol = figures["protocol"]
         if name.startswith(f"{split}/") and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
             for method, told in figures["methods"].items():
-                curve = OF_A_LENGTH[0] if method in OF_A_LENGTH else method
-                found.setdefault(curve, {})[protocol["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
+                found.setdefault(of_curve.get(method, method), {})[protocol["num_frames"]] = told["figures"][
+                    DISPLACEMENT
+                ]["value"]
     return {method: dict(sorted(curve.items())) for method, curve in found.items()}
 
 
 def titles_of(settings: Mapping[str, Any]) -> dict[str, str]:
     """The title of each curve."""
     titles = {name: told["title"] for figures in settings.values() for name, told in figures["methods"].items()}
-    return titles | {OF_A_LENGTH[0]: TITLE_OF_A_LENGTH}
+    return titles | TITLES
 
 
 def lengths_of(settings: Mapping[str, Any], split: str) -> int:

@@ -114,7 +114,7 @@ def eight_keyframes(pipe: Any, batch: Batch, num_frames: int, steps: int) -> lis
 
 
 def chained(pipe: Any, batch: Batch, num_frames: int, steps: int) -> list[Frames]:
-    """Clips of the base's own length, each from the last frame of the one before."""
+    """Clips of the model's own length, each from the last frame of the one before."""
     return [np.stack(list(chain(pipe, num_frames, **told))) for told in batch.one_by_one(steps)]
 
 

@@ -37,6 +37,7 @@ class Method:
         at_once: of those frames, as many as are evaluated together, by which memory goes; None for all of them.
         needs_rife: True if it needs the extra `rife`.
         longest: frames of the longest clip that it can make; None for any.
+        beyond: frames up to which it is another method.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Method:
     at_once: int | None = None
     needs_rife: bool = False
     longest: int | None = None
+    beyond: int = 0
 
     def network_frames(self, num_frames: int) -> int:
         """Frames that the network evaluates for a clip, both halves of guidance counted: the cost of sampling."""
@@ -172,5 +174,10 @@ def methods(folder: Path) -> dict[str, Method]:
             "ExVideo, shipped, every second frame, RIFE between", POST_TUNED,
             partial(making.interpolated, interpolator="rife", every=EXTENDED_STRIDE), keyframes_extended, shipped,
             needs_rife=True, longest=(SHIPPED_FRAMES - 1) * EXTENDED_STRIDE + 1,
+        ),
+        "exvideo-chain": Method(
+            "ExVideo, shipped, last frame after last frame", POST_TUNED, making.chained,
+            partial(making.frames_of_chain, length=SHIPPED_FRAMES), shipped, at_once=SHIPPED_FRAMES,
+            beyond=SHIPPED_FRAMES,
         ),
     }  # fmt: skip

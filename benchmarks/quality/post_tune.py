@@ -30,14 +30,15 @@ def post_tune(name: str, recipe: Recipe, folder: Path, base: str, seed: int) -> 
         recipe: of it.
         folder: of all runs; they share their clips and latents.
         base: what is post-tuned.
-        seed: of the run.
+        seed: of the noise, by which the run goes.
     """
-    clips = folder / f"{'events' if recipe.with_events else 'clips'}_{recipe.frames}"
+    more = "" if recipe.clips is None else f"_{recipe.clips}"
+    clips = folder / f"{'events' if recipe.with_events else 'clips'}_{recipe.frames}{more}"
     extension = recipe.file(folder, name, seed)
     run = extension.parent
     if not extension.exists():
-        write_training_clips(clips, recipe.frames, recipe.with_events)
-        filled = recipe.filled(run, clips, base, seed)
+        write_training_clips(clips, recipe.frames, recipe.with_events, recipe.clips)
+        filled = recipe.filled(run, clips, base, recipe.seed_of_run(seed))
         run.mkdir(parents=True, exist_ok=True)
         path = run / "recipe.yaml"
         path.write_text(yaml.safe_dump(filled, sort_keys=False), encoding="utf-8")
@@ -46,15 +47,17 @@ def post_tune(name: str, recipe: Recipe, folder: Path, base: str, seed: int) -> 
     return extension
 
 
-def write_training_clips(folder: Path, num_frames: int, with_events: bool = False) -> None:
+def write_training_clips(folder: Path, num_frames: int, with_events: bool = False, clips: int | None = None) -> None:
     """The clips that runs train on, and those that their loss is told of: of the combinations of training alone.
 
     Args:
         folder: of both.
         num_frames: of each clip.
         with_events: of each kind of event and each duration as many, in place of the clips of the split.
+        clips: that runs train on; None for as many as `CLIPS` has.
     """
-    for (name, number), split in zip(CLIPS.items(), ("train", "seen"), strict=True):
+    numbers = CLIPS if clips is None else {**CLIPS, "tune": clips}
+    for (name, number), split in zip(numbers.items(), ("train", "seen"), strict=True):
         # "seen" has other clips of the same seed, so that no clip is in both.
         asked = num_frames, SPLITS["tune"].world_seed, split
         if with_events:

@@ -35,6 +35,7 @@ class Regime:
         num_frames: of a clip.
         claims: True if a win in it counts.
         durations: frames of the events that its clips have; none for the clips of a split as they are.
+        held: ExVideo's row and its opponent, by name: the pair whose comparison is the answer; None if not named yet.
     """
 
     title: str
@@ -42,13 +43,14 @@ class Regime:
     num_frames: int
     claims: bool = False
     durations: tuple[int, ...] = ()
+    held: tuple[str, str] | None = None
 
 
 EMBEDDED = "embedded"
 REGIMES = {
-    "several-rates": Regime("the base of several rates, 5 times its length", EMBEDDED, 40),
+    "several-rates": Regime("the base of several rates, 5 times its length", EMBEDDED, 40, held=("exvideo", "rife")),
     "two-times": Regime("the same, 2 times its length", EMBEDDED, 16),
-    "ten-times": Regime("the same, 10 times its length", EMBEDDED, 80, claims=True),
+    "ten-times": Regime("the same, 10 times its length", EMBEDDED, 80, claims=True, held=("exvideo-chain", "chain")),
     "sixteen-times": Regime("the same, 16 times its length", EMBEDDED, 128, claims=True),
     "one-rate": Regime("a base of one rate, 5 times its length", None, 40, claims=True),
     "short-events": Regime(
@@ -102,7 +104,7 @@ NEW_TO_THE_BASE = "events-rife"  # keyframes of a base that was shown what is ne
 MOST_COST = 1.25  # of a clip's, all frames at once: what an opponent may cost
 
 TEST = "test"
-FROZEN_SHA256 = "ca358204f294603065f628f5d1998d4156b0c7c9fae6af29517ac3a960f5f0d9"
+FROZEN_SHA256 = "6302d6f5e318cba6e6000d4e25a80f456f3510e6477097aea9e9f18fc6514fea"
 
 
 class NotFrozenError(ValueError):
@@ -114,16 +116,18 @@ def paper_sha256(paper: Path = PAPER) -> str:
     return hashlib.sha256(paper.read_bytes()).hexdigest()
 
 
-def check_frozen(split: str, is_opened: bool, paper: Path = PAPER) -> None:
+def check_frozen(split: str, regime: str, is_opened: bool, paper: Path = PAPER) -> None:
     """Checks that a split may be made and judged.
 
     Args:
         split: a name of `SPLITS`.
+        regime: a name of `REGIMES`.
         is_opened: True if a person said that the test split is to be opened.
         paper: the protocol's text.
 
     Raises:
-        NotFrozenError: it is the test split, and nobody said so, or the text has changed since it was frozen.
+        NotFrozenError: it is the test split, and nobody said so, or the text has changed since it was frozen, or the
+            pair that is held to it in this regime has not been named.
     """
     if split != TEST:
         return
@@ -135,4 +139,10 @@ def check_frozen(split: str, is_opened: bool, paper: Path = PAPER) -> None:
     if found != FROZEN_SHA256:
         raise NotFrozenError(
             f"{paper} has the SHA-256 {found}, and the protocol that was frozen {FROZEN_SHA256}: put its text back."
+        )
+    if REGIMES[regime].held is None:
+        named = ", ".join(name for name, of in REGIMES.items() if of.held)
+        raise NotFrozenError(
+            f"In the regime {regime!r} no row of ExVideo and no opponent have been named: choose from {named}, or name "
+            f"them in {paper.name} and beside its hash, by the validate split."
         )

@@ -15,6 +15,7 @@ STEPS, FRAMES = 1700, 40  # the demo's
 OWN_RATE = {"extension.frame_rate": "own"}
 OF_ONE_RATE = OWN_RATE | {"extension.positions": "continued"}  # such a base knows nothing of low ones
 CLIPS = {"tune": 256, "validation": 7}
+OF_EVENTS = 800  # ten of each kind and duration
 # A step of two clips of 40 frames by two processes, on two cores of a Xeon with AMX: the demo's 1,700 steps took 850 s
 # there, clips encoded and held-out losses included.
 SECONDS_A_STEP = 0.5
@@ -32,6 +33,8 @@ class Recipe:
         size: seeds and clips.
         kind: `POST_TUNED` or `CONTROL`.
         with_events: True if it trains on clips with events.
+        clips: that it trains on; None for as many as `CLIPS` has.
+        is_one_run: True if all seeds of noise have one run, as the shipped extension is one.
     """
 
     title: str
@@ -40,6 +43,8 @@ class Recipe:
     size: Size = ABLATION
     kind: str = POST_TUNED
     with_events: bool = False
+    clips: int | None = None
+    is_one_run: bool = False
 
     def filled(self, output: Path, clips: Path, base: str, seed: int) -> dict[str, Any]:
         """The recipe of a run, as exvideo-train reads it.
@@ -48,7 +53,7 @@ class Recipe:
             output: folder of the run; latents are kept beside it, for all runs.
             clips: folder with `tune` and `validation`.
             base: what is post-tuned.
-            seed: of the run.
+            seed: of the run, as `seed_of_run` has it.
         """
         recipe: dict[str, Any] = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
         recipe |= {"base": base, "output": str(output), "seed": seed}
@@ -65,7 +70,11 @@ class Recipe:
 
     def file(self, runs: Path, name: str, seed: int) -> Path:
         """The extension of a seed's run."""
-        return runs / f"{name}_{seed}" / "extension.safetensors"
+        return runs / f"{name}_{self.seed_of_run(seed)}" / "extension.safetensors"
+
+    def seed_of_run(self, seed: int) -> int:
+        """The seed of the run that a seed of noise has."""
+        return 0 if self.is_one_run else seed
 
     def method(self, extension: Path) -> Method:
         """Sampling by what was trained."""
@@ -89,8 +98,9 @@ class Recipe:
     def hours(self) -> float:
         """Hours on two cores, all seeds: training, then clips made and judged on one core each. An estimate."""
         frames = self.changes.get("data.lengths", [self.frames])[0]
-        training = self.steps * SECONDS_A_STEP * frames / FRAMES
-        return len(self.size.seeds) * (training + self.size.clips * SECONDS_A_CLIP / 2) / 3600
+        runs = len({self.seed_of_run(seed) for seed in self.size.seeds})
+        training = runs * self.steps * SECONDS_A_STEP * frames / FRAMES
+        return (training + len(self.size.seeds) * self.size.clips * SECONDS_A_CLIP / 2) / 3600
 
 
 def _positions(name: str) -> dict[str, Any]:
@@ -101,12 +111,27 @@ def _level(name: str, rate: float | None = None) -> dict[str, Any]:
     return {"extension.level": name} | ({} if rate is None else {"optimizer.learning_rate": rate})
 
 
+def _from_shipped(num_frames: int) -> dict[str, Any]:
+    return {"init_from": EMBEDDED, "extension.num_frames": num_frames}
+
+
 HEADLINE_ROWS = {
     "full": Recipe("ExVideo, `full`", "headline", size=HEADLINE),
     "full-80": Recipe("ExVideo, `full`, 80 frames", "headline", {"extension.num_frames": 80}, HEADLINE),
     "full-128": Recipe("ExVideo, `full`, 128 frames", "headline", {"extension.num_frames": 128}, HEADLINE),
-    "events": Recipe("ExVideo, `full`, on clips with events", "headline", size=HEADLINE, with_events=True),
-}
+    "lengthened-80": Recipe(
+        "ExVideo, shipped, lengthened to 80 frames", "headline", _from_shipped(80), HEADLINE, clips=STEPS,
+        is_one_run=True,
+    ),
+    "lengthened-128": Recipe(
+        "ExVideo, shipped, lengthened to 128 frames", "headline", _from_shipped(128), HEADLINE, clips=STEPS,
+        is_one_run=True,
+    ),
+    "events": Recipe(
+        "ExVideo, shipped, on clips with events", "headline", _from_shipped(FRAMES), HEADLINE, with_events=True,
+        clips=OF_EVENTS, is_one_run=True,
+    ),
+}  # fmt: skip
 ABLATION_ROWS = {
     "temporal": Recipe("`temporal`: no identity convolution", "levels", _level("temporal")),
     "conv": Recipe("`conv`: table and identity convolution", "levels", _level("conv")),

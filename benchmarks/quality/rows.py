@@ -41,6 +41,8 @@ def why_not(method: Method, num_frames: int) -> str | None:
 
     if method.longest is not None and num_frames > method.longest:
         return f"it makes {method.longest} frames at most"
+    if num_frames <= method.beyond:
+        return f"up to {method.beyond} frames it is one clip, which another method makes"
     reason = why_no_rife() if method.needs_rife else None
     return None if reason is None else f"it needs RIFE, and {reason}"
 

@@ -10,7 +10,7 @@ from benchmarks.quality.rows import Row
 from benchmarks.quality.setting import Setting
 from tiny_world.world.contact_sheet import contact_sheet
 
-SHOWN = ("direct", "rife", "chain", "exvideo", "exvideo-rife")
+SHOWN = ("direct", "rife", "chain", "exvideo", "exvideo-chain", "exvideo-rife")
 COLUMNS = 11
 
 

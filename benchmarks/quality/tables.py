@@ -138,7 +138,21 @@ def _against_opponent(found: Found) -> str:
     return against(found, found["opponent"])
 
 
+def verdict(found: Found) -> str:
+    """The answer of a regime in one line: the pair that the protocol names, and its word for it."""
+    held = found.get("held") or ()
+    compared = found["against"].get(held[1], {}).get(held[0]) if held else None
+    if compared is None:
+        return "No pair that the protocol names has been compared here."
+    title, other = (found["methods"][name]["title"] for name in held)
+    better = [HEADS[name].partition(",")[0] for name, one in compared["measures"].items() if one["verdict"] == "better"]
+    worse = [HEADS[name].partition(",")[0] for name, one in compared["measures"].items() if one["verdict"] == "worse"]
+    told = "; ".join(f"{word}: {', '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names)
+    return f"*{title}* against *{other}*: **{compared['overall']}**{f' ({told})' if told else ''}."
+
+
 TABLES: dict[str, Callable[[Found], str]] = {
+    "verdict": verdict,
     "protocol": protocol,
     "primary": primary,
     "costs": costs,

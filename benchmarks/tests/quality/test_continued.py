@@ -1,5 +1,6 @@
 """Controls that train all of the network."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,11 @@ from exvideo_blocks import read_safetensors
 from torch import Tensor
 
 from benchmarks.quality import continued as module
-from benchmarks.quality.continued import CONTINUED_ROWS, FROM_NOTHING, continue_base, put, windows_of
+from benchmarks.quality import post_tune
+from benchmarks.quality.continued import CONTINUED_ROWS, FROM_NOTHING, clips_of, continue_base, put, windows_of
+from benchmarks.quality.recipes import OF_EVENTS
+from benchmarks.quality.trained import TRAINED
+from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.spec import EVENTS
 
 CLIPS = 3
@@ -76,23 +81,37 @@ def test_a_run_of_a_few_steps_leaves_weights_that_a_pipeline_takes(
 
 
 def test_clips_are_encoded_once(pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLIPS", {"tune": 2})
     monkeypatch.setattr(module, "FRAMES", 3)
-    found = module.encoded(tmp_path / "x.safetensors", pipe)
+    specs = clips_of(replace(CONTINUED_ROWS["continued"], clips=2))
+    found = module.encoded(tmp_path / "x.safetensors", pipe, specs)
     assert found["latents"].shape == (2, 3, 8, 8, 8)
     assert found["tokens"].shape == (2, 29, 64)
     scale = pipe.vae.config.scaling_factor
     torch.testing.assert_close(found["latents"][:, 0], found["first_frame"] * scale, rtol=5e-3, atol=5e-3)
-    again = module.encoded(tmp_path / "x.safetensors", None)
+    again = module.encoded(tmp_path / "x.safetensors", None, [])
     assert all(torch.equal(found[name], again[name]) for name in found)
 
 
-def test_clips_with_events_are_of_every_kind_and_duration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CLIPS", {"tune": 160})
-    specs = module._specs(True)
-    events = [spec.event for spec in specs if spec.event is not None]
-    assert len(events) == 160
-    assert {(event.kind, event.duration) for event in events} == {
-        (kind, duration) for kind in EVENTS for duration in range(1, 21)
+@pytest.mark.parametrize("name", ["events", "events-rife"])
+def test_post_tuning_and_keyframes_are_shown_as_many_events(name: str) -> None:
+    row = TRAINED[name]
+    assert row.with_events
+    assert row.clips == OF_EVENTS
+
+
+def test_clips_with_events_are_of_every_kind_and_duration() -> None:
+    events = [spec.event for spec in clips_of(CONTINUED_ROWS["events-rife"]) if spec.event is not None]
+    assert len(events) == OF_EVENTS
+    assert Counter((event.kind, event.duration) for event in events) == {
+        (kind, duration): OF_EVENTS // 80 for kind in EVENTS for duration in range(1, 21)
     }
-    assert all(spec.event is None for spec in module._specs(False))
+    assert all(spec.event is None for spec in clips_of(CONTINUED_ROWS["continued"]))
+
+
+def test_a_post_tuning_has_the_clips_of_its_control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post_tune, "LONGEST_EVENT", 1)
+    monkeypatch.setattr(module, "LONGEST_EVENT", 1)
+    for row in (CONTINUED_ROWS["continued"], CONTINUED_ROWS["events-rife"]):
+        post_tune.write_training_clips(tmp_path / row.run, 4, row.with_events, 4)
+        written = [clip.spec for clip in read_truth(tmp_path / row.run / "tune")]
+        assert {str(spec) for spec in written} == {str(spec) for spec in clips_of(replace(row, clips=4))}

@@ -22,7 +22,7 @@ from benchmarks.quality.protocol import Size, paper_sha256
 from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.rows import SECONDS, Row
 from benchmarks.quality.setting import Setting
-from benchmarks.quality.tables import TABLES
+from benchmarks.quality.tables import TABLES, verdict
 
 CLIPS = 7
 
@@ -92,6 +92,25 @@ def test_the_opponent_is_the_best_without_training_and_pairs_need_two_seeds(foun
     assert {mirrored["verdict"], against["measures"]["displacement error"]["verdict"]} in (
         {"better", "worse"}, {"undecided"}
     )  # fmt: skip
+
+
+def test_of_the_test_split_the_opponent_is_the_one_that_was_named(setting: Setting) -> None:
+    nothing: Any = None  # is asked of the real clips
+
+    def opponent(split: str, regime: str) -> str | None:
+        return Findings(Setting(setting.output, split, regime, setting.size), {}, [], nothing).opponent
+
+    assert opponent("test", "ten-times") == "chain"
+    assert opponent("test", "two-times") is None
+    assert opponent("validate", "ten-times") is None  # no rows are there
+
+
+def test_the_answer_is_that_of_the_pair_that_was_named(found: dict[str, Any]) -> None:
+    assert verdict(found).startswith("No pair")
+    told = verdict(found | {"held": ["direct", "rife"]})
+    word = found["against"]["rife"]["direct"]["overall"]
+    assert told.startswith(f"*run directly* against *keyframes, RIFE between*: **{word}**")
+    assert verdict(found | {"held": ["held", "rife"]}).startswith("No pair")  # one seed
 
 
 def test_figures_carry_the_protocol_s_hash_and_say_that_they_are_exploratory(found: dict[str, Any]) -> None:

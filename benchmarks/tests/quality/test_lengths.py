@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks.quality.lengths import crossing, crossovers, curves, draw, lengths_of
+from benchmarks.quality.lengths import CURVES, crossing, crossovers, curves, draw, lengths_of
 
 
 def settings() -> dict[str, Any]:
@@ -32,11 +32,12 @@ def test_curves_are_of_one_split_and_sorted() -> None:
 
 def test_rows_post_tuned_for_their_lengths_are_one_curve() -> None:
     known = settings()
-    for frames, name in ((40, "full"), (80, "full-80")):
-        told = {"title": "ExVideo, `full`", "figures": {"displacement error": {"value": frames / 10}}}
-        known[f"validate/{frames}"]["methods"][name] = told
-    assert curves(known, "validate")["full"] == {40: 4.0, 80: 8.0}
-    assert "full-80" not in curves(known, "validate")
+    for curve, rows in CURVES.items():
+        for frames, name in ((40, curve), (80, rows[0])):
+            told = {"title": "ExVideo, `full`", "figures": {"displacement error": {"value": frames / 10}}}
+            known[f"validate/{frames}"]["methods"][name] = told
+        assert {frames: curves(known, "validate")[curve][frames] for frames in (40, 80)} == {40: 4.0, 80: 8.0}
+        assert rows[0] not in curves(known, "validate")
     assert "| ExVideo, `full`, post-tuned for the length |  | 4.00 | 8.00 |" in crossovers(known, "validate")
 
 
@@ -52,7 +53,7 @@ def test_the_crossing_is_where_the_ratio_is_one_between_two_lengths() -> None:
 
 def test_the_table_and_the_picture_mark_it(tmp_path: Path) -> None:
     table = crossovers(settings(), "validate")
-    assert "| EXVIDEO | 2.00 | 3.00 | 4.00 | 52 frames |" in table
+    assert "| ExVideo, shipped extension, clip after clip beyond its length | 2.00 | 3.00 | 4.00 | 52 frames |" in table
     assert "| DIRECT | 2.00 | 9.00 | 16.00 |  |" in table
     draw(tmp_path / "lengths.png", settings(), "validate")
     assert Image.open(tmp_path / "lengths.png").size > (400, 300)

@@ -66,3 +66,5 @@ def test_kinds_are_known_and_a_ceiling_asks_no_network() -> None:
         assert method.frames_together(40) <= 40
     assert methods(Path())["direct"].network_frames(40) == 2 * 40 * STEPS
     assert methods(Path())["chain"].frames_together(40) == 8
+    assert methods(Path())["exvideo-chain"].frames_together(80) == 40
+    assert methods(Path())["exvideo-chain"].frames(80) == 40 + 40 + 2  # the first frame of a clip is the last before

