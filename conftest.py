@@ -1,7 +1,9 @@
 """Fixtures that every package's tests share: a small random base in the layout of Stable Video Diffusion."""
 
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,21 @@ def _one_thread() -> None:
     # On networks this small a second thread mostly waits, for minutes where other programs want the cores too.
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def gone_reader() -> Callable[[], AbstractContextManager[None]]:
+    """`with gone_reader():` makes `sys.stdout` and `sys.stderr` a pipe whose reader has gone, as after `| head`."""
+
+    @contextmanager
+    def gone() -> Iterator[None]:  # in the test itself: before it, pytest puts its own streams there
+        reading, writing = os.pipe()
+        os.close(reading)
+        pipe = io.TextIOWrapper(io.FileIO(writing, "w"), encoding="utf-8", write_through=True)
+        with pipe, redirect_stdout(pipe), redirect_stderr(pipe):
+            yield
+
+    return gone
 
 
 @pytest.fixture

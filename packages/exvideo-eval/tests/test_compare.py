@@ -3,6 +3,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,15 @@ def run(folder: Path, before: Result, after: Result, *options: str) -> int:
     before.save(folder / "before.json")
     after.save(folder / "after.json")
     return main(["compare", str(folder / "before.json"), str(folder / "after.json"), *options])
+
+
+def test_a_reader_that_is_gone_does_not_make_anything_worse(
+    gone_reader: Callable[[], AbstractContextManager[None]], tmp_path: Path
+) -> None:
+    with gone_reader():
+        assert run(tmp_path, result(measured(2.0)), result(measured(2.0))) == 0
+        assert run(tmp_path, result(measured(2.0)), result(measured(3.0))) == 1
+        assert main(["compare", str(tmp_path / "nowhere"), str(tmp_path / "before.json")]) == 2
 
 
 def test_worse_is_exit_status_1_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,15 @@ def test_generates_a_clip(
     assert (info.num_frames, info.fps, info.width, info.height) == (3, 5.0, 24, 16)
     said = capsys.readouterr().out
     assert said.startswith(f"Wrote {out}: 3 frames of 24x16 at 5 fps, seed 4, in ")
+
+
+def test_a_clip_is_made_whoever_has_gone(
+    gone_reader: Callable[[], AbstractContextManager[None]], tiny_base_dir: Path, first_frame: Path, tmp_path: Path
+) -> None:
+    with gone_reader():
+        assert main(command(tiny_base_dir, first_frame, tmp_path / "out.mp4", "--num-frames", 2)) == 0
+        assert main(command(tiny_base_dir, tmp_path / "nowhere.png", tmp_path / "other.mp4")) == 2
+    assert probe(tmp_path / "out.mp4").num_frames == 2
 
 
 def test_the_clip_is_the_pipelines(

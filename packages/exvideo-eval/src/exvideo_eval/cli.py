@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from exvideo_eval.features.choice import CHOICES
 from exvideo_eval.measure_options import add_measure_options, clip_measures, measure_settings
 from exvideo_eval.result_parts import Metric
+from exvideo_eval.streams import outliving_readers
 
 if TYPE_CHECKING:
     from exvideo_eval.suite import Evaluation
@@ -25,9 +26,13 @@ COMMANDS = {"ab": "exvideo_eval.ab.command", "compare": "exvideo_eval.compare_co
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0 when a report was written, 2 (and one sentence on stderr) when it cannot be."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    with outliving_readers():
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(given: Sequence[str]) -> int:
     if given[:1] and given[0] in COMMANDS:
-        status: int = import_module(COMMANDS[given[0]]).main(given[1:])
+        status: int = import_module(COMMANDS[given[0]]).main(list(given[1:]))
         return status
     options = _parser().parse_args(given)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)

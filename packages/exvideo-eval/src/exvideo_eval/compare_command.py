@@ -1,7 +1,6 @@
 """`exvideo-eval compare BEFORE AFTER`: the comparison as tables, its verdicts in words, and an exit status."""
 
 import argparse
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,8 @@ HEAD = ("figure", "unit", "before", "after", "ratio", "difference", "")
 def main(arguments: Sequence[str]) -> int:
     """Runs the command; see `exvideo_eval.compare` for its exit status."""
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files and figures may be what no terminal shows
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="backslashreplace")  # names of files and figures may be what no terminal shows
     try:
         margin = Margin(options.threshold, dict(ABSOLUTE) | dict(map(_amount, options.absolute)))
         comparisons = compare_paths(options.before, options.after, margin)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from exvideo_infer.prompts import words_beyond_end as words_beyond_end
     from exvideo_infer.sampler import denoise as denoise
     from exvideo_infer.sampler import guidance_per_frame as guidance_per_frame
+    from exvideo_infer.streams import outliving_readers as outliving_readers
     from exvideo_infer.video_file import Examination as Examination
     from exvideo_infer.video_file import VideoError as VideoError
     from exvideo_infer.video_file import VideoInfo as VideoInfo
@@ -99,6 +100,7 @@ _HOMES = {
     "to_uint8": "decode",
     "words_beyond_end": "prompts",
     "write_video": "video_file",
+    "outliving_readers": "streams",
 }
 __all__ = sorted(_HOMES)
 

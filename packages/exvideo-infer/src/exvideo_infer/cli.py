@@ -35,6 +35,7 @@ from exvideo_infer.options import (
     model_choice,
 )
 from exvideo_infer.ranges import RANGES
+from exvideo_infer.streams import outliving_readers
 
 if TYPE_CHECKING:
     from exvideo_infer.jobs.job import Clip
@@ -50,6 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; or after one sentence on stderr 2 where the input is bad, 3 where memory ran out, 130 after Ctrl-C.
     """
+    with outliving_readers():
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(format="exvideo-generate: %(message)s")  # words of the prompt that are not read

@@ -12,6 +12,7 @@ from pathlib import Path
 from exvideo_infer.heap import return_large_blocks
 from exvideo_infer.jobs.limits import Limits
 from exvideo_infer.options import BAD_INPUT, INTERRUPTED
+from exvideo_infer.streams import outliving_readers
 
 TOKEN_VARIABLE = "EXVIDEO_TOKEN"
 
@@ -38,7 +39,8 @@ def serve(program: str, run: Callable[[argparse.Namespace], None], options: argp
     logging.basicConfig(format=f"{program}: %(message)s")
     return_large_blocks()
     try:
-        run(options)
+        with outliving_readers():
+            run(options)
     except KeyboardInterrupt:
         return INTERRUPTED
     except ValueError as error:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from exvideo_train.streams import outliving_readers
+from exvideo_infer import outliving_readers
 
 if TYPE_CHECKING:
     from exvideo_train.config import TrainConfig

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,16 @@ def test_a_film_becomes_a_list_that_training_takes(
     assert [clip.start for clip in held_out] == [chosen[0]]
     assert all(clip.start + clip.num_frames <= chosen[0] or clip.start >= chosen[1] for clip in training)
     assert not skips
+
+
+def test_a_list_is_written_whoever_has_gone(
+    gone_reader: Callable[[], AbstractContextManager[None]], film: Film, tmp_path: Path
+) -> None:
+    film()
+    with gone_reader():
+        assert main([str(tmp_path / "footage"), "--output", str(tmp_path / "out")]) == 0
+        assert main([str(tmp_path / "nowhere"), "--output", str(tmp_path / "other")]) == 2
+    assert (tmp_path / "out" / "metadata.jsonl").read_text().count("\n") == 4
 
 
 def test_a_sheet_has_a_row_a_scene(film: Film, prepare: Prepare, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from exvideo_infer import outliving_readers
+
 from exvideo_train.data.dataset import find_files
 from exvideo_train.errors import UserError
 from exvideo_train.prepare.scenes import Rules
@@ -12,8 +14,11 @@ from exvideo_train.prepare.scenes import Rules
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0 done, 1 the disk failed, 2 bad input, 130 stopped."""
-    options = _parser().parse_args(arguments)
+    with outliving_readers():
+        return _main(_parser().parse_args(arguments))
 
+
+def _main(options: argparse.Namespace) -> int:
     from exvideo_infer import VideoError
 
     from exvideo_train.prepare.job import Job, prepare

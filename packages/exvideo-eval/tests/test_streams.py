@@ -5,7 +5,7 @@ import os
 import sys
 
 import pytest
-from exvideo_train.streams import Outliving, outliving_readers
+from exvideo_eval.streams import Outliving, outliving_readers
 
 
 def test_what_is_written_arrives_at_the_end_of_its_line() -> None:

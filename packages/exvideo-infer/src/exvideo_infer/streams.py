@@ -1,4 +1,4 @@
-"""A terminal or a pipe that is gone takes lines away, not the run: metrics.jsonl has its figures."""
+"""A terminal or a pipe that is gone takes lines away, not the run: what it makes is in its files."""
 
 import sys
 from collections.abc import Iterator
@@ -35,7 +35,10 @@ class Outliving:
 
 @contextmanager
 def outliving_readers() -> Iterator[None]:
-    """`sys.stdout` and `sys.stderr` are such streams while it is entered."""
+    """While it is entered, writing to `sys.stdout` or `sys.stderr` does not fail: lines are lost, the run is not.
+
+    For programs whose work is in files: a reader that has gone, a terminal that was closed, a full disk of a log.
+    """
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (Outliving(stream) for stream in before)
     try:
