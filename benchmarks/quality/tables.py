@@ -41,7 +41,7 @@ def exploratory(found: Found) -> str:
 
 def costs(found: Found) -> str:
     """The cost of a clip by each method."""
-    direct = found["methods"][DIRECT]["network_frames"]
+    direct = found["methods"].get(DIRECT, {}).get("network_frames")
     lines = [
         [
             "method", "kind", "frames evaluated", "times run directly", "seconds of the network", "seconds in all",
@@ -53,7 +53,7 @@ def costs(found: Found) -> str:
         lines.append(
             [
                 method["title"], method["kind"], f"{method['network_frames']}",
-                f"{method['network_frames'] / direct:.2f}", f"{method['seconds_network']:.2f}",
+                f"{method['network_frames'] / direct:.2f}" if direct else "", f"{method['seconds_network']:.2f}",
                 f"{method['seconds_all']:.2f}", f"{method['mebibytes_a_step']:.1f}",
                 f"{method['trained_parameters']:,}" if method["trained_parameters"] else "",
                 f"{clips * (method['seconds_all'] + SECONDS_TO_JUDGE) / 3600:.1f}",
@@ -102,8 +102,8 @@ def ratios(found: Found, other: str) -> str:
 
 def kinds(found: Found) -> str:
     """The displacement error of the clips of each kind of motion, which are few: without intervals."""
-    of_direct = found["methods"][DIRECT]["displacement_error_by_kind"]
-    lines = [["displacement error where a subject", *of_direct]]
+    of_first = next(iter(found["methods"].values()))["displacement_error_by_kind"]
+    lines = [["displacement error where a subject", *of_first]]
     for method in found["methods"].values():
         lines.append([method["title"], *(f"{error:.1f}" for error in method["displacement_error_by_kind"].values())])
     return _markdown(lines)

@@ -141,6 +141,12 @@ def test_a_page_is_filled_with_every_table(found: dict[str, Any], tmp_path: Path
         filled("<!-- evidence: validate/two-times: nothing -->\n<!-- /evidence -->", known)
 
 
+def test_what_a_run_tells_needs_no_row_run_directly(found: dict[str, Any]) -> None:
+    methods = {name: method for name, method in found["methods"].items() if name != "direct"}
+    for name in (*command.TOLD, "kinds of motion"):
+        assert "| run directly |" not in TABLES[name](found | {"methods": methods})
+
+
 def test_a_sheet_shows_what_is_there(setting: Setting, tmp_path: Path) -> None:
     sheet.draw(tmp_path / "sheet.png", setting)
     width, height = Image.open(tmp_path / "sheet.png").size
