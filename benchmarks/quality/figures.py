@@ -97,7 +97,9 @@ class Findings:
             REAL: {metric.name: _as_json(metric) for metric in self._metrics([self.floor])},
             "against": {
                 other: {name: self._against(name, other) for name in self.rows if name != other}
-                for other in dict.fromkeys((DIRECT, *KEYFRAMES, self.opponent or DIRECT, *(setting.of.held or ())[1:]))
+                for other in dict.fromkeys(
+                    (DIRECT, *KEYFRAMES, NEW_TO_THE_BASE, self.opponent or DIRECT, *(setting.of.held or ())[1:])
+                )
                 if other in self.rows
             },
         }
@@ -134,6 +136,7 @@ class Findings:
             "trained_parameters": trained_parameters(method, num_frames, self.setting.base),
             "figures": {metric.name: _as_json(metric) for metric in self._metrics(self.rows[name])},
             "displacement_error_by_kind": self._by_kind(self.rows[name]),
+            "displacement_error_by_event": self._by_event(self.rows[name]),
             "judged_motion": self._judged_motion(name),
         }
 
@@ -155,6 +158,17 @@ class Findings:
         errors = mean_known(own_table(DISPLACEMENT, rows, self.floor.features), 0)
         kinds = np.array([clip.spec.motion.kind for clip in self.real])
         return {kind: _rounded(mean_known(errors[kinds == kind], 0)) for kind in MOVING_KINDS if kind in kinds}
+
+    def _by_event(self, rows: Sequence[Judged]) -> dict[str, dict[str, float]]:
+        """Of the clips with each kind of event, and with those of each duration in frames; nothing where none has."""
+        errors = mean_known(own_table(DISPLACEMENT, rows, self.floor.features), 0)
+        told = [clip.spec.event for clip in self.real]
+        found: dict[str, dict[str, float]] = {}
+        for name in ("kind", "duration"):
+            values = [getattr(event, name, None) for event in told]
+            groups = {value: np.array([each == value for each in values]) for value in values if value is not None}
+            found[name] = {f"{value}": _rounded(mean_known(errors[group], 0)) for value, group in groups.items()}
+        return found
 
     def _judged_motion(self, name: str) -> dict[str, Any]:
         """The share of clips whose motion is judged right, its part of the way to real clips, and McNemar's test."""

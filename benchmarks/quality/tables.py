@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks.quality.figures import DIRECT, EXPLORATORY, REAL, SHARE
 from benchmarks.quality.methods import POST_TUNED, UNTRAINED
-from benchmarks.quality.protocol import HEADLINE, PRIMARY
+from benchmarks.quality.protocol import HEADLINE, NEW_TO_THE_BASE, PRIMARY
 from tiny_world.truth.over_seeds import TURNS
 
 Found = Mapping[str, Any]
@@ -109,6 +109,18 @@ def kinds(found: Found) -> str:
     return _markdown(lines)
 
 
+def events(found: Found, by: str) -> str:
+    """The displacement error of the clips with each "kind" of event, or each "duration": without intervals."""
+    methods = found["methods"].values()
+    groups = next(iter(methods))["displacement_error_by_event"][by]
+    frames = {"kind": "", "duration": " frames"}[by]
+    lines = [["displacement error by the event's " + by, *(f"{group}{frames}" for group in groups)]]
+    for method in methods:
+        errors = method["displacement_error_by_event"][by]
+        lines.append([method["title"], *(f"{errors[group]:.1f}" for group in groups)])
+    return _markdown(lines)
+
+
 def judged_motion(found: Found) -> str:
     """The share of clips whose motion the judge finds right, all seeds; McNemar's p of the first seed's clips."""
     lines = [["", "motion judged right", "of the way from running directly to real clips", "McNemar's p"]]
@@ -138,6 +150,12 @@ def _against_opponent(found: Found) -> str:
     return against(found, found["opponent"])
 
 
+def _against_continued(found: Found) -> str:
+    if NEW_TO_THE_BASE not in found["against"]:
+        return "No base has been continued on clips with events here."
+    return against(found, NEW_TO_THE_BASE)
+
+
 def verdict(found: Found) -> str:
     """The answer of a regime in one line: the pair that the protocol names, and its word for it."""
     held = found.get("held") or ()
@@ -158,8 +176,11 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "costs": costs,
     "equal cost": equal_cost,
     "against the opponent": _against_opponent,
+    "against the continued base": _against_continued,
     "ratios to direct": lambda found: ratios(found, DIRECT),
     "kinds of motion": kinds,
+    "kinds of event": lambda found: events(found, "kind"),
+    "durations of events": lambda found: events(found, "duration"),
     "exploratory": exploratory,
     "judged motion": judged_motion,
 }

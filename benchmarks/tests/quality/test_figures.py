@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,14 @@ from benchmarks.quality import __main__ as command
 from benchmarks.quality import sheet
 from benchmarks.quality.continued import CONTINUED_ROWS
 from benchmarks.quality.figures import Findings, trained_parameters
+from benchmarks.quality.judged import own_table
 from benchmarks.quality.page import filled, keep, read
 from benchmarks.quality.protocol import Size, paper_sha256
 from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.rows import SECONDS, Row
 from benchmarks.quality.setting import Setting
 from benchmarks.quality.tables import TABLES, verdict
+from tiny_world.world.spec import EVENTS, Event
 
 CLIPS = 7
 
@@ -65,6 +68,24 @@ def test_rows_that_are_whole_have_figures_and_the_others_none(found: dict[str, A
     assert found["methods"]["held"]["figures"][name]["interval"] == []  # of one seed
     assert found["real"][name]["value"] < 0.2
     assert direct["figures"]["permanence"]["clips"] == CLIPS
+
+
+def test_errors_are_told_by_the_kind_and_the_duration_of_events(setting: Setting, found: dict[str, Any]) -> None:
+    assert found["methods"]["direct"]["displacement_error_by_event"] == {"kind": {}, "duration": {}}
+    findings = Findings.of(setting)
+    durations = (1, 1, 4, 4, 4, 4, 4)
+    events = [Event(kind, duration, 0.0) for kind, duration in zip(2 * tuple(EVENTS), durations, strict=False)]
+    specs = [
+        SimpleNamespace(event=event, motion=clip.spec.motion)
+        for clip, event in zip(findings.real, events, strict=False)
+    ]
+    real: Any = [SimpleNamespace(spec=spec) for spec in specs]
+    told = replace(findings, real=real)._method("direct", setting.method("direct", 0))["displacement_error_by_event"]
+    errors = own_table("displacement error", findings.rows["direct"], findings.floor.features)
+    by_duration = [float(np.nanmean(errors[:, places])) for places in ([0, 1], [2, 3, 4, 5, 6])]
+    assert list(told["duration"]) == ["1", "4"]
+    assert list(told["duration"].values()) == pytest.approx(by_duration, rel=1e-3, nan_ok=True)
+    assert set(told["kind"]) == set(EVENTS)
 
 
 def test_costs_are_those_that_were_counted(found: dict[str, Any]) -> None:
