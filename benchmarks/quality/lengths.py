@@ -33,9 +33,8 @@ def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float
         protocol = figures["protocol"]
         if name.startswith(f"{split}/") and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
             for method, told in figures["methods"].items():
-                found.setdefault(of_curve.get(method, method), {})[protocol["num_frames"]] = told["figures"][
-                    DISPLACEMENT
-                ]["value"]
+                curve = found.setdefault(of_curve.get(method, method), {})
+                curve[protocol["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
     return {method: dict(sorted(curve.items())) for method, curve in found.items()}
 
 

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,15 @@ def test_a_reader_that_is_gone_does_not_make_anything_worse(
         assert run(tmp_path, result(measured(2.0)), result(measured(2.0))) == 0
         assert run(tmp_path, result(measured(2.0)), result(measured(3.0))) == 1
         assert main(["compare", str(tmp_path / "nowhere"), str(tmp_path / "before.json")]) == 2
+
+
+def test_a_table_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = open("/dev/full", "w", buffering=1)  # noqa: SIM115
+    with redirect_stdout(full):
+        assert run(tmp_path, result(measured(2.0)), result(measured(2.0))) == 2
+    assert "cannot be written (No space left on device): send it" in capsys.readouterr().err
+    with pytest.raises(OSError, match="No space"):
+        full.close()
 
 
 def test_worse_is_exit_status_1_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

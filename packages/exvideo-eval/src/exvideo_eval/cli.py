@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _main(list(sys.argv[1:] if arguments is None else arguments))
 
 
-def _main(given: Sequence[str]) -> int:
+def _main(given: list[str]) -> int:
     if given[:1] and given[0] in COMMANDS:
-        status: int = import_module(COMMANDS[given[0]]).main(list(given[1:]))
+        status: int = import_module(COMMANDS[given[0]]).main(given[1:])
         return status
     options = _parser().parse_args(given)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)

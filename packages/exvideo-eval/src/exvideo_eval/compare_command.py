@@ -23,9 +23,12 @@ def main(arguments: Sequence[str]) -> int:
         return _refuse(str(error))
     if reason := nothing_comparable(comparisons):
         return _refuse(f"nothing can be compared: {reason}.")
-    for comparison in comparisons:
-        print(as_table(comparison), end="\n\n")
-    print("\n".join(closing_lines(comparisons)))
+    try:
+        for comparison in comparisons:
+            print(as_table(comparison), end="\n\n")
+        print("\n".join(closing_lines(comparisons)))
+    except OSError as error:
+        return _refuse(f"the comparison cannot be written ({error.strerror}): send it to where there is room.")
     failing = (WORSE, GONE, UNDECIDED, NOT_COMPARABLE) if options.strict else (WORSE, GONE)
     return int(any(comparison.decided(verdict) for comparison in comparisons for verdict in failing))
 

@@ -1,6 +1,7 @@
-"""A terminal or a pipe that is gone takes lines away, not the run: its report is in files.
+"""A reader that has gone, as after `| head`, has all that it wanted: that is no error, and no exit status.
 
-exvideo-infer has the same; this package stands alone.
+All else that keeps lines from where they should go, such as a full disk, is an error: what a comparison finds is told
+nowhere else.
 """
 
 import sys
@@ -9,27 +10,27 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 
-class Outliving:
-    """A text stream on which nothing fails that is written: a reader gone, a terminal closed, the log's disk full.
+class Piped:
+    """A text stream whose reader may go; each line is passed on at its end, so that errors come where they can be told.
 
     Args:
-        stream: that is written to, as long as it takes anything; everything else is its own.
+        stream: that is written to; everything else is its own.
     """
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Writes, or does not; the number of letters."""
-        with suppress(OSError):
+        """Writes, if there is a reader; the number of letters. Raises OSError as the stream does."""
+        with suppress(BrokenPipeError):
             self._stream.write(text)
             if text.endswith("\n"):
-                self._stream.flush()  # or what is left in the buffer fails at exit, where nobody can catch it
+                self._stream.flush()
         return len(text)
 
     def flush(self) -> None:
-        """Flushes, or does not."""
-        with suppress(OSError):
+        """Flushes, if there is a reader."""
+        with suppress(BrokenPipeError):
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -40,7 +41,7 @@ class Outliving:
 def outliving_readers() -> Iterator[None]:
     """`sys.stdout` and `sys.stderr` are such streams while it is entered."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (Outliving(stream) for stream in before)
+    sys.stdout, sys.stderr = (Piped(stream) for stream in before)
     try:
         yield
     finally:
