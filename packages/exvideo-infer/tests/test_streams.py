@@ -1,5 +1,6 @@
 """Lines that nobody reads any more are lost, and nothing else."""
 
+import errno
 import io
 import os
 import sys
@@ -25,6 +26,7 @@ def test_a_reader_that_is_gone_is_no_error() -> None:
     stream = Outliving(pipe)
     assert stream.write("a step\n") == 7
     stream.flush()
+    assert stream.lost is None  # nobody was there to read it
     with pytest.raises(BrokenPipeError):
         pipe.close()
 
@@ -33,14 +35,18 @@ def test_a_full_disk_of_the_log_is_no_error() -> None:
     log = open("/dev/full", "w", buffering=1)  # noqa: SIM115
     with pytest.raises(OSError, match="No space"):
         print("a step", file=log)
-    assert Outliving(log).write("a step\n") == 7
+    stream = Outliving(log)
+    assert stream.write("a step\n") == 7
+    assert stream.lost is not None
+    assert stream.lost.errno == errno.ENOSPC
     with pytest.raises(OSError, match="No space"):
         log.close()
 
 
 def test_both_streams_are_such_for_a_while() -> None:
     before = sys.stdout, sys.stderr
-    with outliving_readers():
+    with outliving_readers() as told:
+        assert sys.stdout is told
         assert isinstance(sys.stdout, Outliving)
         assert isinstance(sys.stderr, Outliving)
     assert (sys.stdout, sys.stderr) == before

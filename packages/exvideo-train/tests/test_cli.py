@@ -24,6 +24,21 @@ def refused(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return message
 
 
+@pytest.mark.parametrize("what", ["--print-schema", "--print-config", "--dry-run"])
+def test_what_is_printed_alone_is_not_lost_without_a_word_where_the_disk_is_full(
+    what: str, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = open("/dev/full", "w", buffering=1)  # noqa: SIM115
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", full)
+        assert main(["--config", str(make_config()), what]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "Not all could be printed (No space left on device): make room, or print it elsewhere."
+    )
+    with pytest.raises(OSError, match="No space"):
+        full.close()
+
+
 def test_wrong_folders(make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     absent, empty = str(tmp_path / "absent"), str(tmp_path / "empty")

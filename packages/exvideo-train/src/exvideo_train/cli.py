@@ -15,8 +15,13 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit status: 0 done, 1 failed, 2 bad input, 75 or 130 stopped."""
-    with outliving_readers():
-        return _main(_parser().parse_args(arguments))
+    options = _parser().parse_args(arguments)
+    with outliving_readers() as told:
+        status = _main(options)
+    if told.lost and (options.print_schema or options.print_config or options.dry_run):
+        print(f"Not all could be printed ({told.lost.strerror}): make room, or print it elsewhere.", file=sys.stderr)
+        return 2
+    return status
 
 
 def _main(options: argparse.Namespace) -> int:
