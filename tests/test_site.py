@@ -180,7 +180,7 @@ def test_a_broken_link_of_a_paper_is_found(tmp_path: Path, link: str, complaint:
     assert complaint in found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """The machine's own Chromium, which may ask nobody."""
     player = pytest.importorskip("playwright.sync_api")
