@@ -70,8 +70,8 @@ def _make(setting: Setting, names: Sequence[str]) -> None:
 
 def _judge(setting: Setting, figures: Path) -> None:
     found = Findings.of(setting).as_json()
-    keep(f"{setting.split}/{setting.regime}", found, figures)
-    picture = figures.parent / f"{setting.split}_{setting.regime}.png"
+    keep(setting.name, found, figures)
+    picture = figures.parent / f"{setting.name.replace('/', '_')}.png"
     sheet.draw(picture, setting)
     for name in TOLD:
         print(f"\n{TABLES[name](found)}")

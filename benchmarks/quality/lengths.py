@@ -29,9 +29,9 @@ def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float
     """The displacement error of each method by the number of frames, of the regimes of the embedded base."""
     found: dict[str, dict[int, float]] = {}
     of_curve = {row: curve for curve, rows in CURVES.items() for row in rows}
-    for name, figures in settings.items():
+    for figures in sorted(settings.values(), key=lambda one: int(one["protocol"]["clips"])):  # more clips overrule
         protocol = figures["protocol"]
-        if name.startswith(f"{split}/") and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
+        if protocol["split"] == split and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
             for method, told in figures["methods"].items():
                 curve = found.setdefault(of_curve.get(method, method), {})
                 curve[protocol["num_frames"]] = told["figures"][DISPLACEMENT]["value"]

@@ -1,9 +1,10 @@
-"""docs/evidence.md, whose tables are those of docs/evidence/figures.json: python -m benchmarks.quality.page
+"""docs/evidence.md and README.md, whose tables are of docs/evidence/figures.json: python -m benchmarks.quality.page
 
-<!-- evidence: validate/several-rates: primary -->   a table of `tables.TABLES` of a setting, until
+<!-- evidence: validate/several-rates_28: primary -->   a table of `tables.TABLES` of a setting, until
 <!-- /evidence -->
-<!-- evidence: validate: lengths -->                 of all lengths of a split
-<!-- evidence: rows: rows -->                        of the rows that are trained here, with their costs
+<!-- evidence: validate: lengths -->                    of all lengths of a split
+<!-- evidence: test: pairs -->                          of the pairs that the protocol names, in all regimes of a split
+<!-- evidence: rows: rows -->                           of the rows that are trained here, with their costs
 """
 
 import json
@@ -14,19 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.lengths import crossovers, draw, lengths_of
-from benchmarks.quality.tables import TABLES
+from benchmarks.quality.tables import TABLES, pairs
 from benchmarks.quality.trained import table as rows
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGE, FOLDER = DOCS / "evidence.md", DOCS / "evidence"
+ROOT = Path(__file__).parents[2]
+PAGE, FOLDER = ROOT / "docs" / "evidence.md", ROOT / "docs" / "evidence"
+PAGES = (PAGE, ROOT / "README.md")
 FIGURES = FOLDER / "figures.json"
 FORMAT = "exvideo.evidence/1"
+
+OF_SPLITS = {"lengths": crossovers, "pairs": pairs}
 
 _PLACE = re.compile(r"(<!-- evidence: (.+?): (.+?) -->\n).*?(?=<!-- /evidence -->)", re.DOTALL)
 
 
 def filled(text: str, found: Mapping[str, Any]) -> str:
-    """The page's text with its tables filled.
+    """A page's text with its tables filled.
 
     Args:
         text: of the page.
@@ -41,8 +45,8 @@ def filled(text: str, found: Mapping[str, Any]) -> str:
         setting, name = place[2], place[3]
         if (setting, name) == ("rows", "rows"):
             return f"{place[1]}{rows()}\n"
-        if name == "lengths" and any(each.startswith(f"{setting}/") for each in settings):
-            return f"{place[1]}{crossovers(settings, setting)}\n"
+        if name in OF_SPLITS and any(each.startswith(f"{setting}/") for each in settings):
+            return f"{place[1]}{OF_SPLITS[name](settings, setting)}\n"
         if setting not in settings or name not in TABLES:
             raise ValueError(
                 f"The page asks for {name!r} of {setting!r}: there are {', '.join(TABLES)} of {', '.join(settings)}."
@@ -53,7 +57,7 @@ def filled(text: str, found: Mapping[str, Any]) -> str:
 
 
 def read(path: Path = FIGURES) -> dict[str, Any]:
-    """The committed figures: `settings`, by "split/regime"."""
+    """The committed figures: `settings`, by `Setting.name`."""
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
@@ -69,9 +73,10 @@ def keep(setting: str, figures: Mapping[str, Any], path: Path) -> None:
 
 
 def main() -> int:
-    """Fills the page again, and draws the curves of a split with several lengths; 0 when it is done."""
+    """Fills the pages again, and draws the curves of a split with several lengths; 0 when it is done."""
     found = read()
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8"), found), encoding="utf-8")
     for split in dict.fromkeys(name.partition("/")[0] for name in found["settings"]):
         if lengths_of(found["settings"], split) > 1:
             draw(FOLDER / f"{split}_lengths.png", found["settings"], split)

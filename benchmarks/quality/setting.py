@@ -58,9 +58,14 @@ class Setting:
         return base
 
     @property
+    def name(self) -> str:
+        """Split, regime and number of clips: the headline and the ablations of a regime have different ones."""
+        return f"{self.split}/{self.regime}_{self.size.clips}"
+
+    @property
     def folder(self) -> Path:
         """All that is made in this setting."""
-        return self.output / self.split / f"{self.regime}_{self.size.clips}"
+        return self.output / self.name
 
     @property
     def made(self) -> Path:

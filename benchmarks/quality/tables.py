@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.quality.figures import DIRECT, EXPLORATORY, REAL, SHARE
-from benchmarks.quality.methods import POST_TUNED, UNTRAINED
+from benchmarks.quality.making import STEPS
+from benchmarks.quality.methods import GUIDED, POST_TUNED, UNTRAINED
 from benchmarks.quality.protocol import HEADLINE, NEW_TO_THE_BASE, PRIMARY
 from tiny_world.truth.over_seeds import TURNS
 
@@ -167,6 +168,41 @@ def verdict(found: Found) -> str:
     worse = [HEADS[name].partition(",")[0] for name, one in compared["measures"].items() if one["verdict"] == "worse"]
     told = "; ".join(f"{word}: {', '.join(names)}" for word, names in (("better", better), ("worse", worse)) if names)
     return f"*{title}* against *{other}*: **{compared['overall']}**{f' ({told})' if told else ''}."
+
+
+def pairs(settings: Mapping[str, Found], split: str) -> str:
+    """The answer of every regime of a split that has one: its pair, running directly where that was made, and the word.
+
+    Args:
+        settings: by `Setting.name`.
+        split: of them.
+    """
+    names = tuple(PRIMARY)
+    lines = [["frames", "made by", "sampling cost", *(HEADS[name] for name in names), "by the protocol's rule"]]
+    for found in largest(settings, split):
+        held = found.get("held") or ()
+        if held and held[0] in found["against"].get(held[1], {}):
+            for method in dict.fromkeys((DIRECT, held[1], held[0])):
+                if method in found["methods"]:
+                    lines.append(_line_of_pair(found, method, names))
+    return _markdown(lines)
+
+
+def largest(settings: Mapping[str, Found], split: str) -> list[Found]:
+    """Of each regime of a split the setting of the most clips, by the number of frames."""
+    found: dict[str, Found] = {}
+    for one in sorted(settings.values(), key=lambda one: int(one["protocol"]["clips"])):
+        if one["protocol"]["split"] == split:
+            found[one["protocol"]["regime"]] = one
+    return sorted(found.values(), key=lambda one: int(one["protocol"]["num_frames"]))
+
+
+def _line_of_pair(found: Found, name: str, measures: Sequence[str]) -> list[str]:
+    told, frames = found["methods"][name], found["protocol"]["num_frames"]
+    ours, other = found["held"]
+    word = f"**{found['against'][other][ours]['overall']}**" if name == ours else ""
+    cost = f"{told['network_frames'] / (GUIDED * STEPS * frames):.2f}"
+    return [f"{frames}", told["title"], cost, *(_cell(told["figures"].get(measure)) for measure in measures), word]
 
 
 TABLES: dict[str, Callable[[Found], str]] = {

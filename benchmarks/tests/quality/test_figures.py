@@ -24,7 +24,7 @@ from benchmarks.quality.protocol import Size, paper_sha256
 from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.rows import SECONDS, Row
 from benchmarks.quality.setting import Setting
-from benchmarks.quality.tables import TABLES, verdict
+from benchmarks.quality.tables import TABLES, pairs, verdict
 from tiny_world.world.spec import EVENTS, Event
 
 CLIPS = 7
@@ -134,6 +134,21 @@ def test_the_answer_is_that_of_the_pair_that_was_named(found: dict[str, Any]) ->
     assert verdict(found | {"held": ["held", "rife"]}).startswith("No pair")  # one seed
 
 
+def test_pairs_are_told_with_running_directly_and_a_regime_without_one_is_not(found: dict[str, Any]) -> None:
+    held = found | {"held": ["direct", "rife"]}
+
+    def of(split: str, regime: str) -> dict[str, Any]:
+        return held | {"protocol": held["protocol"] | {"split": split, "regime": regime}}
+
+    settings = {"a": held, "b": of("validate", "other") | {"held": None}, "c": of("test", "two-times")}
+    lines = pairs(settings, "validate").splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["run directly", "keyframes, RIFE between"]
+    assert [line.split(" | ")[2] for line in lines[2:]] == ["1.00", "0.56"]
+    word = found["against"]["rife"]["direct"]["overall"]
+    assert lines[2].endswith(f"| **{word}** |")
+    assert lines[3].endswith("|  |")
+
+
 def test_figures_carry_the_protocol_s_hash_and_say_that_they_are_exploratory(found: dict[str, Any]) -> None:
     protocol = found["protocol"]
     assert protocol["paper_sha256"] == paper_sha256()
@@ -182,8 +197,8 @@ def test_the_command_judges_what_is_there(setting: Setting, capsys: pytest.Captu
     options = ["--output", str(setting.output), "--quick", "--judge", "--figures", str(tmp_path / "figures.json")]
     assert command.main(options) == 0
     assert "| run directly | 2 |" in capsys.readouterr().out
-    assert (tmp_path / "validate_two-times.png").exists()
-    assert read(tmp_path / "figures.json")["settings"].keys() == {"validate/two-times"}
+    assert (tmp_path / "validate_two-times_7.png").exists()
+    assert read(tmp_path / "figures.json")["settings"].keys() == {"validate/two-times_7"}
 
 
 def test_rows_that_are_trained_are_made_beside_what_they_are_compared_with(tmp_path: Path) -> None:

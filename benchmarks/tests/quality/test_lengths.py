@@ -14,7 +14,13 @@ def settings() -> dict[str, Any]:
     errors |= {80: {"direct": 16.0, "rife": 8.0, "exvideo": 4.0}}
     return {
         f"validate/{frames}": {
-            "protocol": {"base": "embedded", "num_frames": frames, "regime": f"{frames}"},
+            "protocol": {
+                "base": "embedded",
+                "num_frames": frames,
+                "regime": f"{frames}",
+                "split": "validate",
+                "clips": 28,
+            },
             "methods": {
                 name: {"title": name.upper(), "figures": {"displacement error": {"value": error}}}
                 for name, error in of.items()
@@ -25,9 +31,17 @@ def settings() -> dict[str, Any]:
 
 
 def test_curves_are_of_one_split_and_sorted() -> None:
-    known = settings() | {"test/40": settings()["validate/16"]}
+    other = settings()["validate/16"]
+    known = settings() | {"test/40": other | {"protocol": other["protocol"] | {"split": "test"}}}
     assert curves(known, "validate")["rife"] == {16: 1.0, 40: 2.0, 80: 8.0}
     assert (lengths_of(known, "validate"), lengths_of(known, "test")) == (3, 1)
+
+
+def test_of_two_settings_of_one_length_the_one_of_more_clips_is_shown() -> None:
+    few = settings()["validate/16"]
+    more = {"protocol": few["protocol"] | {"clips": 98}, "methods": few["methods"] | {"rife": few["methods"]["direct"]}}
+    for known in ({"few": few, "more": more}, {"more": more, "few": few}):
+        assert curves(known, "validate")["rife"] == {16: 2.0}
 
 
 def test_rows_post_tuned_for_their_lengths_are_one_curve() -> None:

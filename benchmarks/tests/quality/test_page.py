@@ -1,4 +1,4 @@
-"""docs/evidence.md says what the committed figures say."""
+"""docs/evidence.md and README.md say what the committed figures say."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.quality.page import FIGURES, FOLDER, PAGE, filled, read
+from benchmarks.quality.page import FIGURES, FOLDER, PAGE, PAGES, filled, read
 from benchmarks.quality.protocol import FROZEN_SHA256, PRIMARY, TEST
 from benchmarks.quality.tables import HEADS
 from benchmarks.quality.trained import TRAINED
@@ -16,8 +16,11 @@ FOUND = read()
 BRACKETED = re.compile(r"-?\d+\.\d+ \[-?\d+\.\d+, -?\d+\.\d+\]")
 
 
-def test_its_tables_are_those_of_the_figures() -> None:
-    assert filled(TEXT, FOUND) == TEXT, "python -m benchmarks.quality.page"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.name))
+def test_its_tables_are_those_of_the_figures(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<!-- evidence: " in text
+    assert filled(text, FOUND) == text, "python -m benchmarks.quality.page"
 
 
 def test_every_figure_with_an_interval_in_its_text_is_in_a_table() -> None:
@@ -30,7 +33,7 @@ def test_every_figure_with_an_interval_in_its_text_is_in_a_table() -> None:
 def test_it_says_of_every_setting_that_it_is_exploratory_until_the_test_split_is_opened() -> None:
     for name, found in FOUND["settings"].items():
         protocol = found["protocol"]
-        assert name == f"{protocol['split']}/{protocol['regime']}"
+        assert name == f"{protocol['split']}/{protocol['regime']}_{protocol['clips']}"
         assert protocol["exploratory"] == (protocol["split"] != TEST)
         assert re.fullmatch("[0-9a-f]{64}", protocol["paper_sha256"])
         if protocol["split"] == TEST:
@@ -51,7 +54,7 @@ def test_rows_with_their_costs_are_all_there() -> None:
         assert f"| {row.title} | {row.group} | {row.steps:,} |" in TEXT
 
 
-@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((evidence/[a-z_-]+\.png)\)", TEXT))))
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((evidence/[a-z0-9_-]+\.png)\)", TEXT))))
 def test_its_pictures_are_there(path: str) -> None:
     assert Image.open(PAGE.parent / path).size > (400, 400)
     assert (PAGE.parent / path).stat().st_size < 2**20
