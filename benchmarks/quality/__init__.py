@@ -21,5 +21,5 @@ docs/evidence-protocol.md is the protocol, docs/evidence.md what came out.
     comparison      one method against another, by the protocol's rule
     figures         all of a setting as plain values
     tables, lengths, sheet    the same as tables, curves against length, and pictures
-    page            docs/evidence.md, filled from docs/evidence/figures.json
+    page, in_text   docs/evidence.md and README.md, filled from docs/evidence/figures.json
 """

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.in_text import with_figures
 from benchmarks.quality.lengths import crossovers, draw, lengths_of
 from benchmarks.quality.tables import TABLES, pairs
 from benchmarks.quality.trained import table as rows
@@ -30,14 +31,14 @@ _PLACE = re.compile(r"(<!-- evidence: (.+?): (.+?) -->\n).*?(?=<!-- /evidence --
 
 
 def filled(text: str, found: Mapping[str, Any]) -> str:
-    """A page's text with its tables filled.
+    """A page's text with its tables, and the figures in its text, filled.
 
     Args:
         text: of the page.
         found: as `read` gives it.
 
     Raises:
-        ValueError: a place names a setting or a table that there is not.
+        ValueError: a place names a setting, a table or a figure that there is not.
     """
     settings = found["settings"]
 
@@ -53,7 +54,7 @@ def filled(text: str, found: Mapping[str, Any]) -> str:
             )
         return f"{place[1]}{TABLES[name](settings[setting])}\n"
 
-    return _PLACE.sub(table, text)
+    return with_figures(_PLACE.sub(table, text), settings)
 
 
 def read(path: Path = FIGURES) -> dict[str, Any]:
