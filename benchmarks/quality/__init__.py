@@ -4,7 +4,8 @@
     python -m benchmarks.quality              the validate split, five seeds of 196 clips
     python -m benchmarks.quality --rows ablations    post-tuned rows, three seeds of 98 clips; a night and more
 
-docs/evidence-protocol.md is the protocol, docs/evidence.md what came out.
+docs/evidence-protocol.md is the protocol, docs/evidence.md what came out, docs/evidence-exploratory.md what it was
+chosen by.
 
     protocol        splits, regimes, primary measures and margins as data; how the paper is frozen
     methods         the methods as a table: what each is, and what it costs
@@ -21,5 +22,5 @@ docs/evidence-protocol.md is the protocol, docs/evidence.md what came out.
     comparison      one method against another, by the protocol's rule
     figures         all of a setting as plain values
     tables, lengths, sheet    the same as tables, curves against length, and pictures
-    page, in_text   docs/evidence.md and README.md, filled from docs/evidence/figures.json
+    page, in_text   the pages of the evidence and README.md, filled from docs/evidence/figures.json
 """

@@ -1,4 +1,4 @@
-"""docs/evidence.md and README.md, whose tables are of docs/evidence/figures.json: python -m benchmarks.quality.page
+"""The pages of the evidence and README.md, filled from docs/evidence/figures.json: python -m benchmarks.quality.page
 
 <!-- evidence: validate/several-rates_28: primary -->   a table of `tables.TABLES` of a setting, until
 <!-- /evidence -->
@@ -21,7 +21,8 @@ from benchmarks.quality.trained import table as rows
 
 ROOT = Path(__file__).parents[2]
 PAGE, FOLDER = ROOT / "docs" / "evidence.md", ROOT / "docs" / "evidence"
-PAGES = (PAGE, ROOT / "README.md")
+README, EXPLORATORY = ROOT / "README.md", PAGE.with_name("evidence-exploratory.md")
+PAGES = (PAGE, EXPLORATORY, README)
 FIGURES = FOLDER / "figures.json"
 FORMAT = "exvideo.evidence/1"
 

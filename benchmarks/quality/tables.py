@@ -1,4 +1,4 @@
-"""The figures of a setting as the tables of docs/evidence.md."""
+"""The figures of a setting as the tables of the evidence."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
