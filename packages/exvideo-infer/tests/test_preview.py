@@ -1,3 +1,6 @@
+import errno
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from exvideo_infer import BaseModelError
-from exvideo_infer.preview import MOST_FRAMES, fit_preview, load_preview, spread
+from exvideo_infer.bases.sampling_defaults import SamplingDefaults, write_sampling_defaults
+from exvideo_infer.preview import MOST_FRAMES, Preview, fit_preview, load_preview, spread
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,6 +40,26 @@ def test_a_linear_decoder_is_fitted_exactly(tmp_path: Path) -> None:
     assert shown.shape == (5, 8, 12, 3)
     expected = (LinearVAE().decode(latents / 0.5, 5).sample * 0.5 + 0.5).clamp(0, 1).movedim(1, -1) * 255
     assert np.abs(shown.astype(float) - expected.numpy()).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        Preview(torch.zeros(3, 4), torch.zeros(3)).save,
+        partial(write_sampling_defaults, SamplingDefaults(fps=9)),
+    ],
+)
+def test_what_cannot_be_written_whole_leaves_nothing(
+    write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str, **_: Any) -> None:
+        path.write_bytes(text[:3].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_long_clip_is_shown_by_frames_from_the_first_to_the_last() -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from exvideo_train import atomic
-from exvideo_train.atomic import as_output_error, check_space, sweep, write_json, write_text
+from exvideo_train.atomic import as_output_error, check_space, replacing, sweep, write_json, write_text
 from exvideo_train.errors import OutputError
 
 
@@ -28,6 +28,31 @@ def test_a_write_that_fails_leaves_what_was_there_and_nothing_else(
         write_text(path, "half")
     assert path.read_text() == '{\n "step": 1\n}'
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_is_not_finished_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "curve.png"
+    with replacing(path) as temporary:
+        temporary.write_text("whole")
+        assert not path.exists()
+
+    def write_half() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+    assert path.read_text() == "whole"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_module_names_temporary_files_on_its_own() -> None:
+    source = Path(atomic.__file__).parent
+    known = {"atomic.py", "checkpoints/writer.py", "data/leases.py", "tracking/mlflow_run.py", "data/video_encoder.py"}
+    found = {path.relative_to(source).as_posix() for path in source.rglob("*.py") if '.tmp"' in path.read_text()}
+    assert found <= known, "exvideo_train.atomic.replacing removes what an error leaves"
 
 
 def test_what_killed_writes_have_left_is_swept(tmp_path: Path) -> None:

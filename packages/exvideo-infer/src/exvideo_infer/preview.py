@@ -8,7 +8,6 @@ same latents, at two pixels a latent along each side.
 """
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch.nn import functional
 
 from exvideo_infer.bases.error import BaseModelError
 from exvideo_infer.decode import decode_frames
+from exvideo_infer.video_file import whole
 
 FILE = "preview.json"
 NEIGHBOURS = 3  # latents along each side, of which the pixels of one are made
@@ -58,9 +58,8 @@ class Preview:
         """Writes `preview.json` into a base's folder, where `load_preview` finds it."""
         path = Path(directory) / FILE
         rounded = {name: np.round(getattr(self, name).double().numpy(), 6).tolist() for name in ("matrix", "bias")}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        with whole(path) as temporary:
+            temporary.write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
 
 
 def fit_preview(vae: Any, clips: Iterable[Tensor]) -> Preview:

@@ -20,7 +20,7 @@ from exvideo_blocks import (
 )
 from torch import nn
 
-from exvideo_train.atomic import check_space, sweep, sync_folder
+from exvideo_train.atomic import check_space, replacing, sweep, sync_folder
 from exvideo_train.bases import write_new_base
 from exvideo_train.card import begin_card, finish_card
 from exvideo_train.checkpoints.checkpoint import newest_checkpoint
@@ -280,11 +280,10 @@ def _finish(config: TrainConfig, processes: Processes, state: TrainState) -> Pat
     """Puts the last checkpoint's extension where a person looks for it."""
     path = config.output / EXTENSION
     if processes.is_main:
-        temporary = path.with_name(f".{path.name}.tmp")
-        shutil.copyfile(config.output / "checkpoints" / f"step-{state.step:08d}" / path.name, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            shutil.copyfile(config.output / "checkpoints" / f"step-{state.step:08d}" / path.name, temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         if config.is_from_scratch:
             write_new_base(config, config.output / "checkpoints" / f"step-{state.step:08d}", path)
         sync_folder(config.output)

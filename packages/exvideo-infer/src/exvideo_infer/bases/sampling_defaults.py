@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from exvideo_infer.bases.error import BaseModelError
+from exvideo_infer.video_file import whole
 
 FILE = "sampling.json"
 TEXT_TO_IMAGE_KEYS = ("num_inference_steps", "guidance_scale")
@@ -85,9 +86,8 @@ def write_sampling_defaults(defaults: SamplingDefaults, directory: Path) -> None
     own = {name: value for name, value in asdict(defaults).items() if value != getattr(plain, name)}
     if own:
         directory.mkdir(parents=True, exist_ok=True)
-        temporary = directory / f".{FILE}.tmp"
-        temporary.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(directory / FILE)
+        with whole(directory / FILE) as temporary:
+            temporary.write_text(json.dumps(own, indent=2) + "\n", encoding="utf-8")
     else:
         (directory / FILE).unlink(missing_ok=True)
 

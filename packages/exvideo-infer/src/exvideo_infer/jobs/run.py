@@ -1,7 +1,6 @@
 """Makes the clips of a list into a folder: each once, whoever shares the folder, whenever a process is killed."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from exvideo_infer.jobs.claims import claim
 from exvideo_infer.jobs.job import Clip
 from exvideo_infer.jobs.maker import Maker, Watch
-from exvideo_infer.video_file import Frame, VideoInfo, write_video
+from exvideo_infer.video_file import Frame, VideoInfo, whole, write_video
 
 SUFFIX = ".mp4"
 _POLL_SECONDS = 0.5
@@ -93,6 +92,5 @@ def settings_path(folder: Path, name: str) -> Path:
 
 
 def _write_json(path: Path, values: Mapping[str, object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -1,7 +1,6 @@
 """A picture to look at: a row a scene, its frames and what is known of it."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ from exvideo_infer import iter_frames
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from exvideo_train.atomic import replacing
 from exvideo_train.prepare.analysis import Analysis
 from exvideo_train.prepare.scenes import Scene
 
@@ -63,9 +63,8 @@ def write_sheets(
             lines = _lines(scene, rates[scene.path], captions.get((scene.path, scene.start)))
             _draw(sheet, row * (_HEIGHT + _GAP), scene, pictures[scene.path], lines)
         pages.append(output / NAME.format(number + 1))
-        temporary = output / f".{pages[-1].name}.tmp"
-        sheet.save(temporary, format="PNG", optimize=True)
-        os.replace(temporary, pages[-1])
+        with replacing(pages[-1]) as temporary:
+            sheet.save(temporary, format="PNG", optimize=True)
     for path in output.glob("sheet-*.png"):
         if path not in pages:
             path.unlink()

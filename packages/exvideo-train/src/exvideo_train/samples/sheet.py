@@ -1,12 +1,13 @@
 """A contact sheet: a row a clip and who made it, frames from the first to the last, each row under its own name."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from exvideo_infer import iter_frames, probe
+
+from exvideo_train.atomic import replacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,9 +39,8 @@ def draw_sheet(path: Path, clips: Mapping[str, Mapping[str, Path]], title: str) 
     for (label, group), group_height in zip(rows.items(), group_heights, strict=True):
         _draw_group(sheet, draw, top, label, group)
         top += group_height
-    temporary = path.with_name(f".{path.name}.tmp")
-    sheet.save(temporary, format="PNG")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        sheet.save(temporary, format="PNG")
 
 
 def _draw_group(sheet: "Image", draw: Any, top: int, label: str, group: "Mapping[str, Thumbnails]") -> None:

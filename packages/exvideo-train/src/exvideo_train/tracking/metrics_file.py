@@ -2,11 +2,12 @@
 
 import fcntl
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, TextIO
+
+from exvideo_train.atomic import replacing
 
 
 class Record(NamedTuple):
@@ -59,9 +60,8 @@ class MetricsFile:
 
     def replace(self, lines: list[str]) -> None:
         """Puts other lines in place of all; the file is the old one or the new one at any moment."""
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(lines), encoding="utf-8")
-        os.replace(temporary, self.path)
+        with replacing(self.path) as temporary:
+            temporary.write_text("".join(lines), encoding="utf-8")
 
     def read(self, after: int, count: int) -> list[Record | None]:
         """At most `count` lines, those that follow the first `after` ones; None for a line that is damaged."""

@@ -1,12 +1,13 @@
 """`mlflow_run.json`: the run on the tracking server that is this one, and how much of it the server has."""
 
 import json
-import os
 import threading
 import uuid
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
+
+from exvideo_train.atomic import replacing
 
 # Status comes before files: a place for files that cannot be reached holds up files only.
 KINDS = ("tag", "status", "text", "file", "model")
@@ -92,9 +93,8 @@ class RunNote:
                 return
             content: dict[str, Any] = {"uri": self.uri, "run_id": self.run_id, "token": self.token, "sent": self.sent}
             content["items"] = [astuple(item) for item in self._items]
-            temporary = self.path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-            os.replace(temporary, self.path)
+            with replacing(self.path) as temporary:
+                temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
     @property
     def frozen(self) -> bool:

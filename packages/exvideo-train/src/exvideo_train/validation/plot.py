@@ -1,8 +1,8 @@
 """Held-out error along the clip, a panel a noise level: the extension's, and the base's run at the same length."""
 
-import os
 from pathlib import Path
 
+from exvideo_train.atomic import replacing
 from exvideo_train.validation.evaluation import Evaluation
 
 COLUMNS = 4
@@ -46,6 +46,5 @@ def draw(path: Path, step: int, evaluation: Evaluation, base: Evaluation | None,
     figure.supxlabel("frame", fontsize=9, y=0.4 / height)
     figure.suptitle("Held-out mean squared error of the predicted latents along the clip", fontsize=11)
     figure.legend(*grid[0].get_legend_handles_labels(), loc="lower center", ncols=3, fontsize=8, frameon=False)
-    temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, format="png", dpi=100)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)
