@@ -27,6 +27,7 @@ from benchmarks.quality.protocol import (
 )
 from benchmarks.quality.rows import DTYPE, Row, cost_of
 from benchmarks.quality.setting import Setting
+from benchmarks.quality.trained import WHOLE
 from tiny_world.truth.figures import mean_known
 from tiny_world.truth.measured_set import MOVING_KINDS
 from tiny_world.truth.over_seeds import TURNS, mean_metric, measure_named, ratio_metric, table, ways_gone
@@ -114,6 +115,7 @@ class Findings:
             "combinations": split.combinations,
             "world_seed": split.world_seed,
             "base": setting.base,
+            "base_parameters": sum(int(p.numel()) for p in _pipeline(setting.base).unet.parameters()),
             "num_frames": setting.of.num_frames,
             "clips": len(self.real),
             "cpu": cpu_name(),
@@ -138,7 +140,22 @@ class Findings:
             "displacement_error_by_kind": self._by_kind(self.rows[name]),
             "displacement_error_by_event": self._by_event(self.rows[name]),
             "judged_motion": self._judged_motion(name),
+            "gain_kept": self._gain_kept(name),
         }
+
+    def _gain_kept(self, name: str) -> dict[str, Any]:
+        """The share of what the whole recipe wins over running directly that a row wins, by measures that are errors.
+
+        Nothing where one of the two is not there in two seeds.
+        """
+        seeds = min(len(self.rows.get(each, ())) for each in (name, WHOLE, DIRECT))
+        found = {}
+        for measure in (measure for measure, of in PRIMARY.items() if of.better == "lower" and seeds > 1):
+            own, whole, direct = (
+                own_table(measure, self.rows[each][:seeds], self.floor.features) for each in (name, WHOLE, DIRECT)
+            )
+            found[measure] = _as_json(ratio_metric("share of the gain", "higher", direct - own, direct - whole))
+        return found
 
     def _metrics(self, rows: Sequence[Judged]) -> list[Metric]:
         found = [

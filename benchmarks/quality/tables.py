@@ -133,6 +133,20 @@ def judged_motion(found: Found) -> str:
     return _markdown([*lines, ["real clips", f"{real:.3f}", "1.00" if len(lines) > 1 else "", ""]])
 
 
+def frontier(found: Found) -> str:
+    """Rows that train fewer parameters, and the share that each keeps of what the whole recipe wins over direct."""
+    errors = [name for name, of in PRIMARY.items() if of.better == "lower"]
+    heads = [f"share of the gain kept: {HEADS[name].partition(',')[0]}" for name in errors]
+    lines = [["", "trained parameters", "of the network's", "displacement error, pixels", *heads]]
+    rows = [method for method in found["methods"].values() if method.get("gain_kept") and method["trained_parameters"]]
+    for method in sorted(rows, key=lambda method: -int(method["trained_parameters"])):
+        share = method["trained_parameters"] / found["protocol"]["base_parameters"]
+        kept = [_cell(method["gain_kept"][name]) for name in errors]
+        error = _cell(method["figures"]["displacement error"])
+        lines.append([method["title"], f"{method['trained_parameters']:,}", f"{share:.1%}", error, *kept])
+    return _markdown(lines)
+
+
 def protocol(found: Found) -> str:
     """Split, regime, clips, seeds and machine of the figures, in one line."""
     told = found["protocol"]
@@ -218,6 +232,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "kinds of event": lambda found: events(found, "kind"),
     "durations of events": lambda found: events(found, "duration"),
     "exploratory": exploratory,
+    "frontier": frontier,
     "judged motion": judged_motion,
 }
 

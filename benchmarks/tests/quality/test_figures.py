@@ -24,7 +24,7 @@ from benchmarks.quality.protocol import Size, paper_sha256
 from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.rows import SECONDS, Row
 from benchmarks.quality.setting import Setting
-from benchmarks.quality.tables import TABLES, pairs, verdict
+from benchmarks.quality.tables import TABLES, frontier, pairs, verdict
 from tiny_world.world.spec import EVENTS, Event
 
 CLIPS = 7
@@ -86,6 +86,21 @@ def test_errors_are_told_by_the_kind_and_the_duration_of_events(setting: Setting
     assert list(told["duration"]) == ["1", "4"]
     assert list(told["duration"].values()) == pytest.approx(by_duration, rel=1e-3, nan_ok=True)
     assert set(told["kind"]) == set(EVENTS)
+
+
+def test_a_row_keeps_its_share_of_the_gain_of_the_whole_recipe(setting: Setting, found: dict[str, Any]) -> None:
+    assert found["methods"]["rife"]["gain_kept"] == {}  # the whole recipe is not there
+    findings = Findings.of(setting)
+    rows = {"direct": findings.rows["direct"], "full": findings.rows["rife"]}
+    rows |= {"lora": [rows["direct"][0], rows["full"][1]]}
+    kept = replace(findings, rows=rows)._gain_kept("lora")
+    assert kept.keys() == {"displacement error", "velocity error of the median frame", "paired Fréchet distance"}
+    assert all(0.3 < one["value"] < 0.7 for one in kept.values())  # of its seeds one wins all, and one nothing
+    assert replace(findings, rows=rows)._gain_kept("full")["displacement error"]["value"] == 1
+    few = {"trained_parameters": found["protocol"]["base_parameters"] // 50, "gain_kept": kept, "title": "few"}
+    methods = found["methods"] | {"lora": found["methods"]["rife"] | few}
+    (line,) = frontier(found | {"methods": methods}).splitlines()[2:]
+    assert "| 2.0% |" in line
 
 
 def test_costs_are_those_that_were_counted(found: dict[str, Any]) -> None:
