@@ -1,5 +1,6 @@
 """Fixtures that every package's tests share: a small random base in the layout of Stable Video Diffusion."""
 
+import gc
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -12,6 +13,12 @@ import torch
 
 WORDS = ("a", "red", "blue", "circle", "square", "moves", "left", "right")
 TINY = {"unet_channels": (32, 64), "vae_channels": (32, 32, 32), "cross_attention_dim": 32}
+
+
+def pytest_collection_finish() -> None:
+    """Takes what was imported out of the garbage collector's sight: it looked at millions of objects again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
