@@ -16,7 +16,7 @@ TINY = {"unet_channels": (32, 64), "vae_channels": (32, 32, 32), "cross_attentio
 
 
 def pytest_collection_finish() -> None:
-    """Takes what was imported out of the garbage collector's sight: it looked at millions of objects again and again."""
+    """Takes what was imported out of the garbage collector's sight: it looked at millions of objects each time."""
     gc.collect()
     gc.freeze()
 

@@ -20,5 +20,6 @@ assert peak_gib(cpu) >= risen
 
 
 def test_the_peak_of_a_process_rises_and_stays() -> None:
-    done = subprocess.run([sys.executable, "-c", RISING], capture_output=True, text=True)  # one that has held little yet
+    # In a process that has held little yet.
+    done = subprocess.run([sys.executable, "-c", RISING], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
