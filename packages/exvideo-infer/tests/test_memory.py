@@ -1,8 +1,11 @@
 """Errors that say there was not enough memory, and the peak of this process."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
-from exvideo_infer.memory import is_out_of_memory, peak_memory
+from exvideo_infer.memory import is_out_of_memory
 
 
 def caused(error: BaseException, cause: BaseException) -> BaseException:
@@ -36,9 +39,24 @@ def test_other_errors_are_none(error: BaseException) -> None:
     assert not is_out_of_memory(error)
 
 
-def test_the_peak_rises_with_what_is_held() -> None:
-    cpu = torch.device("cpu")
-    before = peak_memory(cpu)
-    held = torch.ones(before + 64 * 2**20, dtype=torch.uint8)  # more than the process has ever held
-    assert peak_memory(cpu) - before >= 32 * 2**20
-    assert held[-1] == 1
+RISING = """
+import torch
+from exvideo_infer import peak_memory
+
+cpu = torch.device("cpu")
+before = peak_memory(cpu)
+assert before < 2**30, before  # it is not what the process that started this one has held
+held = torch.ones(before + 64 * 2**20, dtype=torch.uint8)  # more than it has ever held
+risen = peak_memory(cpu)
+assert risen - before >= 32 * 2**20, (before, risen)
+assert held[-1] == 1
+del held
+assert peak_memory(cpu) >= risen
+"""
+
+
+def test_the_peak_is_of_this_program_and_rises_with_what_it_holds() -> None:
+    large = torch.ones(2**30, dtype=torch.uint8)
+    done = subprocess.run([sys.executable, "-c", RISING], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert large[-1] == 1

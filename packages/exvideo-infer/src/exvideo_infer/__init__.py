@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from exvideo_infer.extensions import mount_extension as mount_extension
     from exvideo_infer.live_bytes import LiveBytes as LiveBytes
     from exvideo_infer.live_bytes import fused_attention as fused_attention
+    from exvideo_infer.memory import peak_memory as peak_memory
     from exvideo_infer.memory_report import MemoryReport as MemoryReport
     from exvideo_infer.pictures import read_image as read_image
     from exvideo_infer.pipeline import ExVideoOutput as ExVideoOutput
@@ -101,6 +102,7 @@ _HOMES = {
     "words_beyond_end": "prompts",
     "write_video": "video_file",
     "outliving_readers": "streams",
+    "peak_memory": "memory",
 }
 __all__ = sorted(_HOMES)
 

@@ -1,17 +1,12 @@
 """The most memory that a process has held."""
 
-import resource
-import sys
-
 import torch
+from exvideo_infer import peak_memory
 
 
 def peak_gib(device: torch.device) -> float:
     """GiB: of a GPU's memory since `start_phase`, or of the process's own since it began."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**30 if sys.platform == "darwin" else 2**20)  # bytes there, KiB elsewhere
+    return peak_memory(device) / 2**30
 
 
 def start_phase(device: torch.device) -> None:
