@@ -30,6 +30,13 @@ HEADS = {
 }
 
 
+SHORT = {
+    "displacement error": "displacement error, px",
+    "velocity error of the median frame": "velocity error, px a frame",
+    "paired Fréchet distance": "Fréchet distance",
+}
+
+
 def primary(found: Found) -> str:
     """A row a method, a column a primary measure, and the real clips."""
     return _of_measures(found, tuple(PRIMARY))
@@ -192,7 +199,7 @@ def pairs(settings: Mapping[str, Found], split: str) -> str:
         split: of them.
     """
     names = tuple(PRIMARY)
-    lines = [["frames", "made by", "sampling cost", *(HEADS[name] for name in names), "by the protocol's rule"]]
+    lines = [["frames", "made by", "cost", *(SHORT.get(name, name) for name in names)]]
     for found in largest(settings, split):
         held = found.get("held") or ()
         if held and held[0] in found["against"].get(held[1], {}):
@@ -214,9 +221,11 @@ def largest(settings: Mapping[str, Found], split: str) -> list[Found]:
 def _line_of_pair(found: Found, name: str, measures: Sequence[str]) -> list[str]:
     told, frames = found["methods"][name], found["protocol"]["num_frames"]
     ours, other = found["held"]
-    word = f"**{found['against'][other][ours]['overall']}**" if name == ours else ""
+    title = told["title"]
+    if name == ours:
+        title += f": **{found['against'][other][ours]['overall']}**"
     cost = f"{told['network_frames'] / (GUIDED * STEPS * frames):.2f}"
-    return [f"{frames}", told["title"], cost, *(_cell(told["figures"].get(measure)) for measure in measures), word]
+    return [f"{frames}", title, cost, *(_cell(told["figures"].get(measure)) for measure in measures)]
 
 
 TABLES: dict[str, Callable[[Found], str]] = {
