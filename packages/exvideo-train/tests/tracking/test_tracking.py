@@ -67,8 +67,8 @@ class Run:
             time.sleep(pause)
 
     def assert_no_record_waited(self) -> None:
-        """None for a server, whose time limit is a second; a busy machine may have held up one or two."""
-        *others, _, _, longest = sorted(self.seconds)
+        """None for a server, whose time limit is a second; a busy machine may have held up one."""
+        *others, longest = sorted(self.seconds)
         assert max(others) < LONGEST_RECORD
         assert longest < 0.5
 
