@@ -5,19 +5,15 @@
 <!-- figure: validate/ten-times_28: exvideo-chain less chain: shape right: .2f [] -->    a difference, paired
 <!-- figure: validate/ten-times_28: exvideo-chain over direct: displacement error: .2f -->    a ratio, paired
 
-A measure is one of a method's figures, or one of `BESIDE`.
+A measure is one of a method's figures, or `FRAMES`, the cost of its sampling.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 PLACE = re.compile(r"(<!-- figure: (.+?): (.+?): (.+?): (\.\df)( \[\])? -->).*?(<!-- /figure -->)", re.DOTALL)
-BESIDE: dict[str, Callable[[Mapping[str, Any]], float]] = {
-    "frames evaluated": lambda method: method["network_frames"],
-    "motion judged right": lambda method: method["judged_motion"]["share"],
-    "trained parameters": lambda method: method["trained_parameters"],
-}
+FRAMES = "frames evaluated"
 _COMPARED = {"less": ("difference", "difference_interval"), "over": ("ratio", "ratio_interval")}
 
 
@@ -51,8 +47,8 @@ def _looked_up(found: Mapping[str, Any], method: str, measure: str) -> tuple[flo
             compared = found["against"][other][ours]["measures"][measure]
             return compared[value], compared[interval]
     told = found["methods"][method]
-    if measure in BESIDE:
-        return BESIDE[measure](told), ()
+    if measure == FRAMES:
+        return told["network_frames"], ()
     of = told["figures"][measure]
     return of["value"], of["interval"]
 

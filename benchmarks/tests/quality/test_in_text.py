@@ -13,8 +13,6 @@ SETTINGS: dict[str, Any] = {
             "ours": {
                 "figures": {"shape right": {"value": 0.876, "interval": [0.8, 0.95]}},
                 "network_frames": 960,
-                "judged_motion": {"share": 0.911},
-                "trained_parameters": 1234,
             },
             "one-seed": {"figures": {"shape right": {"value": 0.5, "interval": []}}},
         },
@@ -35,7 +33,6 @@ def place(what: str, told: str = "old") -> str:
         ("ours less theirs: shape right: .1f []", "-1.4 [-2.0, -0.8]"),
         ("ours over theirs: shape right: .2f", "0.60"),
         ("ours: frames evaluated: .0f", "960"),
-        ("ours: motion judged right: .2f", "0.91"),
         ("one-seed: shape right: .1f", "0.5"),
     ],
 )
