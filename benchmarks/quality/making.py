@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from exvideo_infer import Windows
-from exvideo_infer.beyond import between_keyframes, chain
+from exvideo_infer.beyond import between_keyframes
 from exvideo_infer.beyond.keyframes import keyframe_rate, keyframes_of
 from exvideo_infer.video_file import read_clip
 from numpy.typing import NDArray
@@ -114,8 +114,17 @@ def eight_keyframes(pipe: Any, batch: Batch, num_frames: int, steps: int) -> lis
 
 
 def chained(pipe: Any, batch: Batch, num_frames: int, steps: int) -> list[Frames]:
-    """Clips of the model's own length, each from the last frame of the one before."""
-    return [np.stack(list(chain(pipe, num_frames, **told))) for told in batch.one_by_one(steps)]
+    """Clips of the model's own length, each from the last frame of the one before: `chain`, for all clips at once."""
+    told = batch.told(steps)
+    clips: list[list[Image.Image]] = [[] for _ in batch.clips]
+    while len(clips[0]) < num_frames:
+        begun = min(len(clips[0]), 1)  # a clip after the first makes one frame again
+        length = min(pipe.default_num_frames, num_frames - len(clips[0]) + begun)
+        made = pipe(num_frames=length, output_type="pil", **told).frames
+        for clip, more in zip(clips, made, strict=True):
+            clip += more[begun:]
+        told["image"] = [clip[-1] for clip in clips]
+    return [np.stack([np.asarray(frame) for frame in clip]) for clip in clips]
 
 
 def in_windows(pipe: Any, batch: Batch, num_frames: int, steps: int, windows: Windows) -> list[Frames]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from exvideo_infer.beyond import keyframes
+from exvideo_infer.beyond import chain, keyframes
 from exvideo_infer.beyond.rife import why_not
 
 from benchmarks.quality.making import (
@@ -76,6 +76,13 @@ def test_a_chain_begins_as_the_base_s_own_clip(pipe: Any, clips: list[ClipFile])
     batch = Batch((clips[0],), (3,))
     (long,), (short,) = chained(pipe, batch, FRAMES, 1), whole(pipe, batch, 8, 1)
     assert np.abs(long[:8].astype(int) - short).max() <= 1
+
+
+def test_chains_of_a_batch_are_those_of_each_clip_alone(pipe: Any, clips: list[ClipFile]) -> None:
+    made = chained(pipe, Batch(tuple(clips), (3, 4)), 16, 1)  # three clips, the last of them short
+    alone = Batch(tuple(clips), (3, 4)).one_by_one(1)
+    for clip, told in zip(made, alone, strict=True):
+        assert np.abs(clip.astype(int) - np.stack(list(chain(pipe, 16, **told)))).max() <= 1
 
 
 def test_real_keyframes_are_the_world_s_own(clips: list[ClipFile]) -> None:
