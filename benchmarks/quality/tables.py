@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.quality.figures import DIRECT, EXPLORATORY, REAL, SHARE
 from benchmarks.quality.making import STEPS
 from benchmarks.quality.methods import GUIDED, POST_TUNED, UNTRAINED
-from benchmarks.quality.protocol import HEADLINE, NEW_TO_THE_BASE, PRIMARY
+from benchmarks.quality.protocol import HEADLINE, KEYFRAMES, NEW_TO_THE_BASE, PRIMARY
 from tiny_world.truth.over_seeds import TURNS
 
 Found = Mapping[str, Any]
@@ -168,14 +168,9 @@ def protocol(found: Found) -> str:
     )
 
 
-def _against_opponent(found: Found) -> str:
-    return against(found, found["opponent"])
-
-
-def _against_continued(found: Found) -> str:
-    if NEW_TO_THE_BASE not in found["against"]:
-        return "No base has been continued on clips with events here."
-    return against(found, NEW_TO_THE_BASE)
+def _against_one(other: str, missing: str) -> Callable[[Found], str]:
+    """The table of differences from a method, or that it is missing."""
+    return lambda found: against(found, other) if other in found["against"] else missing
 
 
 def verdict(found: Found) -> str:
@@ -234,8 +229,11 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "primary": primary,
     "costs": costs,
     "equal cost": equal_cost,
-    "against the opponent": _against_opponent,
-    "against the continued base": _against_continued,
+    "against the opponent": lambda found: against(found, found["opponent"]),
+    "against keyframes": _against_one(KEYFRAMES[0], "No keyframes have been made here."),
+    "against the continued base": _against_one(
+        NEW_TO_THE_BASE, "No base has been continued on clips with events here."
+    ),
     "ratios to direct": lambda found: ratios(found, DIRECT),
     "kinds of motion": kinds,
     "kinds of event": lambda found: events(found, "kind"),

@@ -196,6 +196,13 @@ def test_what_a_run_tells_needs_no_row_run_directly(found: dict[str, Any]) -> No
         assert "| run directly |" not in TABLES[name](found | {"methods": methods})
 
 
+def test_a_table_against_what_was_not_made_says_so(found: dict[str, Any]) -> None:
+    for name in ("against keyframes", "against the continued base"):
+        table = TABLES[name](found | {"against": {}})
+        assert table.startswith("No ")
+        assert "|" not in table
+
+
 def test_a_sheet_shows_what_is_there(setting: Setting, tmp_path: Path) -> None:
     sheet.draw(tmp_path / "sheet.png", setting)
     width, height = Image.open(tmp_path / "sheet.png").size
