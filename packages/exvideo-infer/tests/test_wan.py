@@ -178,6 +178,7 @@ def test_the_command_line_samples_with_the_stock_pipeline(
         (["--height", "40"], "height x width is 40x832: give positive multiples of 16"),
         (["--image", "PICTURE"], "is of WanPipeline, which has no --image: leave it out"),
         (["--decode-tile-size", "64"], "is of WanPipeline, which has no --decode-tile-size: leave it out"),
+        (["--guidance-apart"], "is of WanPipeline, which has no --guidance-apart: leave it out"),
     ],
 )
 def test_the_command_line_says_what_it_cannot_do(

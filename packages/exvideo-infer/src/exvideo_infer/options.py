@@ -72,6 +72,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="decode pictures in tiles, in the memory of one: the same frames but for rounding, in more time; try 256",
     )
+    add(
+        "--guidance-apart",
+        action="store_true",
+        help="ask for both halves of guidance one after the other: half the memory",
+    )
     add("--unload-unet", action="store_true", help="move the UNet into main memory while frames are decoded: for GPUs")
 
 

@@ -170,7 +170,7 @@ class ExVideoPipeline(PipelineParts):
         prompt: Prompt | None = None,
         negative_prompt: Prompt | None = None,
         batch_size: int | None = None,
-        guidance_batched: bool = True,
+        guidance_batched: bool | None = None,
         decode_overlap: int = 0,
         decode_tile_size: int | None = None,
         windows: Windows | None = None,
@@ -213,7 +213,8 @@ class ExVideoPipeline(PipelineParts):
             batch_size: clips sampled at a time, of all that are asked for, first frames and their encoding included;
                 default all. What is made is the same, but for rounding, and for one generator that a scheduler draws
                 from at each step, or that is a GPU's and makes first frames.
-            guidance_batched: False asks the network twice a step, for half the activations.
+            guidance_batched: False asks the network twice a step, for half the activations; by default as
+                `pipe.guidance_batched`, True, says for all calls. The frames are the same, but for rounding.
             decode_overlap: frames that each chunk of the decoder shares with the one before, blended, less than
                 `decode_chunk_size`; the stock pipeline has none.
             decode_tile_size: pixels along the side of the tiles in which pictures are decoded, in the memory of one;
@@ -292,7 +293,7 @@ class ExVideoPipeline(PipelineParts):
             sampling,
             clips_a_prompt,
             batch,
-            guidance_batched,
+            self.guidance_batched if guidance_batched is None else guidance_batched,
             sigmas,
             generator,
             callback_on_step_end,
@@ -376,7 +377,7 @@ class ExVideoPipeline(PipelineParts):
         num_frames: int | None = None,
         *,
         batch_size: int = 1,
-        guidance_batched: bool = True,
+        guidance_batched: bool | None = None,
         decode_chunk_size: int | None = None,
         decode_tile_size: int | None = None,
     ) -> MemoryReport:
@@ -391,7 +392,8 @@ class ExVideoPipeline(PipelineParts):
         guided = max(sampling.min_guidance_scale, sampling.max_guidance_scale) > 1
         chunk = num_frames if decode_chunk_size is None else decode_chunk_size
         check_positive(batch_size=batch_size, decode_chunk_size=chunk)
-        passes, tile_size = 2 if guided and guidance_batched else 1, self._tile_size_of(decode_tile_size)
+        batched = self.guidance_batched if guidance_batched is None else guidance_batched
+        passes, tile_size = 2 if guided and batched else 1, self._tile_size_of(decode_tile_size)
         return report_memory(self, num_frames, *size, batch_size, passes, chunk, tile_size)
 
 

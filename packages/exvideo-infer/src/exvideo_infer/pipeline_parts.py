@@ -30,6 +30,7 @@ class PipelineParts(StableVideoDiffusionPipeline):
         self.first_frames = RLock()  # other pipelines are not made for several threads
         self._calls = Calls()
         self.unload_unet = False
+        self.guidance_batched = True
         self._tile_size: int | None = None
 
     # --- parts -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import torch
 from exvideo_blocks import ExtensionConfig, extend, save_extension
 from exvideo_infer import ExVideoPipeline, read_clip, read_metadata, write_video
 from exvideo_infer.cli import main
+from exvideo_infer.jobs.maker import PipelineMaker
 from PIL import Image
 
 SIZE = ("--height", 16, "--width", 24, "--steps", 2, "--device", "cpu")
@@ -87,6 +88,22 @@ def test_settings_of_the_file_are_those_of_before_in_the_same_format(
     assert (tmp_path / "same.mp4").read_bytes() == out.read_bytes()
     assert generate("--again", out, "-o", tmp_path / "other.webm") == 0
     assert read_metadata(tmp_path / "other.webm")["file"] == {"format": "webm", "crf": 16, "pixel_format": "yuv420p"}
+
+
+def test_what_changes_rounding_is_recorded_and_done_again(
+    tiny_base_dir: Path, images: list[Image.Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images[0].save(tmp_path / "first.png")
+    out, again = tmp_path / "out.mkv", tmp_path / "again.mkv"
+    picture = ("--image", tmp_path / "first.png")
+    assert generate("--base", tiny_base_dir, *SIZE, *picture, "--guidance-apart", "-o", out) == 0
+    pipelines, init = [], PipelineMaker.__init__
+    monkeypatch.setattr(PipelineMaker, "__init__", lambda self, pipe: (pipelines.append(pipe), init(self, pipe))[1])
+    assert generate("--again", out, "-o", again) == 0
+    assert [pipe.guidance_batched for pipe in pipelines] == [False]
+    assert again.read_bytes() == out.read_bytes()
+    assert generate("--base", tiny_base_dir, *SIZE, *picture, "-o", out) == 0
+    assert pipelines[1].guidance_batched
 
 
 def test_files_that_name_no_clip_are_refused(

@@ -69,6 +69,38 @@ def test_how_many_are_sampled_at_a_time_changes_rounding_alone(
     torch.testing.assert_close(apart, whole, rtol=0, atol=1e-4)
 
 
+def test_halves_of_guidance_are_asked_for_apart_as_the_pipeline_or_a_call_says(
+    pipe: ExVideoPipeline, images: list[Image.Image], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, forward = [], pipe.unet.forward
+    monkeypatch.setattr(
+        pipe.unet,
+        "forward",
+        lambda sample, *args, **more: (asked.append(len(sample)), forward(sample, *args, **more))[1],
+    )
+
+    def rows(**more: bool) -> list[int]:
+        asked.clear()
+        pipe(images[0], **SMALL, **more)
+        return list(asked)
+
+    assert rows() == [2, 2]
+    assert rows(guidance_batched=False) == [1] * 4
+    monkeypatch.setattr(pipe, "guidance_batched", False)
+    assert rows() == [1] * 4
+    assert rows(guidance_batched=True) == [2, 2]
+
+
+def test_the_memory_of_halves_apart_is_told_as_the_pipeline_or_a_call_says(
+    pipe: ExVideoPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = pipe.memory_report(16, 24, 3).denoising
+    assert pipe.memory_report(16, 24, 3, guidance_batched=False).denoising < together
+    monkeypatch.setattr(pipe, "guidance_batched", False)
+    assert pipe.memory_report(16, 24, 3).denoising < together
+    assert pipe.memory_report(16, 24, 3, guidance_batched=True).denoising == together
+
+
 def test_clips_of_one_prompt_follow_each_other_and_differ(pipe: ExVideoPipeline, images: list[Image.Image]) -> None:
     generators = [seeded(seed) for seed in range(4)]
     four = pipe(images, **SMALL, num_videos_per_prompt=2, generator=generators).frames

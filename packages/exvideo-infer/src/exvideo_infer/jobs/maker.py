@@ -261,6 +261,7 @@ def load_pipeline_maker(choice: ModelChoice, dtype: torch.dtype) -> PipelineMake
         pipeline.load_extension(choice.extension)
     if choice.decode_tile_size is not None:
         pipeline.enable_vae_tiling(choice.decode_tile_size)
+    pipeline.guidance_batched = not choice.guidance_apart
     pipeline.unload_unet = choice.unload_unet
     pipeline.set_progress_bar_config(disable=not sys.stderr.isatty())
     return PipelineMaker(pipeline)

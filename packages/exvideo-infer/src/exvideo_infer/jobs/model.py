@@ -26,6 +26,7 @@ class ModelChoice:
         attention_backend: of the extension's attention; None leaves it.
         compile_blocks: as `exvideo_blocks.compile_blocks` does.
         decode_tile_size: pixels along the side of tiles that pictures are decoded in; None decodes them whole.
+        guidance_apart: both halves of guidance are asked for one after the other, in half the memory.
         unload_unet: the UNet rests in main memory while frames are decoded.
     """
 
@@ -37,6 +38,7 @@ class ModelChoice:
     attention_backend: str | None = None
     compile_blocks: bool = False
     decode_tile_size: int | None = None
+    guidance_apart: bool = False
     unload_unet: bool = False
     extension_2: str | Path | None = None
 

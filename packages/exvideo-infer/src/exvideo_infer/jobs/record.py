@@ -43,7 +43,7 @@ MODEL_OPTIONS = (
     *("device", "dtype", "attention_backend", "compile_blocks"),
 )
 PATHS = ("base", "extension", "extension_2", "text_to_image")  # where they are names of files
-DECODING_OPTIONS = ("decode_tile_size",)  # rounding is another with it
+ROUNDING_OPTIONS = ("decode_tile_size", "guidance_apart")  # with them rounding is another
 FILE_OPTIONS = ("crf", "pixel_format")
 
 
@@ -56,7 +56,7 @@ def record_of(clip: Clip, choice: ModelChoice, maker: Maker, encoding: Encoding)
         encoding: of the file.
     """
     pipeline = maker.pipeline
-    chosen = {name: getattr(choice, name) for name in (*MODEL_OPTIONS, *DECODING_OPTIONS)}
+    chosen = {name: getattr(choice, name) for name in (*MODEL_OPTIONS, *ROUNDING_OPTIONS)}
     return {
         "made_by": MADE_BY,
         "settings": dict(clip.settings),
@@ -117,7 +117,7 @@ def options_of(record: Mapping[str, Any], path: Path, encoding: Encoding) -> dic
         raise VideoError(f"{path} was not made by {MADE_BY}: its metadata names no clip that could be made again.")
     settings, model, file = record["settings"], record["model"], record["file"]
     options = {option: settings[name] for name, option in CLIP_OPTIONS.items() if settings.get(name) is not None}
-    options |= {name: model.get(name) for name in (*MODEL_OPTIONS, *DECODING_OPTIONS)}
+    options |= {name: model.get(name) for name in (*MODEL_OPTIONS, *ROUNDING_OPTIONS)}
     for name in FILES:
         options[name] = Path(record[name]) if isinstance(record.get(name), str) else None
     if file.get("format") == encoding.format.name:

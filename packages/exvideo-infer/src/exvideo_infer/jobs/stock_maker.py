@@ -98,7 +98,7 @@ def load_stock_maker(choice: ModelChoice, dtype: torch.dtype) -> StockMaker:
     Raises:
         ValueError: one cannot be had, or it has no use for an option.
     """
-    for name in ("text_to_image", "decode_tile_size", "unload_unet"):
+    for name in ("text_to_image", "decode_tile_size", "guidance_apart", "unload_unet"):
         if getattr(choice, name):
             raise ValueError(_has_no(str(choice.base), str(pipeline_class(choice.base)), name))
     base = load_stock(choice.base, choice.extension, dtype, choice.extension_2)
