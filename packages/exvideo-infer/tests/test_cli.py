@@ -284,6 +284,26 @@ def test_a_list_of_prompts_becomes_a_folder_of_clips(
     assert ": 3 were made here." in capsys.readouterr().out
 
 
+def test_rows_name_their_clips(text_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, row = tmp_path / "clips", {"prompt": "a red circle", "name": "street"}
+    size = ["--num-frames", 2, "--height", 16, "--width", 24, "--steps", 1, "--device", "cpu"]
+
+    def arguments(*rows: dict[str, Any]) -> list[str]:
+        list_ = write_list(tmp_path, *rows)
+        return [str(part) for part in ("--base", text_base_dir, "--prompts", list_, "-o", out, *size)]
+
+    assert "list.jsonl, line 2: street is the name of another clip before it" in refuse(
+        arguments(row, row | {"seed": 1}), capsys
+    )
+    assert not out.exists()
+    assert main(arguments(row, row | {"seed": 1, "name": "wall"})) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["street.json", "street.mp4", "wall.json", "wall.mp4"]
+    assert main(arguments(row, row)) == 0
+    assert "1 clips are in" in capsys.readouterr().out
+    assert main(arguments(row | {"seed": 2})) == 2
+    assert "street.mp4 is there, and not the clip" in capsys.readouterr().err
+
+
 def test_bad_lists_are_refused_before_anything_is_made(
     tiny_base_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

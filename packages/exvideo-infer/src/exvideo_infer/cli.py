@@ -182,8 +182,10 @@ def _make_list(options: argparse.Namespace) -> None:
             clip = maker.resolve(job)
         except ValueError as error:
             raise ValueError(f"{options.prompts}, line {line}: {error}") from error
-        name = clip.name(maker.model)
+        name = clip.file_name(maker.model)
         if clips.setdefault(name, clip) is not clip:
+            if clips[name].name(maker.model) != clip.name(maker.model):
+                raise ValueError(f"{options.prompts}, line {line}: {name} is the name of another clip before it.")
             _say(f"Line {line} asks for clip {name}, as a line before it does: it is made once.")
     folder.mkdir(parents=True, exist_ok=True)
     asked = sum(clip.evaluations or 0 for clip in clips.values())

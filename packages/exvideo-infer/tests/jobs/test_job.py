@@ -16,6 +16,11 @@ SETTINGS = {"prompt": "a", "seed": 0, "num_frames": 8, "height": 64, "width": 64
         ({"prompt": "a", "seed": True}, "seed is True"),
         ({"prompt": "a", "fps": float("nan")}, "fps is nan: give a number from 1 to 1000"),
         ({"prompt": "a", "num_frames": 8, "seconds": 1.0}, "give one of them"),
+        ({"prompt": "a", "name": 3}, "name is 3: give text"),
+        *(
+            ({"prompt": "a", "name": name}, "give the name of a file without its suffix, of at most 200 bytes")
+            for name in ("", "a/b", "..", ".a", "a\\b", " a", "a\n", "a\0", "ä" * 101)
+        ),
     ],
 )
 def test_what_cannot_be_asked_for_is_said(values: dict[str, Any], sentence: str) -> None:
@@ -35,3 +40,9 @@ def test_a_name_is_of_all_that_decides_the_clip() -> None:
     assert clip.name("model") == Clip(Job("a", num_frames=8), dict(reversed(SETTINGS.items()))).name("model")
     others = {Clip(Job("a"), {**SETTINGS, key: 9}).name("model") for key in SETTINGS} | {clip.name("other")}
     assert len(others | {clip.name("model")}) == len(SETTINGS) + 2
+
+
+def test_a_file_has_the_name_that_a_job_gives_and_the_clip_is_the_same() -> None:
+    named, other = (Clip(Job("a", name=name), SETTINGS) for name in ("über the wall", None))
+    assert named.file_name("model") == "über the wall"
+    assert other.file_name("model") == other.name("model") == named.name("model")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from exvideo_infer import probe
 from exvideo_infer.jobs.claims import claim
-from exvideo_infer.jobs.job import Clip
+from exvideo_infer.jobs.job import Clip, Job
 from exvideo_infer.jobs.run import clip_path, make_all
 
 from .sketch_maker import FRAMES, SketchMaker, clips_of
@@ -28,6 +28,29 @@ def test_each_clip_is_made_once_and_none_again(tmp_path: Path) -> None:
     assert len(maker.asked) == len(set(maker.asked)) == 4
     settings = json.loads((tmp_path / f"{maker.asked[2]}.json").read_text())
     assert settings == clips[maker.asked[2]].settings
+
+
+def test_a_clip_that_its_job_names_is_made_once_and_never_taken_for_another(tmp_path: Path) -> None:
+    maker = SketchMaker()
+    named, same, other = (
+        maker.resolve(Job("a grey wall", seed=seed, name="wall", num_frames=frames))
+        for seed, frames in ((3, None), (3, FRAMES), (4, None))
+    )
+    assert make_all({"wall": named}, tmp_path, maker, no_word) == 1
+    assert json.loads((tmp_path / "wall.json").read_text()) == {"hash": named.name(maker.model), **named.settings}
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == {"wall.mp4", "wall.json"}
+    assert make_all({"wall": same}, tmp_path, maker, no_word) == 0
+    with pytest.raises(ValueError, match=r"wall\.mp4 is there, and not the clip that is asked for"):
+        make_all(clips_of(maker, 1) | {"wall": other}, tmp_path, maker, no_word)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before  # nor was the first of them made
+    maker.model = "another"
+    with pytest.raises(ValueError, match="other settings or another model made it"):
+        make_all({"wall": named}, tmp_path, maker, no_word)
+    maker.model = SketchMaker.model
+    (tmp_path / "wall.json").write_text("[]")
+    with pytest.raises(ValueError, match="Give another folder or name"):
+        make_all({"wall": named}, tmp_path, maker, no_word)
 
 
 def test_what_fails_leaves_no_clip_and_no_claim(tmp_path: Path) -> None:

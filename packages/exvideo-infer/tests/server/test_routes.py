@@ -161,7 +161,7 @@ def test_without_a_token_the_server_answers_to_this_machine_s_names_alone(make_c
     assert client.get(VIDEOS, headers={"Host": "evil.example"}).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["continues", "video"])
+@pytest.mark.parametrize("name", ["continues", "video", "name"])
 def test_a_request_cannot_name_a_file_of_the_server(
     make_client: Callable[..., Client], tmp_path: Path, name: str
 ) -> None:

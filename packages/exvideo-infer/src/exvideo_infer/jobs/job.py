@@ -9,6 +9,7 @@ from typing import Any
 
 from exvideo_infer.ranges import INTERPOLATORS, RANGES
 
+LONGEST_NAME = 200  # bytes, so that suffixes and marks of a file in the making fit
 NAME_LENGTH = 20  # hexadecimal digits, 80 bits: no two of any clips that are ever made share them
 WAYS = ("windows", "free-noise", "chain", "keyframes")
 # Settings by the ways that they are of.
@@ -43,6 +44,7 @@ class Job:
             frames after it.
         video: file of a clip to begin from, noised to `strength` (`exvideo_infer.second_pass`).
         extended: False makes the clip by the base alone, at the numbers that the extension recommends.
+        name: of its file in a folder of clips, without the suffix; None for a hash of all that decides it.
 
     Raises:
         ValueError: a value is not of its kind or out of its range (`RANGES`), both lengths are given, neither prompt
@@ -70,6 +72,7 @@ class Job:
     video: Path | None = None
     strength: float | None = None
     extended: bool = True
+    name: str | None = None
 
     def __post_init__(self) -> None:
         for name, accepted in RANGES.items():
@@ -86,6 +89,8 @@ class Job:
             raise ValueError(f"extended is {self.extended!r}: give true or false.")
         if self.prompt is not None:
             check_text("prompt", self.prompt)
+        if self.name is not None:
+            check_name(self.name)
 
     def _check_way(self) -> None:
         if self.beyond is not None and self.beyond not in WAYS:
@@ -145,6 +150,10 @@ class Clip:
         decides = json.dumps({**self.settings, "model": model}, sort_keys=True)
         return hashlib.sha256(decides.encode()).hexdigest()[:NAME_LENGTH]
 
+    def file_name(self, model: str) -> str:
+        """The name of its file, without the suffix: the job's, or `name`."""
+        return self.job.name or self.name(model)
+
     def __str__(self) -> str:
         """One line of the settings: "64x64, 8 frames at 8 fps, 12 steps, ..., seed 0"."""
         said = {name: value for name, value in self.settings.items() if value is not None}
@@ -181,3 +190,14 @@ def check_text(name: str, value: Any) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{name} has half of a character at {error.start}: give text that UTF-8 can write.") from error
+
+
+def check_name(name: Any) -> None:
+    """Raises ValueError if a file of a folder cannot be called so."""
+    check_text("name", name)
+    is_plain = name.strip() == name and name.isprintable() and not set(name) & set("/\\") and not name.startswith(".")
+    if not name or not is_plain or len(name.encode()) > LONGEST_NAME:
+        raise ValueError(
+            f"name is {name!r}: give the name of a file without its suffix, of at most {LONGEST_NAME} bytes, without "
+            "slashes, that neither begins with a dot nor has a space at an end."
+        )

@@ -27,7 +27,7 @@ def read_job(body: bytes, folder: Path) -> tuple[Job, Path | None]:
         values: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ValueError('The body is no JSON: send an object such as {"prompt": "a red circle bounces"}.') from error
-    for name in ("continues", "video"):
+    for name in ("continues", "video", "name"):
         if isinstance(values, dict) and values.get(name) is not None:  # a file of the server's, not of the client's
             raise ValueError(f"{name} names a file, which a request cannot: leave it out, or use exvideo-generate.")
     if not isinstance(values, dict) or values.get("image") is None:
