@@ -68,8 +68,8 @@ def _main(arguments: Sequence[str] | None) -> int:
         from exvideo_infer.memory import is_out_of_memory
 
         if is_out_of_memory(error):
-            less = "--guidance-apart, --decode-tile-size 256, or --dtype float16 on a GPU"
-            shorter = f"ask for fewer frames or a smaller height and width, or give {less}"
+            less = "or, of a base in Stable Video Diffusion's shape, --guidance-apart or --decode-tile-size 256"
+            shorter = f"ask for fewer frames, a smaller height and width, or --dtype float16 on a GPU, {less}"
             return _end(OUT_OF_MEMORY, f"There was not enough memory for the clip: {shorter}.")
         if isinstance(error, ValueError):
             return _end(BAD_INPUT, str(error))

@@ -75,7 +75,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--guidance-apart",
         action="store_true",
-        help="ask for both halves of guidance one after the other: half the memory",
+        help="ask for both halves of guidance one after the other: half of what a step takes beside weights",
     )
     add("--unload-unet", action="store_true", help="move the UNet into main memory while frames are decoded: for GPUs")
 

@@ -26,7 +26,7 @@ class ModelChoice:
         attention_backend: of the extension's attention; None leaves it.
         compile_blocks: as `exvideo_blocks.compile_blocks` does.
         decode_tile_size: pixels along the side of tiles that pictures are decoded in; None decodes them whole.
-        guidance_apart: both halves of guidance are asked for one after the other, in half the memory.
+        guidance_apart: both halves of guidance are asked for one after the other, for half the activations.
         unload_unet: the UNet rests in main memory while frames are decoded.
     """
 
