@@ -11,7 +11,7 @@ from pathlib import Path
 
 ELSEWHERE = {
     "exvideo-blocks": {
-        "guards": "test_mounted",
+        "guards": "mounted/test_methods",
         "sites": "test_mount",
         "families/cogvideox": "families/test_transformers",
         "families/hunyuan_video": "families/test_transformers",
