@@ -17,6 +17,8 @@ chosen by.
     trained         all rows that are trained here, and what each costs
     cost            what the network was asked for, counted
     rows            the clips of a method and a seed, which resume
+    record          what decided a row's clips, so that nothing else goes on with them
+    files           JSON files that several processes change
     setting         a split's clips in a regime, and its rows
     judged          rows before the truth and the judge's features, as tables of seeds and clips
     comparison      one method against another, by the protocol's rule

@@ -11,8 +11,18 @@ import torch
 
 from benchmarks.quality import sheet
 from benchmarks.quality.figures import Findings
-from benchmarks.quality.page import keep
-from benchmarks.quality.protocol import ABLATION, HEADLINE, QUICK, QUICK_REGIME, REGIMES, SPLITS, Size, check_frozen
+from benchmarks.quality.page import keep, read
+from benchmarks.quality.protocol import (
+    ABLATION,
+    HEADLINE,
+    QUICK,
+    QUICK_REGIME,
+    REGIMES,
+    SPLITS,
+    Regime,
+    Size,
+    check_frozen,
+)
 from benchmarks.quality.setting import Setting
 from benchmarks.quality.tables import TABLES
 from benchmarks.quality.trained import GROUPS, rows_of, table
@@ -31,11 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # as networks this small gain little from more
     try:
         setting = _setting(options)
-        check_frozen(options.split, setting.regime, options.open_test)
+        check_frozen(options.split, setting.regime, options.open_test, setting.size.clips)
+        figures = options.figures or options.output / "figures.json"
+        if figures.exists():
+            read(figures)  # before hours are spent on what could not be kept there
         if not options.judge:
             _make(setting, _names(setting, options.methods))
-        _judge(setting, options.figures or options.output / "figures.json")
-    except ValueError as error:
+        _judge(setting, figures, options.replace)
+    except (ValueError, OSError) as error:
         print(f"benchmarks.quality: {error}", file=sys.stderr)
         return 2
     return 0
@@ -48,7 +61,7 @@ def _setting(options: argparse.Namespace) -> Setting:
     trained = {
         name: row for name, row in rows.items() if row.is_for(of.num_frames) and (of.durations or not row.with_events)
     }
-    return Setting(options.output, options.split, regime, _size(options), trained, options.base)
+    return Setting(options.output, options.split, regime, _size(options, of), trained, options.base)
 
 
 def _names(setting: Setting, asked: Sequence[str] | None) -> list[str]:
@@ -68,9 +81,9 @@ def _make(setting: Setting, names: Sequence[str]) -> None:
         print(f"{row.method}, seed {row.seed}: {time.process_time() - began:.0f} s of a processor in all", flush=True)
 
 
-def _judge(setting: Setting, figures: Path) -> None:
+def _judge(setting: Setting, figures: Path, replace: bool) -> None:
     found = Findings.of(setting).as_json()
-    keep(setting.name, found, figures)
+    keep(setting.name, found, figures, replace)
     picture = figures.parent / f"{setting.name.replace('/', '_')}.png"
     sheet.draw(picture, setting)
     for name in TOLD:
@@ -78,9 +91,9 @@ def _judge(setting: Setting, figures: Path) -> None:
     print(f"\n{figures}, {picture}", flush=True)
 
 
-def _size(options: argparse.Namespace) -> Size:
+def _size(options: argparse.Namespace, regime: Regime) -> Size:
     size = QUICK if options.quick else ABLATION if options.rows and "headline" not in options.rows else HEADLINE
-    size = size if options.clips is None else replace(size, clips=options.clips)
+    size = size.shared(regime) if options.clips is None else replace(size, clips=options.clips)
     return size if options.seeds is None else replace(size, seeds=tuple(options.seeds))
 
 
@@ -98,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, nargs="+", metavar="S", help="of the noise; default: 0 to 4")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK.clips} clips and {len(QUICK.seeds)} seeds")
     parser.add_argument("--judge", action="store_true", help="what is there; nothing is made")
+    parser.add_argument("--replace", action="store_true", help="figures of the setting that are there may go")
     parser.add_argument("--figures", type=Path, metavar="JSON", help="default: figures.json in the output")
     return parser
 

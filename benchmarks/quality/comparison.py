@@ -15,7 +15,11 @@ Array = NDArray[np.float64]
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 WON, NO_WORSE, LOST = "won", "no worse", "lost"
+TOO_FEW = "too few seeds"
 WINS = 2  # primary measures that have to be better
+# Two seeds have a spread of one degree of freedom. Where they happen to agree, chance is found far oftener than the
+# level says: `tiny_world.truth.statistics` has how often.
+FEWEST_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,10 @@ class Compared:
     Attributes:
         difference: its mean less the other's, with an interval that is not corrected.
         ratio: its mean over the other's, likewise.
+        seeds: of both.
         clips: that both have a value of, for all seeds.
         p, corrected: of a difference of zero, two-sided, alone and after Holm over the primary measures.
-        verdict: "better" or "worse" after Holm at the regime's level, else "undecided".
+        verdict: "better" or "worse" after Holm at the regime's level, of `FEWEST_SEEDS` or more; else "undecided".
         within_margin: True if the interval of the difference leaves no loss of the margin or more.
     """
 
@@ -35,6 +40,7 @@ class Compared:
     difference_interval: Interval
     ratio: float
     ratio_interval: Interval
+    seeds: int
     clips: int
     p: float
     corrected: float
@@ -49,9 +55,12 @@ def compare(tables: Mapping[str, tuple[Array, Array]]) -> dict[str, Compared]:
         tables: of each measure, its (seeds, clips) and the other's; clips without a value are left out.
 
     Raises:
-        ValueError: there are fewer than 2 seeds or clips.
+        ValueError: there are fewer than 2 seeds or, of a measure, than 2 clips of which both have a value.
     """
     sides = {name: known_in_both(*pair) for name, pair in tables.items()}
+    for name, (ours, _) in sides.items():
+        if ours.shape[1] < 2:
+            raise ValueError(f"of {ours.shape[1]} clips both have a {name}, and an interval needs 2")
     p_values = {name: p_value(ours - theirs) for name, (ours, theirs) in sides.items()}
     corrected = holm(p_values)
     return {name: _compared(name, *pair, p_values[name], corrected[name]) for name, pair in sides.items()}
@@ -60,11 +69,12 @@ def compare(tables: Mapping[str, tuple[Array, Array]]) -> dict[str, Compared]:
 def _compared(name: str, ours: Array, theirs: Array, p: float, corrected: float) -> Compared:
     difference, interval = float((ours - theirs).mean()), mean_interval(ours - theirs, LEVEL)
     is_better = (difference < 0) == (PRIMARY[name].better == "lower")
-    verdict = UNDECIDED if corrected > ALPHA else BETTER if is_better else WORSE
+    is_decided = corrected <= ALPHA and len(ours) >= FEWEST_SEEDS
+    verdict = UNDECIDED if not is_decided else BETTER if is_better else WORSE
     ratio = ratio_interval(ours, theirs, LEVEL)
     return Compared(
-        difference, interval, float(ours.mean() / theirs.mean()), ratio, ours.shape[1], p, corrected, verdict,
-        _within_margin(name, interval, ratio),
+        difference, interval, float(ours.mean() / theirs.mean()), ratio, len(ours), ours.shape[1], p, corrected,
+        verdict, _within_margin(name, interval, ratio),
     )  # fmt: skip
 
 
@@ -76,7 +86,9 @@ def _within_margin(name: str, difference: Interval, ratio: Interval) -> bool:
 
 
 def overall(compared: Mapping[str, Compared]) -> str:
-    """The protocol's word for a pair of methods in a regime: won, no worse, lost, or undecided."""
+    """The protocol's word for a pair of methods in a regime: won, no worse, lost, undecided; none of too few seeds."""
+    if min(one.seeds for one in compared.values()) < FEWEST_SEEDS:
+        return TOO_FEW
     better = [one for one in compared.values() if one.verdict == BETTER]
     others = [one for one in compared.values() if one.verdict != BETTER]
     if len(better) >= WINS and all(one.within_margin for one in others):

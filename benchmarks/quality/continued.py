@@ -1,5 +1,6 @@
 """Controls that train all of the network, by the trainer that made the base: continued, or from nothing."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from benchmarks.quality.methods import CONTROL, Method, every_frame, keyframes
 from benchmarks.quality.post_tune import LONGEST_EVENT
 from benchmarks.quality.protocol import ABLATION, HEADLINE, SPLITS, Size
 from benchmarks.quality.recipes import CLIPS, FRAMES, OF_EVENTS, SECONDS_A_CLIP, SECONDS_A_STEP, STEPS
+from benchmarks.quality.record import base_sha256
 from tiny_world.system import video
 from tiny_world.system.batches import caption_of, to_pixels
 from tiny_world.system.training_loop import Schedule, generators, train
@@ -27,7 +29,7 @@ from tiny_world.world.sampler import sample_spec
 from tiny_world.world.spec import EVENTS, FPS, ClipSpec
 
 BATCH = 2  # as the recipes that it is a control of
-WEIGHTS = "weights.safetensors"
+WEIGHTS, TRAINING = "weights.safetensors", "training"
 DROPPED = 0.1  # of the conditions, for guidance
 # The base's own compute in steps of two clips of 40 frames, and a post-tuning's.
 FROM_NOTHING = video.SCHEDULE.steps * video.SCHEDULE.batch_size * BASE_FRAMES // (BATCH * FRAMES) + STEPS
@@ -74,7 +76,8 @@ class Continued:
         """Sampling by what was trained."""
         needs_rife = self.evaluated is keyframes
         return Method(
-            self.title, CONTROL, self.make, self.evaluated, partial(put, weights), needs_rife=needs_rife
+            self.title, CONTROL, self.make, self.evaluated, partial(put, weights), needs_rife=needs_rife,
+            weights=weights,
         )  # fmt: skip
 
     def is_for(self, num_frames: int) -> bool:
@@ -126,8 +129,16 @@ def continue_base(name: str, control: Continued, runs: Path, base: str, seed: in
         runs: folder of all runs; they share their latents.
         base: whose encoders and, but for a new one, weights are taken.
         seed: of the run.
+
+    Raises:
+        ValueError: there are weights of another training.
     """
     file = control.file(runs, name, seed)
+    trained = _training_of(control, base, seed)
+    if file.exists() and (was := read_safetensors(file)[1].get(TRAINING)) != trained:
+        raise ValueError(
+            f"{file} is of the training {was}, and {trained} is asked for: remove its folder, or give --output another."
+        )
     if not file.exists():
         pipe = ExVideoPipeline.from_pretrained(base)
         torch.manual_seed(seed)
@@ -138,8 +149,14 @@ def continue_base(name: str, control: Continued, runs: Path, base: str, seed: in
         path = runs / f"{name}_{FRAMES}{'' if control.clips == CLIPS['tune'] else f'_{control.clips}'}.safetensors"
         told = encoded(path, pipe, clips_of(control))
         train(unet, partial(_part_of_step, unet, control, told, seed), schedule, file.parent)
-        write_safetensors(file, dict(unet.state_dict()), {})
+        write_safetensors(file, dict(unet.state_dict()), {TRAINING: trained})
     return file
+
+
+def _training_of(control: Continued, base: str, seed: int) -> str:
+    """All that decides the weights of a run."""
+    names = ("run", "num_frames", "strides", "log_sigma", "steps", "is_new", "with_events", "clips")
+    return json.dumps({name: getattr(control, name) for name in names} | {"base": base_sha256(base), "seed": seed})
 
 
 def encoded(path: Path, pipe: Any, specs: Sequence[ClipSpec]) -> Mapping[str, Tensor]:

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from exvideo_eval import Interval, Metric
-from exvideo_eval.machine import cpu_name
 from exvideo_eval.shares import mcnemar
 from exvideo_infer import ExVideoPipeline
 from numpy.typing import NDArray
 
 from benchmarks.quality.comparison import Compared, compare, overall
-from benchmarks.quality.judged import Judged, judge, own_table, paired
+from benchmarks.quality.judged import Judged, judge, judges_sha256, own_table, paired
 from benchmarks.quality.methods import CONTROL, POST_TUNED, UNTRAINED, Method
 from benchmarks.quality.protocol import (
     DISPLACEMENT,
@@ -25,7 +25,8 @@ from benchmarks.quality.protocol import (
     TEST,
     paper_sha256,
 )
-from benchmarks.quality.rows import DTYPE, Row, cost_of
+from benchmarks.quality.record import check, made_with
+from benchmarks.quality.rows import DTYPE, Row, cost_of, deciding_of
 from benchmarks.quality.setting import Setting
 from benchmarks.quality.trained import WHOLE
 from tiny_world.truth.figures import mean_known
@@ -59,13 +60,22 @@ class Findings:
 
     @classmethod
     def of(cls, setting: Setting) -> "Findings":
-        """Judges what is there; rows of which clips are missing are left out."""
+        """Judges what is there; rows of which clips are missing are left out.
+
+        Raises:
+            ValueError: no row is whole, or one was made by something else than the setting has now.
+        """
         real = setting.real()
         rows = {}
         for name in setting.names:
             found = [judge(folder, real) for folder in _whole_folders(setting, name, len(real))]
             if found:
                 rows[name] = found
+        if not rows:
+            raise ValueError(
+                f"{setting.made} has no row of all {len(real)} clips of seed {setting.size.seeds[0]}: make one first, "
+                "without --judge, or give the --output that has them."
+            )
         return cls(setting, rows, real, judge(setting.folder / REAL, real))
 
     @cached_property
@@ -109,6 +119,7 @@ class Findings:
         setting, split = self.setting, SPLITS[self.setting.split]
         return {
             "paper_sha256": paper_sha256(),
+            "judges_sha256": judges_sha256(),
             "exploratory": setting.split != TEST,
             "split": setting.split,
             "regime": setting.regime,
@@ -118,13 +129,13 @@ class Findings:
             "base_parameters": sum(int(p.numel()) for p in _pipeline(setting.base).unet.parameters()),
             "num_frames": setting.of.num_frames,
             "clips": len(self.real),
-            "cpu": cpu_name(),
+            "cpu": ", ".join(dict.fromkeys(name for method in self.rows for name in self._made_with(method)["cpu"])),
             "dtype": str(DTYPE).removeprefix("torch."),
         }
 
     def _method(self, name: str, method: Method) -> dict[str, Any]:
         num_frames, seeds = self.setting.of.num_frames, len(self.rows[name])
-        costs = [cost_of(Row(name, seed).folder(self.setting.made)) for seed in self.setting.size.seeds[:seeds]]
+        costs = [cost_of(folder, self.real) for folder in self._folders(name)]
         memory = memory_of(self.setting.base, method.frames_together(num_frames))
         return {
             "title": method.title,
@@ -136,12 +147,27 @@ class Findings:
             "seconds_all": _rounded(np.mean([cost["all"] for cost in costs])),
             "mebibytes_a_step": _rounded(memory / 2**20),
             "trained_parameters": trained_parameters(method, num_frames, self.setting.base),
+            "made_by": deciding_of(method, num_frames, self.setting.base),
+            "made_with": self._made_with(name),
             "figures": {metric.name: _as_json(metric) for metric in self._metrics(self.rows[name])},
             "displacement_error_by_kind": self._by_kind(self.rows[name]),
             "displacement_error_by_event": self._by_event(self.rows[name]),
             "judged_motion": self._judged_motion(name),
             "gain_kept": self._gain_kept(name),
         }
+
+    def _folders(self, name: str) -> list[Path]:
+        """Of the seeds that are judged."""
+        seeds = self.setting.size.seeds[: len(self.rows[name])]
+        return [Row(name, seed).folder(self.setting.made) for seed in seeds]
+
+    def _made_with(self, name: str) -> dict[str, list[str]]:
+        """Machines, libraries and protocols of all seeds."""
+        found: dict[str, list[str]] = {}
+        for folder in self._folders(name):
+            for what, values in made_with(folder).items():
+                found[what] = list(dict.fromkeys((*found.get(what, ()), *values)))
+        return found
 
     def _gain_kept(self, name: str) -> dict[str, Any]:
         """The share of what the whole recipe wins over running directly that a row wins, by measures that are errors.
@@ -188,7 +214,10 @@ class Findings:
         return found
 
     def _judged_motion(self, name: str) -> dict[str, Any]:
-        """The share of clips whose motion is judged right, its part of the way to real clips, and McNemar's test."""
+        """The share of clips whose motion is judged right, its part of the way to real clips, and McNemar's tests.
+
+        These are of the first seed's clips: against running directly, and against the opponent.
+        """
         shares = {
             other: float(np.mean([row.motion_right for row in rows]))
             for other, rows in {**self.rows, REAL: [self.floor]}.items()
@@ -196,9 +225,14 @@ class Findings:
         found = {"share": _rounded(shares[name]), "real": _rounded(shares[REAL])}
         if name != DIRECT and DIRECT in self.rows and shares[REAL] > shares[DIRECT]:
             way = (shares[name] - shares[DIRECT]) / (shares[REAL] - shares[DIRECT])
-            first, direct = (self.rows[each][0].motion_right for each in (name, DIRECT))
-            found |= {"way_to_real": _rounded(way), "p": _rounded(mcnemar(first, direct).p_value)}
+            found |= {"way_to_real": _rounded(way), "p": self._mcnemar(name, DIRECT)}
+        if self.opponent is not None and self.opponent in self.rows and name != self.opponent:
+            found["p_of_opponent"] = self._mcnemar(name, self.opponent)
         return found
+
+    def _mcnemar(self, name: str, other: str) -> float:
+        first, second = (self.rows[each][0].motion_right for each in (name, other))
+        return _rounded(mcnemar(first, second).p_value)
 
     def _against(self, name: str, other: str) -> dict[str, Any] | None:
         """None where the two have fewer than two seeds in common, which tell nothing of a third."""
@@ -206,7 +240,14 @@ class Findings:
         if seeds < 2:
             return None
         sides = self.rows[name][:seeds], self.rows[other][:seeds]
-        compared = compare({measure: paired(measure, *sides, self.floor.features) for measure in PRIMARY})
+        try:
+            compared = compare({measure: paired(measure, *sides, self.floor.features) for measure in PRIMARY})
+        except ValueError as error:
+            folders = " or ".join(f"{self.setting.made}/{each}_*" for each in (name, other))
+            raise ValueError(
+                f"{name} cannot be compared with {other}, as {error}: give more --clips, or take {folders} away, which "
+                "have nothing to measure."
+            ) from error
         return {
             "seeds": seeds,
             "overall": overall(compared),
@@ -242,13 +283,14 @@ def trained_parameters(method: Method, num_frames: int, base: str) -> int:
     return sum(int(p.numel()) for name, p in pipe.extension.named_parameters().items() if name not in held)
 
 
-def _whole_folders(setting: Setting, name: str, clips: int) -> list[Any]:
-    """Of the first seeds that have all clips."""
+def _whole_folders(setting: Setting, name: str, clips: int) -> list[Path]:
+    """Of the first seeds that have all clips, made by what the setting has now."""
     folders = []
     for seed in setting.size.seeds:
         folder = Row(name, seed).folder(setting.made)
         if len(list(folder.glob("*.mp4"))) < clips:
             break
+        check(folder, deciding_of(setting.method(name, seed), setting.of.num_frames, setting.base))
         folders.append(folder)
     return folders
 

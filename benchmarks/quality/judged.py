@@ -14,7 +14,7 @@ from exvideo_eval.projection import Projection, affordable_dimension
 from exvideo_eval.set_distances import frechet
 from exvideo_eval.statistics import Clips, Sample
 from exvideo_eval.tiny_world.judged import judged_measure
-from exvideo_eval.tiny_world.judges import Judges
+from exvideo_eval.tiny_world.judges import CLASSIFIER, Judges
 from exvideo_infer.video_file import read_clip
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,14 +22,14 @@ from torch import Tensor
 from benchmarks.quality.protocol import DISPLACEMENT, FRECHET, PERMANENCE, SHAPE, VELOCITY
 from tiny_world.truth.figures import mean_known, median_known
 from tiny_world.truth.measured_set import MeasuredSet
-from tiny_world.truth.over_seeds import Join, measure_named, measured, paired_tables, table
+from tiny_world.truth.over_seeds import Join, clips_sha256, measure_named, measured, paired_tables, table
 from tiny_world.world.clip_files import ClipFile
 
 Array = NDArray[np.float64]
 
 WINDOW, WINDOW_STRIDE = 16, 8  # frames
 JUDGED = "judged.safetensors"
-_NAMES = "files"
+_OF = "judged_of"
 OF_TRUTH: dict[str, tuple[str, Join]] = {
     DISPLACEMENT: ("displacement error", mean_known),
     VELOCITY: ("velocity error", median_known),
@@ -64,16 +64,16 @@ def judge(folder: Path, real: Sequence[ClipFile]) -> Judged:
 
 
 def by_judge(folder: Path, real: Sequence[ClipFile]) -> dict[str, Array]:
-    """Answers of the tiny world's judge, kept in a file of the folder.
+    """Answers of the tiny world's judge, kept in a file of the folder until the clips or the judge change.
 
     Returns:
         `features` (clips, windows, dimension), `motion_right` (clips,).
     """
-    path, names = folder / JUDGED, "\n".join(clip.path.name for clip in real)
-    if not (path.exists() and read_safetensors(path)[1].get(_NAMES) == names):
+    path, key = folder / JUDGED, f"{judges_sha256()} {WINDOW} {WINDOW_STRIDE} {clips_sha256(folder, real)}"
+    if not (path.exists() and read_safetensors(path)[1].get(_OF) == key):
         clips = [read_clip(folder / clip.path.name) for clip in real]
         found = {"features": np.stack(list(map(_features, clips))), "motion_right": _motion_right(clips, real)}
-        write_safetensors(path, {name: torch.from_numpy(values) for name, values in found.items()}, {_NAMES: names})
+        write_safetensors(path, {name: torch.from_numpy(values) for name, values in found.items()}, {_OF: key})
     return {name: tensor.numpy() for name, tensor in read_safetensors(path)[0].items()}
 
 
@@ -90,6 +90,11 @@ def _motion_right(clips: Sequence[Tensor], real: Sequence[ClipFile]) -> Array:
     found = judged_measure("motion", _judges().properties["motion"], of_clips, truths, len(clips[0]))
     right: Array = found.clips.values
     return right
+
+
+def judges_sha256() -> str:
+    """SHA-256 (hex) of the judge that features and motions are told by."""
+    return _judges().sha256[CLASSIFIER]
 
 
 @lru_cache(maxsize=1)

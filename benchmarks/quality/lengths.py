@@ -6,8 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.quality.making import BASE_FRAMES
 from benchmarks.quality.protocol import DISPLACEMENT
 
@@ -50,16 +48,15 @@ def lengths_of(settings: Mapping[str, Any], split: str) -> int:
 
 
 def crossing(ours: Curve, theirs: Curve) -> float | None:
-    """The number of frames at which one curve crosses another: between two lengths, where the log of the ratio is 0.
+    """The number of frames at which the line between two lengths of the ratio of two curves crosses 1: the protocol's.
 
     None where one is below the other at all lengths that both have.
     """
-    both = sorted(ours.keys() & theirs.keys())
-    logs = {frames: np.log(ours[frames] / theirs[frames]) for frames in both}
-    for before, after in pairwise(both):
-        if logs[before] * logs[after] < 0:
-            share = logs[before] / (logs[before] - logs[after])
-            return float(np.exp(np.log(before) + share * (np.log(after) - np.log(before))))
+    ratios = {frames: ours[frames] / theirs[frames] for frames in sorted(ours.keys() & theirs.keys())}
+    for before, after in pairwise(ratios):
+        if (ratios[before] - 1) * (ratios[after] - 1) < 0:
+            share = (1 - ratios[before]) / (ratios[after] - ratios[before])
+            return before + share * (after - before)
     return None
 
 

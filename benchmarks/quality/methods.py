@@ -38,6 +38,7 @@ class Method:
         needs_rife: True if it needs the extra `rife`.
         longest: frames of the longest clip that it can make; None for any.
         beyond: frames up to which it is another method.
+        weights: file of what was trained, `SHIPPED`, or None of a method that trains nothing.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Method:
     needs_rife: bool = False
     longest: int | None = None
     beyond: int = 0
+    weights: str | Path | None = None
 
     def network_frames(self, num_frames: int) -> int:
         """Frames that the network evaluates for a clip, both halves of guidance counted: the cost of sampling."""
@@ -115,7 +117,9 @@ def begin_analytic(folder: Path, pipe: Any, num_frames: int) -> None:
 
 def post_tuned(title: str, extension: str | Path, longest: int, kind: str = POST_TUNED) -> Method:
     """The whole clip at once by a base with a trained extension."""
-    return Method(title, kind, making.whole, every_frame, partial(mount, extension), longest=longest)
+    return Method(
+        title, kind, making.whole, every_frame, partial(mount, extension), longest=longest, weights=extension
+    )  # fmt: skip
 
 
 def methods(folder: Path) -> dict[str, Method]:
@@ -168,16 +172,16 @@ def methods(folder: Path) -> dict[str, Method]:
         "exvideo": post_tuned("ExVideo, shipped extension", SHIPPED, SHIPPED_FRAMES),
         "exvideo-few": Method(
             "ExVideo, shipped, at the cost of keyframes", POST_TUNED, making.whole, every_frame, shipped,
-            steps=steps_of_few, longest=SHIPPED_FRAMES,
+            steps=steps_of_few, longest=SHIPPED_FRAMES, weights=SHIPPED,
         ),
         "exvideo-rife": Method(
             "ExVideo, shipped, every second frame, RIFE between", POST_TUNED,
             partial(making.interpolated, interpolator="rife", every=EXTENDED_STRIDE), keyframes_extended, shipped,
-            needs_rife=True, longest=(SHIPPED_FRAMES - 1) * EXTENDED_STRIDE + 1,
+            needs_rife=True, longest=(SHIPPED_FRAMES - 1) * EXTENDED_STRIDE + 1, weights=SHIPPED,
         ),
         "exvideo-chain": Method(
             "ExVideo, shipped, last frame after last frame", POST_TUNED, making.chained,
             partial(making.frames_of_chain, length=SHIPPED_FRAMES), shipped, at_once=SHIPPED_FRAMES,
-            beyond=SHIPPED_FRAMES,
+            beyond=SHIPPED_FRAMES, weights=SHIPPED,
         ),
     }  # fmt: skip

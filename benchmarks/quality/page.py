@@ -7,15 +7,16 @@
 <!-- evidence: rows: rows -->                           of the rows that are trained here, with their costs
 """
 
-import json
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.files import locked, read_json, write_json
 from benchmarks.quality.in_text import with_figures
 from benchmarks.quality.lengths import crossovers, draw, lengths_of
+from benchmarks.quality.protocol import TEST
 from benchmarks.quality.tables import TABLES, pairs
 from benchmarks.quality.trained import table as rows
 
@@ -28,6 +29,7 @@ FORMAT = "exvideo.evidence/1"
 
 OF_SPLITS = {"lengths": crossovers, "pairs": pairs}
 
+_WAYS_OUT = "make what is missing first, give --figures another path, or --replace if it may go"
 _PLACE = re.compile(r"(<!-- evidence: (.+?): (.+?) -->\n).*?(?=<!-- /evidence -->)", re.DOTALL)
 
 
@@ -59,19 +61,48 @@ def filled(text: str, found: Mapping[str, Any]) -> str:
 
 
 def read(path: Path = FIGURES) -> dict[str, Any]:
-    """The committed figures: `settings`, by `Setting.name`."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    """The committed figures: `settings`, by `Setting.name`.
+
+    Raises:
+        ValueError: it is no file of figures.
+    """
+    way_out = "put back the one that was committed, or give --figures another path"
+    found = read_json(path, way_out)
+    if found.get("format") != FORMAT or not isinstance(found.get("settings"), dict):
+        raise ValueError(f"{path} is no file of figures of the format {FORMAT!r}: {way_out}.")
     return found
 
 
-def keep(setting: str, figures: Mapping[str, Any], path: Path) -> None:
-    """Puts a setting's figures into a file, beside those of others."""
-    known: dict[str, Any] = read(path) if path.exists() else {"format": FORMAT, "settings": {}}
-    known["settings"][setting] = figures
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+def keep(setting: str, figures: Mapping[str, Any], path: Path, replace: bool = False) -> None:
+    """Puts a setting's figures into a file, beside those of others.
+
+    Args:
+        replace: whether figures of the setting may go.
+
+    Raises:
+        ValueError: a method, or seeds of one, would go; or figures of the test split would change.
+    """
+    with locked(path):
+        known: dict[str, Any] = read(path) if path.exists() else {"format": FORMAT, "settings": {}}
+        lost = None if replace else _lost(known["settings"].get(setting), figures)
+        if lost is not None:
+            raise ValueError(f"{path} has {lost} of {setting}, which these figures have not: {_WAYS_OUT}.")
+        known["settings"][setting] = figures
+        write_json(path, known)
+
+
+def _lost(known: Mapping[str, Any] | None, figures: Mapping[str, Any]) -> str | None:
+    """The first thing that would go with the figures that are known of a setting."""
+    for name, method in {} if known is None else known["methods"].items():
+        now = figures["methods"].get(name)
+        if now is None:
+            return f"the method {name}"
+        if now["seeds"] < method["seeds"]:
+            return f"{method['seeds']} seeds of the method {name}"
+        changed = [measure for measure, of in method["figures"].items() if now["figures"].get(measure) != of]
+        if figures["protocol"]["split"] == TEST and now["seeds"] == method["seeds"] and changed:
+            return f"another {changed[0]} of the method {name}, though the test split is judged once,"
+    return None
 
 
 def main() -> int:

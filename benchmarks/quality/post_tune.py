@@ -5,8 +5,9 @@ All that is other than `exvideo-train --config x.yaml` is that these levels are 
 
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -19,6 +20,7 @@ from tiny_world.programs import CORES, run_program
 from tiny_world.world.clip_files import write_clips, write_event_clips
 from tiny_world.world.spec import EVENTS, LONGEST
 
+FOLDERS = ("output", "videos", "cache")  # keys of a recipe that tell where, and not what
 LONGEST_EVENT = max(frames for of_speed in LONGEST.values() for frames in of_speed.values())
 
 
@@ -31,20 +33,41 @@ def post_tune(name: str, recipe: Recipe, folder: Path, base: str, seed: int) -> 
         folder: of all runs; they share their clips and latents.
         base: what is post-tuned.
         seed: of the noise, by which the run goes.
+
+    Raises:
+        ValueError: the run was begun with another recipe.
     """
     more = "" if recipe.clips is None else f"_{recipe.clips}"
     clips = folder / f"{'events' if recipe.with_events else 'clips'}_{recipe.frames}{more}"
     extension = recipe.file(folder, name, seed)
     run = extension.parent
+    path, filled = run / "recipe.yaml", recipe.filled(run, clips, base, recipe.seed_of_run(seed))
+    _check_recipe(path, filled)
     if not extension.exists():
         write_training_clips(clips, recipe.frames, recipe.with_events, recipe.clips)
-        filled = recipe.filled(run, clips, base, recipe.seed_of_run(seed))
         run.mkdir(parents=True, exist_ok=True)
-        path = run / "recipe.yaml"
         path.write_text(yaml.safe_dump(filled, sort_keys=False), encoding="utf-8")
         processes = 1 if torch.cuda.is_available() else min(CORES, filled["optimizer"]["batch_size"])
         run_program("benchmarks.quality.post_tune", "--config", path, processes=processes)
     return extension
+
+
+def _check_recipe(path: Path, filled: Mapping[str, Any]) -> None:
+    """Checks that a run that was begun has this recipe, wherever its folders are now."""
+    if not path.exists():
+        return
+    begun = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for section in dict.fromkeys((*begun, *filled)):
+        was, now = (_without_folders(recipe.get(section)) for recipe in (begun, filled))
+        if section not in FOLDERS and was != now:
+            raise ValueError(
+                f"The run in {path.parent} was begun with {section} {was}, and {section} is {now} now: remove that "
+                "folder, or give --output another one."
+            )
+
+
+def _without_folders(value: Any) -> Any:
+    return {key: one for key, one in value.items() if key not in FOLDERS} if isinstance(value, dict) else value
 
 
 def write_training_clips(folder: Path, num_frames: int, with_events: bool = False, clips: int | None = None) -> None:

@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from tiny_world.world.spec import EVENTS
+
 PAPER = Path(__file__).parents[2] / "docs" / "evidence-protocol.md"
 
 KINDS_OF_MOTION = 7  # as many clips in a row have one each
@@ -45,6 +47,11 @@ class Regime:
     durations: tuple[int, ...] = ()
     held: tuple[str, str] | None = None
 
+    @property
+    def clips_are_multiples_of(self) -> int:
+        """As many clips in a row have one of each kind of motion, or of each kind and duration of an event."""
+        return len(EVENTS) * len(self.durations) if self.durations else KINDS_OF_MOTION
+
 
 EMBEDDED = "embedded"
 REGIMES = {
@@ -72,6 +79,11 @@ class Size:
 
     seeds: tuple[int, ...]
     clips: int
+
+    def shared(self, regime: Regime) -> "Size":
+        """The same seeds, and of no more clips as many as a regime's kinds share evenly, one of each at least."""
+        each = regime.clips_are_multiples_of
+        return Size(self.seeds, max(each, self.clips // each * each))
 
 
 QUICK_REGIME = "two-times"  # whose clips are short
@@ -122,18 +134,20 @@ def paper_sha256(paper: Path = PAPER) -> str:
     return hashlib.sha256(paper.read_bytes()).hexdigest()
 
 
-def check_frozen(split: str, regime: str, is_opened: bool, paper: Path = PAPER) -> None:
+def check_frozen(split: str, regime: str, is_opened: bool, clips: int, paper: Path = PAPER) -> None:
     """Checks that a split may be made and judged.
 
     Args:
         split: a name of `SPLITS`.
         regime: a name of `REGIMES`.
         is_opened: True if a person said that the test split is to be opened.
+        clips: that are asked for.
         paper: the protocol's text.
 
     Raises:
         NotFrozenError: it is the test split, and nobody said so, or the text has changed since it was frozen, or the
-            pair that is held to it in this regime has not been named.
+            pair that is held to it in this regime has not been named, or other clips are asked for than a headline's:
+            few of them, looked at first, would be a choice by the test split.
     """
     if split != TEST:
         return
@@ -151,4 +165,9 @@ def check_frozen(split: str, regime: str, is_opened: bool, paper: Path = PAPER) 
         raise NotFrozenError(
             f"In the regime {regime!r} no row of ExVideo and no opponent have been named: choose from {named}, or name "
             f"them in {paper.name} and beside its hash, by the validate split."
+        )
+    if clips != (all_clips := HEADLINE.shared(REGIMES[regime]).clips):
+        raise NotFrozenError(
+            f"The split {TEST!r} is judged once, by all its {all_clips} clips, and {clips} were asked for: leave out "
+            "--clips, and try on the split 'validate'."
         )

@@ -1,6 +1,5 @@
 """Rows: the clips of a method and a seed, in files of the real clips' names, with what each cost. They resume."""
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -12,8 +11,10 @@ import torch
 from exvideo_infer import ExVideoPipeline, write_video
 
 from benchmarks.quality.cost import Meter
+from benchmarks.quality.files import locked, read_json, write_json
 from benchmarks.quality.making import Batch
 from benchmarks.quality.methods import Method
+from benchmarks.quality.record import check, deciding, note
 from tiny_world.channels_last import lay_out_channels_last
 from tiny_world.world.clip_files import ClipFile
 from tiny_world.world.spec import FPS
@@ -55,12 +56,17 @@ def make(row: Row, method: Method, clips: Sequence[ClipFile], num_frames: int, m
         num_frames: of each clip.
         made: folder of all rows.
         base: what `ExVideoPipeline.from_pretrained` takes.
+
+    Raises:
+        ValueError: some of its clips are there, and were made by something else.
     """
-    folder = row.folder(made)
+    folder, asked = row.folder(made), deciding_of(method, num_frames, base)
     folder.mkdir(parents=True, exist_ok=True)
+    check(folder, asked)
     missing = [clip for clip in clips if not (folder / clip.path.name).exists()]
     if not missing:
         return
+    note(folder, asked)
     pipe = ExVideoPipeline.from_pretrained(base, torch_dtype=DTYPE)
     pipe.set_progress_bar_config(disable=True)
     lay_out_channels_last(pipe.vae)
@@ -84,14 +90,27 @@ def _make_batch(pipe: Any, method: Method, batch: Batch, num_frames: int, folder
         write_video(folder / clip.path.name, frames, FPS)
 
 
-def cost_of(folder: Path) -> dict[str, float]:
-    """Means over a row's clips: the processor's seconds in the `network`, in `all`, and `frames` evaluated."""
-    noted: Mapping[str, Mapping[str, float]] = json.loads((folder / SECONDS).read_text(encoding="utf-8"))
-    return {name: sum(cost[name] for cost in noted.values()) / len(noted) for name in ("network", "all", "frames")}
+def deciding_of(method: Method, num_frames: int, base: str) -> dict[str, Any]:
+    """All that decides the clips of a method here, as `record.deciding` has it."""
+    return deciding(method, num_frames, base, str(DTYPE).removeprefix("torch."))
+
+
+def cost_of(folder: Path, clips: Sequence[ClipFile]) -> dict[str, float]:
+    """Means over a row's clips: the processor's seconds in the `network`, in `all`, and `frames` evaluated.
+
+    Raises:
+        ValueError: the cost of a clip is not known.
+    """
+    way_out = f"remove {folder}, and its clips are made again"
+    noted = read_json(folder / SECONDS, way_out)
+    try:
+        costs = [noted[clip.path.name] for clip in clips]
+        return {name: sum(float(cost[name]) for cost in costs) / len(costs) for name in ("network", "all", "frames")}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / SECONDS} does not tell what every clip cost ({error!r}): {way_out}.") from error
 
 
 def _note(path: Path, costs: Mapping[str, Mapping[str, float]]) -> None:
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps({**known, **costs}, indent=1), encoding="utf-8")
-    temporary.replace(path)
+    with locked(path):
+        known = read_json(path, f"remove {path.parent}, and its clips are made again") if path.exists() else {}
+        write_json(path, {**known, **costs})

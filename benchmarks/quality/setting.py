@@ -10,11 +10,11 @@ from benchmarks.quality.methods import Method, methods
 from benchmarks.quality.post_tune import post_tune, write_events
 from benchmarks.quality.protocol import REGIMES, SPLITS, Regime, Size
 from benchmarks.quality.recipes import Recipe
+from benchmarks.quality.record import base_sha256
 from benchmarks.quality.rows import Row, make, why_not
 from benchmarks.quality.trained import Trained
 from tiny_world.truth.measured_set import read_truth
 from tiny_world.world.clip_files import ClipFile, write_clips
-from tiny_world.world.spec import EVENTS
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Setting:
         given_base: folder of the base of a regime whose base does not ship.
 
     Raises:
-        ValueError: that folder is missing, or given where the base ships.
+        ValueError: that folder is missing, or given where the base ships; or there are seeds twice, or below 0, or
+            clips that the kinds of motion or events do not share evenly.
     """
 
     output: Path
@@ -44,6 +45,14 @@ class Setting:
         if (self.of.base is None) == (self.given_base is None):
             told = "has a base of its own: leave --base out" if self.of.base else "needs the folder of its base: --base"
             raise ValueError(f"The regime {self.regime} {told}.")
+        seeds, each = self.size.seeds, self.of.clips_are_multiples_of
+        if not seeds or len({*seeds}) < len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds are {', '.join(map(str, seeds))}: give --seeds that differ, of 0 or more.")
+        if self.size.clips < each or self.size.clips % each:
+            raise ValueError(
+                f"clips are {self.size.clips}, and the regime {self.regime} has {each} kinds of them, as many of each: "
+                f"give --clips a multiple of {each}."
+            )
 
     @property
     def of(self) -> Regime:
@@ -77,7 +86,7 @@ class Setting:
         split, folder = SPLITS[self.split], self.folder / "real"
         asked = self.of.num_frames, split.world_seed, split.combinations
         if self.of.durations:
-            each = max(1, self.size.clips // (len(EVENTS) * len(self.of.durations)))
+            each = self.size.clips // self.of.clips_are_multiples_of
             write_events(folder, each, self.of.durations, *asked)
         else:
             deque(write_clips(folder, self.size.clips, *asked), maxlen=0)
@@ -92,7 +101,7 @@ class Setting:
         """A method; of one that is trained here, the run of that seed."""
         if name in self.trained:
             return self.trained[name].method(self.trained[name].file(self._runs, name, seed))
-        return methods(self.output / "moments")[name]
+        return methods(self.output / f"moments{self._of_base}")[name]
 
     def left_out(self) -> dict[str, str]:
         """Methods that cannot be run here, each with its reason."""
@@ -119,4 +128,9 @@ class Setting:
 
     @property
     def _runs(self) -> Path:
-        return self.output / "post_tune"
+        return self.output / f"post_tune{self._of_base}"
+
+    @property
+    def _of_base(self) -> str:
+        """The end of folders of what is kept of a base that does not ship, which may be anyone's."""
+        return "" if self.given_base is None else f"_{base_sha256(self.given_base)[:8]}"

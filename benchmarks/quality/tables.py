@@ -32,6 +32,7 @@ HEADS = {
 
 SHORT = {
     "displacement error": "displacement error, px",
+    "trajectory error": "trajectory error, px",
     "velocity error of the median frame": "velocity error, px a frame",
     "paired Fréchet distance": "Fréchet distance",
 }
@@ -97,6 +98,8 @@ def against(found: Found, other: str) -> str:
 
 def ratios(found: Found, other: str) -> str:
     """Ratios to another method on the primary measures that are errors."""
+    if other not in found["against"]:
+        return f"`{other}` has not been made here."
     names = tuple(name for name, of in PRIMARY.items() if of.better == "lower")
     title = found["methods"][other]["title"]
     lines = [[f"over that of: {title}", *(HEADS[name].partition(",")[0] for name in names)]]
@@ -130,14 +133,25 @@ def events(found: Found, by: str) -> str:
 
 
 def judged_motion(found: Found) -> str:
-    """The share of clips whose motion the judge finds right, all seeds; McNemar's p of the first seed's clips."""
-    lines = [["", "motion judged right", "of the way from running directly to real clips", "McNemar's p"]]
-    for method in found["methods"].values():
-        told = method["judged_motion"]
-        way = f"{told['way_to_real']:.2f}" if "way_to_real" in told else ""
-        lines.append([method["title"], f"{told['share']:.3f}", way, f"{told['p']:.2g}" if "p" in told else ""])
-    real = next(iter(found["methods"].values()))["judged_motion"]["real"]
-    return _markdown([*lines, ["real clips", f"{real:.3f}", "1.00" if len(lines) > 1 else "", ""]])
+    """The share of clips whose motion the judge finds right, all seeds; McNemar's p of the first seed's clips.
+
+    A column that no method has anything in is left out.
+    """
+    told = {method["title"]: method["judged_motion"] for method in found["methods"].values()}
+    real = {"share": next(iter(told.values()))["real"]}
+    if any("way_to_real" in one for one in told.values()):
+        real["way_to_real"] = 1.0
+    opponent = found["methods"].get(found["opponent"], {}).get("title", "")
+    columns = {
+        "motion judged right": ("share", ".3f"),
+        "of the way from running directly to real clips": ("way_to_real", ".2f"),
+        "McNemar's p against running directly": ("p", ".2g"),
+        f"McNemar's p against: {opponent}": ("p_of_opponent", ".2g"),
+    }
+    rows = told | {"real clips": real}
+    filled = {head: of for head, of in columns.items() if any(of[0] in one for one in rows.values())}
+    cells = [[f"{one[name]:{form}}" if name in one else "" for name, form in filled.values()] for one in rows.values()]
+    return _markdown([["", *filled], *([title, *row] for title, row in zip(rows, cells, strict=True))])
 
 
 def frontier(found: Found) -> str:
@@ -161,10 +175,13 @@ def protocol(found: Found) -> str:
     many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     many += " seed" if many == "1" else " seeds"
     kind = "Exploratory: " if told["exploratory"] else ""
+    moving = [method["figures"]["displacement error"]["clips"] for method in found["methods"].values()]
+    of_moving = f"{min(moving)}" if min(moving) == max(moving) else f"{min(moving)} to {max(moving)}"
     return (
         f"{kind}split `{told['split']}`, world seed {told['world_seed']}, regime `{told['regime']}`: {told['clips']} "
-        f"clips of {told['num_frames']} frames, {many}, {told['dtype']}, one thread of {told['cpu']}, shared "
-        f"with other work. Protocol `{told['paper_sha256'][:12]}`."
+        f"clips of {told['num_frames']} frames (displacement of the {of_moving} whose subjects move and are found), "
+        f"{many}, {told['dtype']}, one thread of {told['cpu']}, shared with other work. Protocol "
+        f"`{told['paper_sha256'][:12]}`."
     )
 
 
@@ -193,7 +210,8 @@ def pairs(settings: Mapping[str, Found], split: str) -> str:
         settings: by `Setting.name`.
         split: of them.
     """
-    names = tuple(PRIMARY)
+    first, *others = PRIMARY
+    names = (first, "trajectory error", *others)
     lines = [["frames", "made by", "cost", *(SHORT.get(name, name) for name in names)]]
     for found in largest(settings, split):
         held = found.get("held") or ()

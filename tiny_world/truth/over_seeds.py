@@ -5,6 +5,7 @@ sides, by the frames in which both have one. The first frame is given, and in no
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import from_numpy
 
 from tiny_world.truth.figures import MEASURES, Measure, mean_known
 from tiny_world.truth.measured_set import MeasuredSet, measure
+from tiny_world.truth.report import files_sha256
 from tiny_world.truth.statistics import mean_interval, ratio_interval
 from tiny_world.world.clip_files import ClipFile
 
@@ -23,24 +25,45 @@ Join = Callable[[Array, int], Array]  # of frames: `mean_known` or `median_known
 
 TURNS = "turn timing error"
 CURVES = "curves.safetensors"
-_NAMES = "files"
+# Modules that decide a clip's curves: what they found before they changed is found anew.
+_DECIDING = ("measured_set", "measures", "tracker", "subject", "strangers", "bodies", "pooling", "presence")
+_OF = "measured_of"
 
 
 def measured(folder: Path, real: Sequence[ClipFile]) -> MeasuredSet:
-    """A folder of clips as the tracker sees it, kept in a file beside them: remove that where clips are made anew.
+    """A folder of clips as the tracker sees it, kept in a file beside them until they or the tracker change.
 
     Raises:
         ValueError: as `tiny_world.truth.measured_set.measure`.
     """
     path, names = folder / CURVES, tuple(clip.path.name for clip in real)
-    if not (path.exists() and read_safetensors(path)[1].get(_NAMES) == "\n".join(names)):
+    if not _is_of(path, key := f"{_tracker_sha256()} {clips_sha256(folder, real)}"):
         found = measure(folder.name, folder, real)
         tensors = {name: from_numpy(values) for name, values in found.curves.items()}
         tensors |= {TURNS: from_numpy(found.turn_error)}
-        write_safetensors(path, tensors, {_NAMES: "\n".join(names)})
+        write_safetensors(path, tensors, {_OF: key})
     curves = {name: tensor.numpy() for name, tensor in read_safetensors(path)[0].items()}
     turns = curves.pop(TURNS)
     return MeasuredSet(folder.name, folder, names, curves["displacement"].shape[1], curves, turns)
+
+
+def clips_sha256(folder: Path, real: Sequence[ClipFile]) -> str:
+    """SHA-256 (hex) of the files of a folder that have the names of real clips, and of these; of those that are there.
+
+    A file that is missing is for `measure` to tell.
+    """
+    folders = dict.fromkeys((folder, *(clip.path.parent for clip in real)))
+    names = [clip.path.name for clip in real]
+    return " ".join(files_sha256(one, [name for name in names if (one / name).exists()]) for one in folders)
+
+
+def _is_of(path: Path, key: str) -> bool:
+    return path.exists() and read_safetensors(path)[1].get(_OF) == key
+
+
+@lru_cache(maxsize=1)
+def _tracker_sha256() -> str:
+    return files_sha256(Path(__file__).parent, [f"{module}.py" for module in _DECIDING])
 
 
 def measure_named(name: str) -> Measure:

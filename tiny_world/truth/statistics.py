@@ -10,7 +10,16 @@ interval is Student's t. With three seeds it is wide where seeds differ, and sho
 Of 3,000 tables of 3 seeds and 35 clips it held the truth in 0.93 (seeds differ as clips do) to 0.98 (neither do). A
 ratio of two means has the interval of the mean of its residuals, (a - ratio b) / mean(b).
 
-Several comparisons that are made together are corrected by Holm's procedure (Scand. J. Stat. 6, 1979).
+Several comparisons that are made together are corrected by Holm's procedure (Scand. J. Stat. 6, 1979), whose least
+levels are small. Of 6,000 tables of 196 clips without a difference, clips and the rest with a deviation of 1, a p value
+below them was found in
+
+    seeds  their deviation  p < 0.0125       p < 0.0025
+    5      0 to 1           0.012 to 0.018   0.002 to 0.006
+    3      0 to 1           0.010 to 0.034   0.002 to 0.017
+    2      0 to 1           0.009 to 0.074   0.002 to 0.053
+
+so that two seeds give an interval, and no verdict.
 """
 
 from collections.abc import Mapping

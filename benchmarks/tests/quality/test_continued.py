@@ -76,8 +76,10 @@ def test_a_run_of_a_few_steps_leaves_weights_that_a_pipeline_takes(
     assert (moved < 0.01) == (name == "continued")  # two steps from the base; anywhere from nothing
     assert moved > 0
     stamp = file.stat().st_mtime_ns
-    continue_base(name, control, tmp_path, "nowhere", 3)
+    continue_base(name, control, tmp_path, "embedded", 3)
     assert file.stat().st_mtime_ns == stamp
+    with pytest.raises(ValueError, match=r"weights\.safetensors is of the training .*: remove its folder"):
+        continue_base(name, replace(control, steps=3), tmp_path, "embedded", 3)
 
 
 def test_clips_are_encoded_once(pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

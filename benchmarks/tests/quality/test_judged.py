@@ -1,5 +1,6 @@
 """Rows as tables of seeds and clips."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,14 @@ def test_the_judge_finds_the_motion_of_real_clips_and_of_frozen_ones_less_often(
     assert set(sound.motion_right) <= {0.0, 1.0}
     assert sound.motion_right.mean() > 0.7
     assert frozen.motion_right.mean() <= sound.motion_right.mean()
+
+
+def test_clips_that_were_made_anew_are_judged_anew(folders: tuple[list[ClipFile], Path], tmp_path: Path) -> None:
+    real, folder = folders
+    shutil.copytree(folder / "frozen", tmp_path / "made")
+    before = judge(tmp_path / "made", real)
+    for clip in real:
+        shutil.copy(clip.path, tmp_path / "made")
+    after = judge(tmp_path / "made", real)
+    assert not np.array_equal(before.features, after.features)
+    assert np.nanmean(after.truth.curves["trajectory_error"]) < np.nanmean(before.truth.curves["trajectory_error"])

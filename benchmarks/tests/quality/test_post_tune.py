@@ -73,6 +73,11 @@ def test_a_row_is_trained_once_and_makes_clips(tmp_path: Path, monkeypatch: pyte
     before = extension.stat().st_mtime_ns
     assert post_tune("without-table", recipe, tmp_path / "post_tune", "embedded", 1) == extension
     assert extension.stat().st_mtime_ns == before
-    setting = Setting(tmp_path, "tune", "two-times", Size((1,), 1), {"without-table": recipe})
+    longer = replace(recipe, changes={**recipe.changes, "optimizer.steps": 3})
+    with pytest.raises(
+        ValueError, match=r"without-table_1 was begun with optimizer .*'steps': 2.*: remove that folder"
+    ):
+        post_tune("without-table", longer, tmp_path / "post_tune", "embedded", 1)
+    setting = Setting(tmp_path, "tune", "two-times", Size((1,), 7), {"without-table": recipe})
     assert setting.left_out()["without-table"] == "it makes 12 frames at most"
     assert setting.method("without-table", 1).title == recipe.title

@@ -34,19 +34,19 @@ def test_the_paper_is_the_one_that_was_frozen() -> None:
 
 def test_the_test_split_is_opened_by_a_word_and_under_the_frozen_paper_alone(tmp_path: Path) -> None:
     for split in ("tune", "validate"):
-        check_frozen(split, "two-times", is_opened=False)
+        check_frozen(split, "two-times", is_opened=False, clips=196)
     with pytest.raises(NotFrozenError, match="--open-test"):
-        check_frozen("test", "ten-times", is_opened=False)
-    check_frozen("test", "ten-times", is_opened=True)
+        check_frozen("test", "ten-times", is_opened=False, clips=196)
+    check_frozen("test", "ten-times", is_opened=True, clips=196)
     other = tmp_path / PAPER.name
     other.write_text(TEXT.replace("0.5 pixels", "5 pixels"), encoding="utf-8")
     with pytest.raises(NotFrozenError, match="put its text back"):
-        check_frozen("test", "ten-times", is_opened=True, paper=other)
+        check_frozen("test", "ten-times", is_opened=True, clips=196, paper=other)
 
 
 def test_no_regime_is_opened_whose_pair_has_not_been_named() -> None:
     with pytest.raises(NotFrozenError, match=r"'two-times' no row of ExVideo and no opponent .* choose from several-r"):
-        check_frozen("test", "two-times", is_opened=True)
+        check_frozen("test", "two-times", is_opened=True, clips=196)
     known = {**methods(Path()), **TRAINED}
     for name, regime in REGIMES.items():
         if regime.held is not None:

@@ -71,3 +71,13 @@ def test_other_clips_are_measured_anew(tmp_path: Path) -> None:
     kept = (tmp_path / CURVES).stat().st_mtime_ns
     assert measured(tmp_path, [replace(clip) for clip in real[1:]]).turn_error.shape == (2,)
     assert (tmp_path / CURVES).stat().st_mtime_ns == kept
+
+
+def test_what_another_tracker_found_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    list(write_clips(tmp_path, 3, 4, 5, "seen"))
+    real = read_truth(tmp_path)
+    measured(tmp_path, real)
+    kept = (tmp_path / CURVES).stat().st_mtime_ns
+    monkeypatch.setattr("tiny_world.truth.over_seeds._tracker_sha256", lambda: "other")
+    measured(tmp_path, real)
+    assert (tmp_path / CURVES).stat().st_mtime_ns > kept

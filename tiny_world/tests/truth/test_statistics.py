@@ -68,6 +68,16 @@ def test_p_values_of_tables_without_a_difference_are_spread_evenly() -> None:
     assert np.mean(np.array(p) < 0.05) <= 0.08
 
 
+@pytest.mark.parametrize("of_seed", [0.0, 0.1, 0.3])
+def test_of_five_seeds_chance_is_found_about_as_often_as_the_least_levels_of_holm_say(of_seed: float) -> None:
+    """Of a headline's table: 5 seeds of 196 clips, at 0.05 / 4 and at a fifth of that."""
+    random = np.random.default_rng(4)
+    tables = of_seed * random.normal(size=(1500, 5, 1)) + random.normal(size=(1500, 1, 196))
+    p = np.array([p_value(one) for one in tables + random.normal(size=(1500, 5, 196))])
+    assert np.mean(p < 0.0125) <= 0.0125 * 2.2
+    assert np.mean(p < 0.0025) <= 0.0025 * 4
+
+
 def test_holm_corrects_the_least_by_all_and_the_next_by_those_that_are_left() -> None:
     found = holm({"a": 0.04, "b": 0.01, "c": 0.03})
     assert found == pytest.approx({"a": 0.06, "b": 0.03, "c": 0.06})
