@@ -4,21 +4,28 @@ HATCH := .hatch/bin/hatch
 VIDEOS ?=
 QUICK ?=
 STEPS ?=
+SEED ?=
 # Modules are compiled as they are first imported: most of the 22,000 that are installed never are.
 export PIP_COMPILE ?= 0
 TAG ?= $(shell git tag --points-at HEAD)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-wheels coverage versions check docs site release-check bench quality gpu wheels clean
+.PHONY: help demo test test-random test-long test-papers test-wheels coverage versions check docs site release-check bench quality gpu wheels clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: $(HATCH) ## the whole job in about ten minutes; VIDEOS=folder for your own footage; STEPS=1700 for all steps
 	$(HATCH) run python -m demo $(if $(VIDEOS),--videos "$(VIDEOS)") $(if $(STEPS),--steps "$(STEPS)")
 
 test: $(HATCH) ## all tests that take seconds
 	$(HATCH) run test
+
+test-random: $(HATCH) ## the same in an order drawn anew: SEED=1 for one that was
+	$(HATCH) run test-random $(if $(SEED),--randomly-seed=$(SEED))
+
+test-papers: $(HATCH) ## every block of every README and guide, as a reader runs them
+	$(HATCH) run test-papers
 
 test-long: wheels ## those that take minutes: each wheel installed alone
 	EXVIDEO_DIST=dist $(HATCH) run test-long
@@ -59,7 +66,7 @@ wheels: $(HATCH) ## all packages, to dist/
 	$(HATCH) build --all
 
 clean: ## all that was set up or made
-	rm -rf .hatch .venv out dist
+	rm -rf .hatch .venv .venvs out dist
 
 $(HATCH):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

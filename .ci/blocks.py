@@ -3,7 +3,11 @@
     <!-- file: first.yaml -->            the block is that file, in the folder that the page's blocks are run in
     <!-- exit: 1 -->                     it is run, and ends with that status
     <!-- run by: tests/test_x.py -->     another test runs it
-    <!-- not run: a GPU -->              nothing runs it, for one of REASONS; its options and names are checked
+    <!-- not run: a GPU -->              nothing runs it, for one of REASONS
+
+Of the last two, what can be known without running them is checked: that Python, YAML and JSON are read, that names of
+our packages, modules, make targets and pip extras exist, and that our commands take their options, whatever launches
+them.
 
 `text` and `math` are no code. What a block needs beside what blocks before it left is in tests/test_guides.py.
 """
@@ -16,8 +20,13 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from io import StringIO
+from itertools import dropwhile
 from pathlib import Path
+
+import yaml
+from checked import make_complaint, pip_complaint
 
 RUN, WRITTEN, SILENT = ("python", "bash"), ("yaml", "json"), ("text", "math")
 LANGUAGES = (*RUN, *WRITTEN, *SILENT)
@@ -44,6 +53,10 @@ COMMANDS = {
 _MARKER = r"<!-- (?P<kind>file|exit|run by|not run): (?P<value>[^\n]*?) -->\n"
 _FENCED = r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=fence)\n"
 _BLOCK = re.compile(rf"(?:^{_MARKER})?{_FENCED}", re.DOTALL | re.MULTILINE)
+_OTHER_FENCE = re.compile(r"^(?: +(?:`{3,}|~{3,})|~{3,})", re.MULTILINE)
+_ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
+_OF_A_MODULE = ("-m", "--module")
+_OURS = ("exvideo_", "benchmarks", "demo", "tiny_world")
 _INDENTED = re.compile(r"\n\n(?: {4}|\t)(?! *(?:[-*]|\d+\.) )[^\n]")
 
 
@@ -82,6 +95,8 @@ def complaints(page: Path, root: Path) -> Iterator[str]:
     text = page.read_text(encoding="utf-8")
     if _INDENTED.search(_BLOCK.sub("", text)):
         yield f"{page}: a block is indented: fence it, and name its language."
+    if found := _OTHER_FENCE.search(_BLOCK.sub("", text)):
+        yield f"{page}: {found[0].strip()} is no fence that is read here: begin the line with ``` and a language."
     for block in read_blocks(page):
         if block.language not in LANGUAGES:
             yield f"{block}: the language {block.language!r} is unknown: name one of {', '.join(LANGUAGES)}."
@@ -93,16 +108,21 @@ def complaints(page: Path, root: Path) -> Iterator[str]:
             yield f"{block}: {block.value} is no file, so nothing runs it."
         elif block.kind == "run by" and page.name not in (root / block.value).read_text(encoding="utf-8"):
             yield f"{block}: {block.value} does not name {page.name}, so it does not run it."
-        elif block.kind == "not run":
+        elif block.kind in ("not run", "run by"):
             yield from unread(block)
 
 
 def unread(block: Block) -> Iterator[str]:
-    """Errors of a block that is not run: in its syntax, in names of our packages, in options of our commands."""
+    """Errors of a block that can be known without running it."""
     if block.language == "python":
         yield from _wrong_names(block)
     elif block.language == "bash":
         yield from _wrong_options(block)
+    elif block.language in WRITTEN:
+        try:
+            list(yaml.safe_load_all(block.code))  # JSON is YAML
+        except yaml.YAMLError as error:
+            yield f"{block}: this is no {block.language}: {' '.join(str(error).split())}."
 
 
 def _wrong_names(block: Block) -> Iterator[str]:
@@ -120,16 +140,47 @@ def _wrong_names(block: Block) -> Iterator[str]:
 
 
 def _wrong_options(block: Block) -> Iterator[str]:
-    for words in commands(block.code):
-        name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
-        if name in COMMANDS and "..." not in words:
-            parser: ArgumentParser = import_module(COMMANDS[name])._parser()
-            said = StringIO()
-            try:
-                with redirect_stderr(said):
+    for words in map(_without_launcher, commands(block.code)):
+        if (words[:2] == ["pip", "install"] or words[:1] == ["make"]) and "..." not in words:
+            if complaint := {"pip": pip_complaint, "make": make_complaint}[words[0]](words[1:]):
+                yield f"{block}: {complaint}"
+            continue
+        name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else " ".join(words[:1])
+        module = COMMANDS.get(name) or (name if name.startswith(_OURS) else None)
+        if module is None or "..." in words or (name not in COMMANDS and name.endswith("/")):
+            continue
+        if name not in COMMANDS and not (module := _command_of(name)):
+            yield f"{block}: there is no module {name} to run."
+            continue
+        parser: ArgumentParser | None = getattr(import_module(module), "_parser", lambda: None)()
+        said = StringIO()
+        try:
+            with redirect_stderr(said):
+                if parser is not None:
                     parser.parse_args(words[len(name.split()) :])
-            except SystemExit:
-                yield f"{block}: {name} does not take this: {said.getvalue().splitlines()[-1]}"
+        except SystemExit:
+            yield f"{block}: {name} does not take this: {said.getvalue().splitlines()[-1]}"
+
+
+def _without_launcher(words: list[str]) -> list[str]:
+    """A command from its program on, or from the module that it runs: without variables, Python and launchers."""
+    rest = list(dropwhile(_ASSIGNED.match, words))
+    for place, word in enumerate(rest):
+        if word in _OF_A_MODULE and place + 1 < len(rest) and rest[place + 1].startswith(_OURS):
+            return rest[place + 1 :]
+    return rest
+
+
+def _command_of(module: str) -> str | None:
+    """The module that has the command line of one that is run by its name; None if it cannot be run."""
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    if found is None or found.submodule_search_locations is None:
+        return None if found is None else module
+    of_package = next((one for one in COMMANDS.values() if one == f"{module}.cli"), f"{module}.__main__")
+    return of_package if find_spec(of_package) else None
 
 
 def commands(code: str) -> Iterator[list[str]]:

@@ -77,9 +77,12 @@ def broken_in_site(site: Path) -> Iterator[str]:
 
 
 def broken_in_paper(paper: Path, root: Path) -> Iterator[str]:
-    """Links of a Markdown file of the repository that lead nowhere."""
+    """Links of a Markdown file of the repository that lead nowhere, there or where it is shown."""
+    is_published = paper.resolve().parents[1] == (root / "packages").resolve()
     for link in paper_links(paper):
         base = paper.parent
+        if is_published and not link.startswith("#") and not urlsplit(link).scheme:
+            yield f"{paper}: {link} is relative, and PyPI shows this page elsewhere: give its whole address."
         for ours in (BLOB, RAW):
             if link.startswith(ours):
                 base, link = root, link.removeprefix(ours)

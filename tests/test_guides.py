@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from blocks import Block, complaints, read_blocks
+from blocks import Block, complaints, read_blocks, unread
 from exvideo_eval import Metric, Result
 from exvideo_train import TrainConfig
 from links import paper_links
@@ -27,7 +27,7 @@ PAPERS = sorted(
     for path in ROOT.glob(pattern)
 )
 RUN = [paper for paper in PAPERS if any(block.is_run for block in read_blocks(paper))]
-FAST = ("docs/method.md", "docs/kernels.md", "CONTRIBUTING.md", "packages/exvideo-blocks/README.md")
+FAST = ("docs/method.md", "docs/kernels.md", "packages/exvideo-blocks/README.md")
 # Blocks that nothing runs. One more wants a reason that tests cannot give it what it needs.
 NOT_RUN = {
     "README.md": 5, "benchmarks/README.md": 2, "demo/README.md": 2, "docs/animatediff.md": 1,
@@ -217,7 +217,10 @@ def test_yaml_of_a_paper_is_a_configuration(paper: Path) -> None:
         ("<!-- not run: a piece -->\n```python\nx = = 1\n```\n", "is no Python"),
         ("<!-- run by: tests/test_nothing.py -->\n```bash\ntrue\n```\n", "is no file"),
         ("<!-- run by: tests/test_site.py -->\n```bash\ntrue\n```\n", "does not name"),
+        ("<!-- run by: tests/test_guides.py -->\n```bash\npython -m demo.galery\n```\n", "there is no module"),
         ("Text\n\n    exvideo-generate\n", "is indented"),
+        ("- one\n\n   ```bash\n   true\n   ```\n", "is no fence that is read here"),
+        ("~~~bash\ntrue\n~~~\n", "is no fence that is read here"),
     ],
 )
 def test_a_block_that_does_not_run_is_found(
@@ -233,6 +236,34 @@ def test_a_block_that_does_not_run_is_found(
     else:
         assert len(found) == 1
         assert complaint in found[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "complaint"),
+    [
+        ("bash", "python -m benchmarks.quality --no-such-option", "benchmarks.quality does not take this"),
+        ("bash", "python -m benchmarks.nothing", "there is no module benchmarks.nothing to run"),
+        ("bash", "python -m demo.galery", "there is no module demo.galery to run"),
+        ("bash", "python -m demo.table out/demo", None),
+        ("bash", "make nothing-at-all", "has no target nothing-at-all"),
+        ("bash", "make demo VIDEOS=films", None),
+        ("bash", "torchrun --nproc-per-node 4 -m exvideo_train --confg x.yaml", "exvideo_train does not take this"),
+        ("bash", "deepspeed --num_gpus=8 --module exvideo_train --config x.yaml", None),
+        ("bash", "CUDA_VISIBLE_DEVICES=0 exvideo-generate --promt x", "exvideo-generate does not take this"),
+        ("bash", "exvideo-generate ... --steps 9", None),
+        ("bash", "pip install 'exvideo-infer[nope]'", "has no extra nope"),
+        ("yaml", "a: [1", "this is no yaml"),
+        ("json", '{"a": 1}', None),
+    ],
+)
+def test_what_a_block_that_is_not_run_says_is_checked(language: str, code: str, complaint: str | None) -> None:
+    found = list(unread(Block(Path("paper.md"), 1, language, code)))
+    assert (complaint is None) == (found == [])
+    assert complaint is None or complaint in found[0]
+
+
+def test_papers_that_are_run_at_once_have_something_to_run() -> None:
+    assert {*FAST} <= {name_of(paper) for paper in RUN}
 
 
 def test_links_in_code_are_none(tmp_path: Path) -> None:

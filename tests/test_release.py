@@ -20,6 +20,10 @@ FILES = {
 }
 PROJECT = """[project]
 dependencies = ["exvideo-blocks>=1.2,<1.3", "torch>=2"]
+license = "MIT"
+optional-dependencies = { app = ["gradio>=6"] }
+requires-python = ">=3.11"
+scripts = { exvideo-x = "x.cli:main" }
 urls = { Repository = "https://github.com/somebody/exvideo" }
 """
 README = "# ExVideo\n\n```python\nprint(1)\n```\n"
@@ -43,6 +47,8 @@ def root(tmp_path: Path) -> Path:
     for package, weights in FILES.items():
         module, folder = package.replace("-", "_"), tmp_path / "packages" / package
         write(folder / "pyproject.toml", PROJECT)
+        write(folder / "README.md", "# Text of Fréchet\n")
+        write(tmp_path / "LICENSE", "Do as you like.\n")
         write(folder / "src" / module / "__init__.py", '__version__ = "1.2.0"\n')
         write(folder / "src" / module / "py.typed", "")
         for name in weights:
@@ -51,10 +57,23 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-METADATA = "Metadata-Version: 2.4\nVersion: 1.2.0\n"
+METADATA = """Metadata-Version: 2.4
+Version: 1.2.0
+License-Expression: MIT
+Requires-Python: >=3.11
+Requires-Dist: exvideo-blocks<1.3,>=1.2
+Requires-Dist: torch>=2
+Requires-Dist: gradio>=6; extra == 'app'
+
+# Text of Fréchet
+"""
+COMMANDS = "[console_scripts]\nexvideo-x = x.cli:main\n"
 
 
-def build(folder: Path, dist: Path, without: str = "", more: str = "") -> None:
+def build(
+    folder: Path, dist: Path, without: str = "", more: str = "", metadata: str = METADATA, commands: str = COMMANDS,
+    terms: str = "Do as you like.\n",
+) -> None:  # fmt: skip
     """A wheel and a source archive of a package, without one of its files, or with one that it has not."""
     dist.mkdir(exist_ok=True)
     module, source = folder.name.replace("-", "_"), folder / "src"
@@ -65,9 +84,12 @@ def build(folder: Path, dist: Path, without: str = "", more: str = "") -> None:
     with ZipFile(dist / f"{module}-1.2.0-py3-none-any.whl", "w") as wheel:
         for name, data in files.items():
             wheel.writestr(name, data)
-        wheel.writestr(f"{module}-1.2.0.dist-info/METADATA", METADATA)
+        wheel.writestr(f"{module}-1.2.0.dist-info/METADATA", metadata)
+        wheel.writestr(f"{module}-1.2.0.dist-info/entry_points.txt", commands)
+        wheel.writestr(f"{module}-1.2.0.dist-info/licenses/LICENSE", terms)
     held = {f"src/{name}": data for name, data in files.items()}
-    held |= {"PKG-INFO": METADATA.encode(), "README.md": b"# Text", "pyproject.toml": b"", ".gitignore": b""}
+    held |= {"PKG-INFO": metadata.encode(), "README.md": b"# Text", ".gitignore": b"", "LICENSE": terms.encode()}
+    held["pyproject.toml"] = (folder / "pyproject.toml").read_bytes()
     with tarfile.open(dist / f"{module}-1.2.0.tar.gz", "w:gz") as archive:
         for name, data in held.items():
             info = tarfile.TarInfo(f"{module}-1.2.0/{name}")
@@ -80,6 +102,7 @@ def complaints(root: Path, tag: str = TAG) -> list[str]:
         *release.version_complaints(root, tag),
         *release.changelog_complaints(root, tag),
         *release.metadata_complaints(root),
+        *release.told_complaints(root),
         *release.wheel_complaints(root, root / "dist"),
         *release.sdist_complaints(root, root / "dist"),
         *release.dist_complaints(root, root / "dist"),
@@ -202,8 +225,64 @@ def test_an_archive_that_cannot_be_read_is_found(root: Path, name: str) -> None:
 
 def test_addresses_without_an_owner_are_found(root: Path) -> None:
     change(root / "packages" / "exvideo-eval" / "pyproject.toml", "somebody", "OWNER")
-    (found,) = complaints(root)
+    (found,) = release.metadata_complaints(root)
     assert found.startswith("exvideo-eval: the addresses Repository name no owner")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("License-Expression: MIT", "License-Expression: Apache-2.0", "License-Expression"),
+        ("Requires-Python: >=3.11", "Requires-Python: >=3.13", "Requires-Python"),
+        ("Requires-Dist: torch>=2\n", "", "Requires-Dist"),
+        ("gradio>=6", "gradio>=5", "Requires-Dist"),
+        ("extra == 'app'", "extra == 'page'", "Requires-Dist"),
+        ("# Text", "# x", "README"),
+    ],
+)
+def test_archives_that_say_something_else_than_the_package_are_found(root: Path, old: str, new: str, what: str) -> None:
+    assert old in METADATA
+    build(root / "packages" / "exvideo-train", root / "dist", metadata=METADATA.replace(old, new))
+    found = complaints(root)
+    assert len(found) == 2  # the wheel, the source archive
+    assert all(f"has another {what} than exvideo-train, or none" in one for one in found)
+
+
+def test_archives_without_their_licence_or_their_commands_are_found(root: Path) -> None:
+    build(root / "packages" / "exvideo-train", root / "dist", terms="Ask first.\n")
+    assert [one.split(" has another ")[1][:8] for one in complaints(root)] == ["LICENSE ", "LICENSE "]
+    build(root / "packages" / "exvideo-train", root / "dist", commands="")
+    (found,) = complaints(root)
+    assert "has another commands than exvideo-train" in found
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("exvideo-blocks==0.0.9", "widen it"),
+        ("exvideo-blocks>=1.3", "widen it"),
+        ("exvideo-blocks>=1.1,<1.2", "widen it"),
+        ("exvideo-blocks~=0.2", "widen it"),
+        ("exvideo-blocks>=1.3,<1.4; python_version>='3.11'", "widen it"),
+        ("exvideo-blocks", "end it before that"),
+        ("exvideo-blocks>=1.2", "end it before that"),
+        ("exvideo-blocks[triton]>=1.2,<2", "end it before that"),
+        ("exvideo-blocks>=1.2 <1.3", "which is none"),
+    ],
+)
+def test_a_range_of_a_sibling_that_is_wrong_in_any_way_is_found(root: Path, written: str, told: str) -> None:
+    change(root / "packages" / "exvideo-train" / "pyproject.toml", "exvideo-blocks>=1.2,<1.3", written)
+    (found,) = release.metadata_complaints(root)
+    assert found.startswith("exvideo-train requires ")
+    assert told in found
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/start.md", "packages/exvideo-eval/README.md"])
+def test_papers_that_a_release_makes_wrong_are_found(root: Path, file: str) -> None:
+    write(root / file, "Version 1.2.0 is not on PyPI yet. See https://github.com/OWNER/exvideo.\n")
+    owner, yet = release.told_complaints(root)
+    assert owner == f"{file} tells of OWNER/exvideo, which is nobody's: see CONTRIBUTING.md."
+    assert yet == f"{file} says 'not on PyPI', which a release ends: take the sentence out."
 
 
 OTHER = "\n<!-- run by: tests/test_other.py -->\n```python\nprint(2)\n```\n"
@@ -231,4 +310,4 @@ def test_a_readme_with_a_block_that_does_not_run_is_found(tmp_path: Path, kind: 
 def test_this_repository_is_of_one_version() -> None:
     (version,) = set(release.versions(ROOT).values())
     assert list(release.version_complaints(ROOT, f"v{version}")) == []
-    assert [one for one in release.metadata_complaints(ROOT) if "widen it" in one] == []
+    assert [one for one in release.metadata_complaints(ROOT) if "name no owner" not in one] == []

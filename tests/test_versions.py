@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -53,6 +54,42 @@ def test_what_is_tested_is_within_what_is_published(environment: str) -> None:
     required = [one for one in published(environment) if one.name in pinned]
     outside = [str(one) for one in required if pinned[one.name] not in one.specifier]
     assert outside == []
+
+
+def test_no_environment_lies_in_another() -> None:
+    """Hatch takes a folder that exists for an environment that was made."""
+    paths = [Path(of["path"]) for of in ENVIRONMENTS.values() if "path" in of]
+    assert len(paths) == len(set(paths)) >= 3
+    assert [(one, other) for one in paths for other in paths if one in other.parents] == []
+    ignored, cleaned = ((ROOT / name).read_text() for name in (".gitignore", "Makefile"))
+    for path in paths:
+        assert f"/{path.parts[0]}/\n" in ignored
+        assert f" {path.parts[0]} " in next(line for line in cleaned.splitlines() if "rm -rf .hatch" in line) + " "
+
+
+def test_a_package_takes_nothing_older_than_the_siblings_that_it_stands_on_do() -> None:
+    def floors(package: str) -> dict[str, Version]:
+        required = [Requirement(text) for text in project(ROOT / "packages" / package)["dependencies"]]
+        return {one.name: Version(spec.version) for one in required for spec in one.specifier if spec.operator == ">="}
+
+    known = {package: floors(package) for package in PACKAGES}
+    for package, lowest in known.items():
+        for sibling in lowest.keys() & known.keys():
+            shared = lowest.keys() & known[sibling].keys()
+            assert {name: lowest[name] for name in shared if lowest[name] < known[sibling][name]} == {}, package
+    for name in ("torch", "safetensors", "numpy", "av", "matplotlib"):  # of all, which are installed side by side
+        assert len({lowest[name] for lowest in known.values() if name in lowest}) == 1, name
+
+
+def test_classifiers_are_what_ci_tests() -> None:
+    ci = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    for job in ("test", "wheels"):
+        tested = ci["jobs"][job]["strategy"]["matrix"]["python"]
+        for package in PACKAGES:
+            told = project(ROOT / "packages" / package)
+            named = [one.rpartition(" ")[2] for one in told["classifiers"] if "Python :: 3." in one]
+            assert named == tested, package
+            assert told["requires-python"] == f">={tested[0]}"
 
 
 def test_the_newest_environment_takes_whatever_is_newest() -> None:

@@ -106,13 +106,15 @@ def _lost(known: Mapping[str, Any] | None, figures: Mapping[str, Any]) -> str | 
 
 
 def main() -> int:
-    """Fills the pages again, and draws the curves of a split with several lengths; 0 when it is done."""
+    """Fills the pages again, and draws the curves that they show of splits of several lengths; 0 when it is done."""
     found = read()
     for page in PAGES:
         page.write_text(filled(page.read_text(encoding="utf-8"), found), encoding="utf-8")
     for split in dict.fromkeys(name.partition("/")[0] for name in found["settings"]):
-        if lengths_of(found["settings"], split) > 1:
-            draw(FOLDER / f"{split}_lengths.png", found["settings"], split)
+        picture = FOLDER / f"{split}_lengths.png"
+        is_shown = any(picture.name in page.read_text(encoding="utf-8") for page in PAGES)
+        if is_shown and lengths_of(found["settings"], split) > 1:
+            draw(picture, found["settings"], split)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What decided the clips of a row, kept beside them: a row is gone on with, and judged, under the same alone."""
+"""The record of a row: all that decided its clips, under which alone it is gone on with and judged."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -56,7 +56,7 @@ def _of_file(path: Path, changed: int) -> str:
 
 
 def deciding(method: Method, num_frames: int, base: str, dtype: str) -> dict[str, Any]:
-    """What decides the clips of a method, beside first frames and seeds."""
+    """All that decides the clips of a method, beside first frames and seeds."""
     return {
         "base": base_sha256(base),
         "weights": weights_sha256(method.weights),

@@ -1,4 +1,4 @@
-"""What decided a row's clips."""
+"""The record of a row: all that decided its clips."""
 
 from dataclasses import replace
 from pathlib import Path
