@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--videos", type=Path, metavar="DIR", help="folder of your own videos; default: none, the clips are rendered"
     )
     parser.add_argument(
-        "--steps", type=_steps, metavar="N", help="of the post-tuning; default: all that there is time for, up to 1,700"
+        "--steps", type=_steps, metavar="N", help="of the post-tuning; default: what the recipe has and time allows"
     )
     parser.add_argument("--output", type=Path, default=Path("out/demo"), metavar="DIR", help="default: %(default)s")
     options = parser.parse_args(arguments)

@@ -18,6 +18,8 @@ class Job:
         recipe: of the post-tuning; its base and folders are filled in for each run.
         train, held_out: folders of MP4 clips of `NUM_FRAMES` frames at least, of `FRAME_SIZE`.
         arguments_of: what the pipeline is given for a held-out clip besides its first frame, the length and a seed.
+        beside: seconds of all that is no step of the post-tuning, of (those that the stages before it took, those of a
+            clip forward and back on each of two cores at once).
         truth_is_known: whether the held-out clips are of the tiny world.
         prompts: of clips to make from text alone; none for a base that does not read.
         max_on_sheet: held-out clips in the contact sheet; None for all.
@@ -28,6 +30,7 @@ class Job:
     train: Path
     held_out: Path
     arguments_of: Callable[[Path], dict[str, Any]]
+    beside: Callable[[float, float], float] = lambda elapsed, clip: elapsed
     truth_is_known: bool = False
     prompts: tuple[str, ...] = ()
     max_on_sheet: int | None = None

@@ -28,22 +28,17 @@ def run_demo(videos: Path | None, output: Path, steps: int | None = None) -> str
     """Runs every stage; returns the closing lines.
 
     Args:
-        videos: a folder of one's own videos, for which a base is trained first; None for the embedded base and clips
-            of its world.
+        videos: a folder of one's own videos, for the base of films; None for the embedded base and clips of its world.
         output: emptied first if an earlier demo made it.
-        steps: of the post-tuning of the embedded base, however long they take; None for as many of its recipe's as
-            there is time for.
+        steps: of the post-tuning, however long they take; None for as many of its recipe's as there is time for.
 
     Raises:
-        ValueError: if the videos are of no use, or steps are given for them, or `output` holds something that the demo
-            did not make.
+        ValueError: if the videos are of no use, or `output` holds something that the demo did not make.
         ProgramError: if a program that the demo runs fails.
     """
-    if videos is not None and steps is not None:
-        raise ValueError(f"steps={steps} is for the embedded base: with videos of your own, leave --steps out.")
     stages, job = prepare(videos, output, steps)
     elapsed = sum(timing.wall_seconds for timing in stages.timings)
-    fitted = partial(fit, elapsed=elapsed, steps=steps) if job.truth_is_known else dict
+    fitted = partial(fit, beside=partial(job.beside, elapsed), steps=steps)
     with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 460):
         post_tune(write_recipe(job, output, fitted))
     with stages.stage("Generation from held-out first frames: without and with the extension", 80):
@@ -69,7 +64,7 @@ def prepare(videos: Path | None, output: Path, steps: int | None = None) -> tupl
         return stages, rendered_clips.prepare(stages, output, steps)
     paths = videos_in(videos)
     empty_output(output)
-    stages = Stages(total=7)
+    stages = Stages(total=5)
     return stages, own_footage.prepare(stages, paths, output)
 
 
@@ -89,8 +84,7 @@ def empty_output(output: Path) -> None:
 
 def write_recipe(job: Job, output: Path, fitted: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
     """Writes the job's post-tuning recipe, fitted to the machine, with this run's base and folders filled in."""
-    recipe = fitted(yaml.safe_load(job.recipe.read_text(encoding="utf-8")))
-    recipe["base"] = job.base
+    recipe = fitted(yaml.safe_load(job.recipe.read_text(encoding="utf-8")) | {"base": job.base})
     recipe["output"] = str(output / "post_tune")
     recipe["data"]["videos"] = str(job.train)
     recipe["validation"]["videos"] = str(job.held_out)

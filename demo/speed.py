@@ -17,24 +17,21 @@ from torch.nn import functional as F
 from tiny_world.system.side_by_side import pool_of_cores
 
 SECONDS = 690  # of the whole demo on two cores, so that it ends within twelve minutes
-# All that comes after the first two stages and is no step, over what these took: 10.3 times on a Xeon with AMX, in
-# bfloat16, and about 10 on a slow processor, in float32.
-OTHERS = 10.5
 STEP_CLIPS = 0.9  # a step of two processes, over a clip on either core at once by threads, which wait for each other
 
 
-def fit(recipe: dict[str, Any], elapsed: float, steps: int | None = None) -> dict[str, Any]:
+def fit(recipe: dict[str, Any], beside: Callable[[float], float], steps: int | None = None) -> dict[str, Any]:
     """The recipe with its precision and its steps fitted to this machine; prints what it changed.
 
     Args:
-        recipe: of exvideo-train, in bf16 and with a clip a process, for the embedded model.
-        elapsed: seconds that the stages before it took.
+        recipe: of exvideo-train, in bf16 and with a clip a process, for a base in Stable Video Diffusion's shape.
+        beside: seconds of all that is no step, of those of a clip (`clip_seconds`).
         steps: to be made however long they take; None for as many as there is time for.
     """
     dtype, wanted = faster_dtype(), recipe["optimizer"]["steps"]
     if steps is None:
         seconds = clip_seconds(recipe, dtype)
-        steps = affordable_steps(SECONDS - elapsed * (1 + OTHERS), seconds, wanted)
+        steps = affordable_steps(SECONDS - beside(seconds), seconds, wanted)
         if steps < wanted:
             print(f"  a slow machine, {seconds:.2f} s a clip: {steps} of {wanted} steps", flush=True)
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
@@ -68,7 +65,8 @@ def clip_seconds(recipe: dict[str, Any], dtype: torch.dtype) -> float:
     family, config = family_of(network), network.config
     sides = (config.sample_size, config.sample_size)
     latents = torch.randn(1, frames, config.out_channels, *sides, dtype=dtype)
-    tokens = torch.randn(1, 1 + base.tokenizer.model_max_length, config.cross_attention_dim)
+    words = 0 if base.tokenizer is None else base.tokenizer.model_max_length
+    tokens = torch.randn(1, 1 + words, config.cross_attention_dim)
     conditions = Conditions(tokens, torch.randn(1, config.out_channels, *sides), torch.zeros(1, 3))
 
     def clip(network: nn.Module) -> None:

@@ -1,7 +1,6 @@
 """A small image-to-video base in the exact shape of Stable Video Diffusion, with random weights.
 
-Same classes, same folder layout, same scheduler; only narrower and shallower. `demo/own_footage` gives it something to
-know; benchmarks use it untrained.
+Same classes, same folder layout, same scheduler; only narrower and shallower. Benchmarks and tests use it untrained.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,87 +1,92 @@
-"""The stages of the demo on a film: a base, its post-tuning, clips made without and with it, pictures."""
+"""From scenes of films to the base that own footage is extended from, and a sheet of what it makes."""
 
+import json
+import os
 from pathlib import Path
+from typing import Any
 
-from exvideo_infer.video_file import probe
+import torch
+from exvideo_infer import load_base
+from exvideo_infer.video_file import iter_frames, probe
 from exvideo_train.data.manifest import HELD_OUT, TRAINING, read_manifest
 
-from demo.generate import generate_all
+from demo.film import base
+from demo.film.base import Scene
 from demo.job import FRAME_SIZE, NUM_FRAMES
-from demo.loss_curve import draw_held_out_loss, read_held_out_loss
-from demo.own_footage import base
-from demo.own_footage.footage import Footage, FootageError
-from demo.own_footage.prepare import job_of, report_footage
-from demo.run import write_recipe
-from demo.sheets import draw_sheets
-from demo.stages import Stages
-from tiny_world.programs import post_tune
-from tiny_world.small_base import build_components, save
-from tiny_world.system.training_loop import Schedule
-
-VAE = Schedule(
-    steps=600, batch_size=16, learning_rate=2e-3, warmup_steps=20, ema_decay=0.98, checkpoint_every=100, log_every=50
-)
-UNET = Schedule(
-    steps=800, batch_size=2, learning_rate=3e-3, warmup_steps=20, ema_decay=0.98, checkpoint_every=100, log_every=50
-)
+from tiny_world.small_base import build_scheduler
+from tiny_world.system.pack import SAMPLING, SIGMA_MAX, SIGMA_MIN
+from tiny_world.system.vae import build_vae
+from tiny_world.system.video import build_video_unet
 
 
-def run_film(clips: Path, output: Path) -> None:
-    """Trains a base, post-tunes it, and draws what came of it.
+def train_base(clips: Path, output: Path) -> Path:
+    """Trains from where the runs in `output` end; returns the base's folder, which is written at their end.
+
+    Args:
+        clips: what exvideo-prepare --cut has written.
 
     Raises:
         ValueError: the clips are of no use.
-        ProgramError: exvideo-train failed.
     """
-    stages = Stages(total=4)
-    footage = linked_footage(clips, output / "footage")
-    report_footage(footage)
-    with stages.stage("Base: a small VAE and a small UNet of 8 frames from random weights", 2400):
-        train_the_base(footage, output)
-    job = job_of(footage, output, Path(__file__).with_name("post_tune.yaml"))
-    with stages.stage(f"Post-tuning to {NUM_FRAMES} frames: exvideo-train", 1500):
-        post_tune(write_recipe(job, output, dict))
-    with stages.stage("Generation from held-out first frames: without and with the extension", 150):
-        generate_all(job, output)
-    with stages.stage("Pictures: contact sheets and held-out loss", 10):
-        loss = read_held_out_loss(output / "post_tune" / "metrics.jsonl")
-        draw_held_out_loss(output / "held_out_loss.png", loss, NUM_FRAMES)
-        draw_sheets(job, output)
-    for step, value in zip(loss.steps, loss.extension, strict=True):
-        print(f"step {step}: held-out loss {value:.4f}, the base's {loss.base:.4f}")
+    scenes = read_scenes(clips, TRAINING)
+    components, embedded = untrained()
+    begin = base.begin_with(components["vae"], embedded.vae.state_dict())
+    print(f"the VAE begins with the embedded one's weights, but for {', '.join(begin)}", flush=True)
+    base.train_vae(components["vae"], scenes, output / "vae", base.VAE, base.CLIPS_FROM)
+    components["vae"].requires_grad_(False)
+    held_out = base.decibels(components["vae"], read_scenes(clips, HELD_OUT))
+    print(f"scenes that are held out come back from the VAE at {held_out:.1f} dB", flush=True)
+    base.begin_with(components["unet"], embedded.network.state_dict())
+    base.train_unet(components, scenes, output / "unet", base.UNET)
+    return write_base(components, scenes[0].fps, output / "base")
 
 
-def linked_footage(clips: Path, output: Path) -> Footage:
-    """The clips of a list by its splits, linked in `output/train` and `output/held_out`.
+def untrained() -> tuple[dict[str, Any], Any]:
+    """The components of a base, and the embedded one whose weights they begin with."""
+    embedded: Any = load_base("embedded")
+    torch.manual_seed(base.SEED)
+    components = {
+        "vae": build_vae(base.LATENT_CHANNELS),
+        "unet": build_video_unet(base.LATENT_CHANNELS),
+        "image_encoder": embedded.image_encoder,
+        "feature_extractor": embedded.feature_extractor,
+        "scheduler": build_scheduler(SIGMA_MIN, SIGMA_MAX),
+    }
+    return components, embedded
+
+
+def write_base(components: dict[str, Any], fps: float, folder: Path) -> Path:
+    """The base in fp16, in diffusers' layout, with what a sampler takes where a caller leaves it open."""
+    from diffusers import StableVideoDiffusionPipeline
+
+    halved = {name: part.half() if isinstance(part, torch.nn.Module) else part for name, part in components.items()}
+    StableVideoDiffusionPipeline(**halved).save_pretrained(folder)
+    sampling = {name: value for name, value in SAMPLING.items() if name != "text_to_image"} | {"fps": fps}
+    temporary = folder / ".sampling.json.tmp"
+    temporary.write_text(json.dumps(sampling, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / "sampling.json")
+    return folder
+
+
+def read_scenes(clips: Path, split: str) -> list[Scene]:
+    """The clips of a split of exvideo-prepare's list, in memory.
+
+    Args:
+        split: `TRAINING` or `HELD_OUT`.
 
     Raises:
-        UserError: there is no list, or it has no row of a split.
-        FootageError: a clip is of another size, or shorter than `NUM_FRAMES`.
+        UserError: there is no list, or it has no row of the split.
+        ValueError: a clip is of another height, narrower than high, or shorter than `NUM_FRAMES`.
     """
-    parts: list[tuple[Path, ...]] = []
-    for split, name in ((TRAINING, "train"), (HELD_OUT, "held_out")):
-        folder = output / name
-        folder.mkdir(parents=True, exist_ok=True)
-        for link in folder.iterdir():
-            link.unlink()
-        for entry in read_manifest("clips", clips / "metadata.jsonl", split):
-            info = probe(entry.path)
-            if (info.height, info.width) != (FRAME_SIZE, FRAME_SIZE) or info.num_frames < NUM_FRAMES:
-                raise FootageError(
-                    f"{entry.path} has {info.num_frames} frames of {info.height}x{info.width}: cut it with "
-                    f"exvideo-prepare --cut --size {FRAME_SIZE} {FRAME_SIZE} --min-frames {NUM_FRAMES}."
-                )
-            (folder / entry.path.name).symlink_to(entry.path.resolve())
-        parts.append(tuple(sorted(folder.iterdir())))
-    train, held_out = parts
-    return Footage(train, held_out, probe(train[0]).fps, notes=())
-
-
-def train_the_base(footage: Footage, output: Path) -> None:
-    """Trains VAE and UNet of a small base, and saves it as `output/base`; not again if it is there."""
-    if (output / "base" / "model_index.json").is_file():
-        return
-    components, runs = build_components(base.SEED, **base.ARCHITECTURE), output / "base_runs"
-    base.train_vae(components["vae"], footage.train, runs / "vae", VAE)
-    base.train_unet(components, footage.train, runs / "unet", UNET)
-    save(components, output / "base")
+    assert split in (TRAINING, HELD_OUT)
+    scenes = []
+    for entry in read_manifest("clips", clips / "metadata.jsonl", split):
+        info = probe(entry.path)
+        if info.height != FRAME_SIZE or info.width < FRAME_SIZE or info.num_frames < NUM_FRAMES:
+            raise ValueError(
+                f"{entry.path} has {info.num_frames} frames of {info.height}x{info.width}: cut it with exvideo-prepare "
+                f"--cut --size {FRAME_SIZE} {7 * FRAME_SIZE // 4} --min-frames {NUM_FRAMES}."
+            )
+        pictures = [torch.from_numpy(picture).permute(2, 0, 1) for picture in iter_frames(entry.path)]
+        scenes.append(Scene(torch.stack(pictures), info.fps))
+    return scenes

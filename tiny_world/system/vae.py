@@ -45,7 +45,7 @@ class Pictures:
 PicturesOf = Callable[[int, int, int, np.random.Generator], Pictures]
 
 
-def build_vae() -> Any:
+def build_vae(latent_channels: int = LATENT_CHANNELS) -> Any:
     """An untrained `AutoencoderKLTemporalDecoder` whose residual branches and temporal layers begin as the identity."""
     from diffusers import AutoencoderKLTemporalDecoder
 
@@ -53,7 +53,7 @@ def build_vae() -> Any:
         down_block_types=("DownEncoderBlock2D",) * len(CHANNELS),
         block_out_channels=CHANNELS,
         layers_per_block=1,
-        latent_channels=LATENT_CHANNELS,
+        latent_channels=latent_channels,
         sample_size=64,
         force_upcast=False,
     )
@@ -139,10 +139,13 @@ def set_scaling_factor(vae: Any, pixels: Tensor) -> None:
 
 def vae_loss(vae: Any, batch: Pictures, noise: Tensor) -> Tensor:
     """Of the reconstruction from latents with noise, by which the posterior's deviation is multiplied; and its KL."""
+    from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+
     pixels = batch.pixels.to(vae.device)
-    posterior = vae.encode(pixels).latent_dist
+    # In float32, in whatever precision the network computes.
+    posterior = DiagonalGaussianDistribution(vae.encode(pixels.to(vae.dtype)).latent_dist.parameters.float())
     latents = posterior.mean + posterior.std * noise.to(vae.device)
-    error = vae.decode(latents, num_frames=batch.num_frames).sample - pixels
+    error = vae.decode(latents.to(vae.dtype), num_frames=batch.num_frames).sample.float() - pixels
     kl = posterior.kl().mean() / pixels[0].numel()
     return reconstruction_loss(error, batch.weight.to(vae.device)) + KL_WEIGHT * kl
 

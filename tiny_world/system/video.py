@@ -54,14 +54,15 @@ class Windows:
 WindowsOf = Callable[[np.random.Generator, int], Windows]  # (random, clips), which draws from `random` alone
 
 
-def build_video_unet() -> Any:
+def build_video_unet(latent_channels: int = LATENT_CHANNELS) -> Any:
+    """An untrained network whose residual branches begin as the identity, for latents of so many channels."""
     from diffusers import UNetSpatioTemporalConditionModel
     from diffusers.models.attention_processor import AttnProcessor
 
     unet = UNetSpatioTemporalConditionModel(
         sample_size=8,
-        in_channels=2 * LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=2 * latent_channels,
+        out_channels=latent_channels,
         down_block_types=("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
         up_block_types=("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
         block_out_channels=CHANNELS,
