@@ -41,11 +41,14 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """A block in which no other process that asks for the same lock reads or changes a file."""
+    """A block in which no other process that asks for its folder's lock changes a file; not to be nested."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(folder)
 
 
 def sha256_of(*paths: Path) -> str:

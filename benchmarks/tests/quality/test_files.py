@@ -26,7 +26,7 @@ def test_what_two_processes_add_is_all_there(tmp_path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", ADDING, str(path), name]) for name in "ab"]
     assert [process.wait() for process in processes] == [0, 0]
     assert len(json.loads(path.read_text())) == 100
-    assert not list(tmp_path.glob("*.tmp"))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_value_that_is_no_json_leaves_the_file_as_it_was(tmp_path: Path) -> None:
