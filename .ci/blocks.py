@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
-from itertools import dropwhile
+from itertools import dropwhile, pairwise
 from pathlib import Path
 
 import yaml
@@ -49,6 +49,13 @@ COMMANDS = {
     "exvideo-eval": "exvideo_eval.cli",
     "exvideo-eval compare": "exvideo_eval.compare_command",
     "exvideo-eval ab": "exvideo_eval.ab.command",
+}
+# Run by `python -m` or a launcher, with a command line that can be read without running it.
+MODULES = {
+    "exvideo_infer": "exvideo_infer.cli",
+    "exvideo_train": "exvideo_train.cli",
+    "exvideo_eval": "exvideo_eval.cli",
+    "benchmarks.quality": "benchmarks.quality.__main__",
 }
 _MARKER = r"<!-- (?P<kind>file|exit|run by|not run): (?P<value>[^\n]*?) -->\n"
 _FENCED = r"^(?P<fence>```+)(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=fence)\n"
@@ -140,47 +147,50 @@ def _wrong_names(block: Block) -> Iterator[str]:
 
 
 def _wrong_options(block: Block) -> Iterator[str]:
-    for words in map(_without_launcher, commands(block.code)):
-        if (words[:2] == ["pip", "install"] or words[:1] == ["make"]) and "..." not in words:
-            if complaint := {"pip": pip_complaint, "make": make_complaint}[words[0]](words[1:]):
+    for words in commands(block.code):
+        program, *arguments = _without_launcher(words)
+        if "..." in words:
+            continue
+        if program == "make" or (program == "pip" and arguments[:1] == ["install"]):
+            complaint = {"pip": pip_complaint, "make": make_complaint}[program](arguments)
+            if complaint:
                 yield f"{block}: {complaint}"
-            continue
-        name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else " ".join(words[:1])
-        module = COMMANDS.get(name) or (name if name.startswith(_OURS) else None)
-        if module is None or "..." in words or (name not in COMMANDS and name.endswith("/")):
-            continue
-        if name not in COMMANDS and not (module := _command_of(name)):
-            yield f"{block}: there is no module {name} to run."
-            continue
-        parser: ArgumentParser | None = getattr(import_module(module), "_parser", lambda: None)()
-        said = StringIO()
-        try:
-            with redirect_stderr(said):
-                if parser is not None:
-                    parser.parse_args(words[len(name.split()) :])
-        except SystemExit:
-            yield f"{block}: {name} does not take this: {said.getvalue().splitlines()[-1]}"
+        elif f"{program} {' '.join(arguments[:1])}" in COMMANDS:
+            yield from _not_taken(block, f"{program} {arguments[0]}", arguments[1:])
+        elif program in COMMANDS or program in MODULES:
+            yield from _not_taken(block, program, arguments)
+        elif program.startswith(_OURS) and words[0] != program and not _can_be_run(program):
+            yield f"{block}: there is no module {program} to run."
+
+
+def _not_taken(block: Block, name: str, arguments: list[str]) -> Iterator[str]:
+    """Complains of options that a command of ours does not take."""
+    parser: ArgumentParser = import_module({**COMMANDS, **MODULES}[name])._parser()
+    said = StringIO()
+    try:
+        with redirect_stderr(said):
+            parser.parse_args(arguments)
+    except SystemExit:
+        yield f"{block}: {name} does not take this: {said.getvalue().splitlines()[-1]}"
 
 
 def _without_launcher(words: list[str]) -> list[str]:
-    """A command from its program on, or from the module that it runs: without variables, Python and launchers."""
+    """A command from its program on, or from the module of ours that it runs: without variables and launchers."""
     rest = list(dropwhile(_ASSIGNED.match, words))
-    for place, word in enumerate(rest):
-        if word in _OF_A_MODULE and place + 1 < len(rest) and rest[place + 1].startswith(_OURS):
+    for place, (option, module) in enumerate(pairwise(rest)):
+        if option in _OF_A_MODULE and module.startswith(_OURS):
             return rest[place + 1 :]
-    return rest
+    return rest or [""]
 
 
-def _command_of(module: str) -> str | None:
-    """The module that has the command line of one that is run by its name; None if it cannot be run."""
+def _can_be_run(module: str) -> bool:
+    """True of a module, and of a package that can be run by its name."""
     try:
         found = find_spec(module)
     except ModuleNotFoundError:
-        return None
-    if found is None or found.submodule_search_locations is None:
-        return None if found is None else module
-    of_package = next((one for one in COMMANDS.values() if one == f"{module}.cli"), f"{module}.__main__")
-    return of_package if find_spec(of_package) else None
+        return False
+    is_package = found is not None and found.submodule_search_locations is not None
+    return found is not None and (not is_package or find_spec(f"{module}.__main__") is not None)
 
 
 def commands(code: str) -> Iterator[list[str]]:

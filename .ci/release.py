@@ -195,7 +195,7 @@ def _other_than_said(root: Path, package: str, name: str, archive: Archive) -> I
         "README": (archive.readme.strip(), (folder / "README.md").read_text(encoding="utf-8").strip()),
         "LICENSE": (archive.beside.get("LICENSE"), (root / "LICENSE").read_bytes()),
     }
-    if "entry_points.txt" in archive.beside or name.endswith(".whl"):
+    if name.endswith(".whl"):
         parser = configparser.ConfigParser(delimiters="=")
         parser.optionxform = str  # type: ignore[assignment,method-assign] # the case of a command's name is its own
         parser.read_string(archive.beside.get("entry_points.txt", b"").decode())

@@ -147,7 +147,7 @@ class Findings:
             "seconds_all": _rounded(np.mean([cost["all"] for cost in costs])),
             "mebibytes_a_step": _rounded(memory / 2**20),
             "trained_parameters": trained_parameters(method, num_frames, self.setting.base),
-            "made_by": deciding_of(method, num_frames, self.setting.base),
+            "made_by": self._made_by(name),
             "made_with": self._made_with(name),
             "figures": {metric.name: _as_json(metric) for metric in self._metrics(self.rows[name])},
             "displacement_error_by_kind": self._by_kind(self.rows[name]),
@@ -160,6 +160,14 @@ class Findings:
         """Of the seeds that are judged."""
         seeds = self.setting.size.seeds[: len(self.rows[name])]
         return [Row(name, seed).folder(self.setting.made) for seed in seeds]
+
+    def _made_by(self, name: str) -> list[dict[str, Any]]:
+        """All that decided the clips of the seeds that are judged, which differs between runs that were trained."""
+        setting, found = self.setting, list[dict[str, Any]]()
+        for seed in setting.size.seeds[: len(self.rows[name])]:
+            one = deciding_of(setting.method(name, seed), setting.of.num_frames, setting.base)
+            found += [] if one in found else [one]
+        return found
 
     def _made_with(self, name: str) -> dict[str, list[str]]:
         """Machines, libraries and protocols of all seeds."""

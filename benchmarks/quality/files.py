@@ -1,7 +1,6 @@
 """JSON files that several processes may change at once, and what is said of damaged ones."""
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -49,14 +48,3 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def sha256_of(*paths: Path) -> str:
-    """SHA-256 (hex) of files' bytes, each with its length before it; of one file that of its bytes alone."""
-    if len(paths) == 1:
-        return hashlib.sha256(paths[0].read_bytes()).hexdigest()
-    whole = hashlib.sha256()
-    for path in paths:
-        content = path.read_bytes()
-        whole.update(f"{path.name} {len(content)}\n".encode() + content)
-    return whole.hexdigest()

@@ -1,5 +1,6 @@
 """The record of a row: all that decided its clips, under which alone it is gone on with and judged."""
 
+import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
@@ -9,9 +10,10 @@ from typing import Any
 import exvideo_infer
 from exvideo_eval.machine import cpu_name
 
-from benchmarks.quality.files import locked, read_json, sha256_of, write_json
+from benchmarks.quality.files import locked, read_json, write_json
 from benchmarks.quality.methods import SHIPPED, Method
 from benchmarks.quality.protocol import EMBEDDED, paper_sha256
+from tiny_world.truth.report import files_sha256
 
 MADE = "made.json"
 LIBRARIES = ("torch", "diffusers", "transformers")
@@ -27,13 +29,11 @@ def base_sha256(base: str) -> str:
         ValueError: it is no folder with weights.
     """
     folder = _SHIPPED_FOLDER if base == EMBEDDED else Path(base)
-    paths = [
-        path for path in sorted(folder.rglob("*"))
-        if path.suffix in (".safetensors", ".json") and path != _SHIPPED_FOLDER / _EXTENSION
-    ]  # fmt: skip
-    if not any(path.suffix == ".safetensors" for path in paths):
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix in (".safetensors", ".json")]
+    names = [path.relative_to(folder).as_posix() for path in files if path != _SHIPPED_FOLDER / _EXTENSION]
+    if not any(name.endswith(".safetensors") for name in names):
         raise ValueError(f"{base} is no folder of a base with weights in safetensors: give --base one.")
-    return sha256_of(*paths)
+    return files_sha256(folder, names)
 
 
 def weights_sha256(weights: str | Path | None) -> str | None:
@@ -52,7 +52,7 @@ def weights_sha256(weights: str | Path | None) -> str | None:
 
 @lru_cache
 def _of_file(path: Path, changed: int) -> str:
-    return sha256_of(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def deciding(method: Method, num_frames: int, base: str, dtype: str) -> dict[str, Any]:

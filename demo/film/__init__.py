@@ -1,4 +1,4 @@
-"""The base of films: eight frames of 64x64, trained for hours on the scenes of a film, which own footage begins with.
+"""The base of films: eight frames of 64x64, trained on the scenes of a film, which own footage begins with.
 
 base                draws squares of scenes, and trains the VAE and the UNet on them
 run                 from clips of exvideo-prepare to a base in diffusers' layout

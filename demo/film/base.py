@@ -1,4 +1,4 @@
-"""The base of films: networks of the embedded model's shape, trained for hours on scenes of films.
+"""The base of films: networks of the embedded model's shape, trained on scenes of films.
 
 The VAE begins with what the embedded one has learnt, and has twice its latent channels, as pictures have more in them
 than the tiny world has; the UNet likewise. Both draw squares of a scene, anywhere along its width, mirrored or not.

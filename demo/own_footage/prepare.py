@@ -14,8 +14,8 @@ from demo.own_footage.footage import Footage, cut_footage
 from demo.stages import Stages
 
 # Beside the steps, where a clip forward and back on each of two cores at once takes a second: of each clip that is held
-# out (encoded, generated twice, its loss told, judged), of each that is trained on (encoded), and of the rest. Measured
-# on an AMD EPYC, 0.3 s a clip.
+# out (encoded, generated twice, its loss told, judged), of each that is trained on (encoded), and of the rest. In
+# all they come to what 19 and 62 clips took on an AMD EPYC, about 300 s at 0.3 s a clip; the shares are a guess.
 SECONDS, SECONDS_HELD_OUT, SECONDS_TO_ENCODE = 60, 20, 6
 
 

@@ -110,5 +110,5 @@ def test_without_a_difference_a_regime_is_seldom_won() -> None:
         sides = {name: tuple(1 + random.normal(size=(2, 3, 40))) for name in PRIMARY}
         words.append(overall(compare(sides)))
     assert words.count(WON) == 0
-    assert words.count(LOST) <= 2  # uncorrected it would be six
+    assert words.count(LOST) <= 2  # three, uncorrected
     assert ALPHA == 0.0125

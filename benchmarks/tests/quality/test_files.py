@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.quality.files import locked, read_json, sha256_of, write_json
+from benchmarks.quality.files import locked, read_json, write_json
 
 ADDING = """
 import sys
@@ -45,14 +45,3 @@ def test_what_cannot_be_read_is_told_with_a_way_out(tmp_path: Path, content: str
         path.write_text(content)
     with pytest.raises(ValueError, match=r"x\.json .*: put it back\."):
         read_json(path, "put it back")
-
-
-def test_a_hash_is_of_names_and_bytes(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in ("a", "b")]
-    for path, content in zip(paths, (b"12", b"3"), strict=True):
-        path.write_bytes(content)
-    before = sha256_of(*paths)
-    for path, content in zip(paths, (b"1", b"23"), strict=True):
-        path.write_bytes(content)
-    assert sha256_of(*paths) != before
-    assert sha256_of(*reversed(paths)) != sha256_of(*paths)
