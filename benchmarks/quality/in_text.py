@@ -4,6 +4,7 @@
 <!-- figure: validate/ten-times_28: exvideo-chain: displacement error: .1f [] -->3.4 [2.1, 4.6]<!-- /figure -->
 <!-- figure: validate/ten-times_28: exvideo-chain less chain: shape right: .2f [] -->    a difference, paired
 <!-- figure: validate/ten-times_28: exvideo-chain over direct: displacement error: .2f -->    a ratio, paired
+<!-- figure: validate/several-rates_49: lora of the gain: displacement error: .2f [] -->      the share that it keeps
 
 A measure is one of a method's figures, or `FRAMES`, the cost of its sampling.
 """
@@ -14,6 +15,7 @@ from typing import Any
 
 PLACE = re.compile(r"(<!-- figure: (.+?): (.+?): (.+?): (\.\df)( \[\])? -->).*?(<!-- /figure -->)", re.DOTALL)
 FRAMES = "frames evaluated"
+OF_THE_GAIN = " of the gain"
 _COMPARED = {"less": ("difference", "difference_interval"), "over": ("ratio", "ratio_interval")}
 
 
@@ -46,7 +48,10 @@ def _looked_up(found: Mapping[str, Any], method: str, measure: str) -> tuple[flo
         if between:
             compared = found["against"][other][ours]["measures"][measure]
             return compared[value], compared[interval]
-    told = found["methods"][method]
+    told = found["methods"][method.removesuffix(OF_THE_GAIN)]
+    if method.endswith(OF_THE_GAIN):
+        kept = told["gain_kept"][measure]
+        return kept["value"], kept["interval"]
     if measure == FRAMES:
         return told["network_frames"], ()
     of = told["figures"][measure]

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality import frontier, lengths
 from benchmarks.quality.files import locked, read_json, write_json
 from benchmarks.quality.in_text import with_figures
-from benchmarks.quality.lengths import crossovers, draw, lengths_of
+from benchmarks.quality.lengths import crossovers, lengths_of
 from benchmarks.quality.protocol import TEST
 from benchmarks.quality.tables import TABLES, pairs
 from benchmarks.quality.trained import table as rows
@@ -106,15 +107,19 @@ def _lost(known: Mapping[str, Any] | None, figures: Mapping[str, Any]) -> str | 
 
 
 def main() -> int:
-    """Fills the pages again, and draws the curves that they show of splits of several lengths; 0 when it is done."""
+    """Fills the pages again, and draws the curves that they show: of lengths, of levels; 0 when it is done."""
     found = read()
     for page in PAGES:
         page.write_text(filled(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+    shown = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     for split in dict.fromkeys(name.partition("/")[0] for name in found["settings"]):
         picture = FOLDER / f"{split}_lengths.png"
-        is_shown = any(picture.name in page.read_text(encoding="utf-8") for page in PAGES)
-        if is_shown and lengths_of(found["settings"], split) > 1:
-            draw(picture, found["settings"], split)
+        if picture.name in shown and lengths_of(found["settings"], split) > 1:
+            lengths.draw(picture, found["settings"], split)
+    for name, figures in found["settings"].items():
+        picture = FOLDER / f"{name.replace('/', '_')}_frontier.png"
+        if picture.name in shown:
+            frontier.draw(picture, figures)
     return 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.quality.figures import DIRECT, EXPLORATORY, REAL, SHARE
+from benchmarks.quality.frontier import ERRORS, rows_of_frontier
 from benchmarks.quality.making import STEPS
 from benchmarks.quality.methods import GUIDED, POST_TUNED, UNTRAINED
 from benchmarks.quality.protocol import HEADLINE, KEYFRAMES, NEW_TO_THE_BASE, PRIMARY
@@ -156,13 +157,10 @@ def judged_motion(found: Found) -> str:
 
 def frontier(found: Found) -> str:
     """Rows that train fewer parameters, and the share that each keeps of what the whole recipe wins over direct."""
-    errors = [name for name, of in PRIMARY.items() if of.better == "lower"]
-    heads = [f"share of the gain kept: {HEADS[name].partition(',')[0]}" for name in errors]
+    heads = [f"share of the gain kept: {HEADS[name].partition(',')[0]}" for name in ERRORS]
     lines = [["", "trained parameters", "of the network's", "displacement error, pixels", *heads]]
-    rows = [method for method in found["methods"].values() if method.get("gain_kept") and method["trained_parameters"]]
-    for method in sorted(rows, key=lambda method: -int(method["trained_parameters"])):
-        share = method["trained_parameters"] / found["protocol"]["base_parameters"]
-        kept = [_cell(method["gain_kept"][name]) for name in errors]
+    for share, method in rows_of_frontier(found):
+        kept = [_cell(method["gain_kept"][name]) for name in ERRORS]
         error = _cell(method["figures"]["displacement error"])
         lines.append([method["title"], f"{method['trained_parameters']:,}", f"{share:.1%}", error, *kept])
     return _markdown(lines)

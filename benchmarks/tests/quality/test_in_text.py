@@ -13,8 +13,9 @@ SETTINGS: dict[str, Any] = {
             "ours": {
                 "figures": {"shape right": {"value": 0.876, "interval": [0.8, 0.95]}},
                 "network_frames": 960,
+                "gain_kept": {"displacement error": {"value": 0.62, "interval": [0.5, 0.75]}},
             },
-            "one-seed": {"figures": {"shape right": {"value": 0.5, "interval": []}}},
+            "one-seed": {"figures": {"shape right": {"value": 0.5, "interval": []}}, "gain_kept": {}},
         },
         "against": {"theirs": {"ours": {"measures": {"shape right": COMPARED}}, "one-seed": None}},
     }
@@ -33,6 +34,7 @@ def place(what: str, told: str = "old") -> str:
         ("ours less theirs: shape right: .1f []", "-1.4 [-2.0, -0.8]"),
         ("ours over theirs: shape right: .2f", "0.60"),
         ("ours: frames evaluated: .0f", "960"),
+        ("ours of the gain: displacement error: .2f []", "0.62 [0.50, 0.75]"),
         ("one-seed: shape right: .1f", "0.5"),
     ],
 )
@@ -46,6 +48,7 @@ def test_a_figure_is_put_in_its_place(what: str, told: str) -> None:
     "what",
     [
         "yours: shape right: .2f", "ours: colour: .2f", "ours over yours: shape right: .2f",
+        "ours of the gain: shape right: .2f", "one-seed of the gain: displacement error: .2f",
         "one-seed over theirs: shape right: .2f", "one-seed: shape right: .2f []", "ours: frames evaluated: .0f []",
     ],
 )  # fmt: skip
