@@ -186,6 +186,79 @@ def test_phone_clips_are_upright_and_captions_are_given(film: Film, prepare: Pre
     assert clip[0, 0, 40, 10] < clip[0, 0, 40, 50]  # the darker half is left
 
 
+def mend(path: Path, captions: dict[int, str]) -> None:
+    """Gives rows of the list captions, as a person does."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, caption in captions.items():
+        rows[number]["caption"] = caption
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def captions_of(rows: list[dict[str, Any]]) -> list[str | None]:
+    return [row.get("caption") for row in rows]
+
+
+@pytest.mark.parametrize("how", [[], ["--cut"]])
+def test_captions_that_were_mended_in_the_list_stay(
+    how: list[str], film: Film, prepare: Prepare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film("plain.mp4", (30, 20, 40))
+    film("other.mp4", (30,))
+    (tmp_path / "footage" / "plain.txt").write_text("grey")
+    assert captions_of(prepare(*how)) == [None, "grey", "grey", "grey"]
+    listed = tmp_path / "out" / "metadata.jsonl"
+    mend(listed, {0: "a bar", 2: "lighter"})
+    capsys.readouterr()
+    (tmp_path / "footage" / "plain.txt").write_text("gray")  # what nobody mended in the list goes by its file
+    told = "2 captions are those of the list that was there: remove it to be without them."
+    for more in ([], ["--captions", str(listed)], ["--size", "24", "24"] if how else []):
+        assert captions_of(prepare(*how, *more)) == ["a bar", "gray", "lighter", "gray"]
+        assert told in capsys.readouterr().out
+    (tmp_path / "captions.csv").write_text("file,scene,caption\nplain.mp4,2,given\n")
+    assert captions_of(prepare(*how, "--captions", str(tmp_path / "captions.csv"))) == [
+        "a bar",
+        "gray",
+        "given",
+        "gray",
+    ]
+    assert captions_of(prepare(*how)) == ["a bar", "gray", "given", "gray"]
+    listed.unlink()
+    assert captions_of(prepare(*how)) == [None, "gray", "gray", "gray"]
+
+
+def test_captions_that_no_clip_has_any_more_are_put_aside(
+    film: Film, prepare: Prepare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film("plain.mp4", (30, 20, 40))
+    prepare()
+    listed = tmp_path / "out" / "metadata.jsonl"
+    mend(listed, {1: "lighter"})
+    mended = listed.read_text()
+    capsys.readouterr()
+    assert captions_of(prepare("--leave-out", "plain.mp4:2")) == [None, None]
+    before = tmp_path / "out" / "metadata-before-1.jsonl"
+    assert f"1 captions of the list that was there are in no clip now; it is {before}." in capsys.readouterr().out
+    assert before.read_text() == mended
+    mend(listed, {0: "first", 1: "second"})
+    (tmp_path / "footage" / "plain.mp4").rename(tmp_path / "footage" / "renamed.mp4")
+    assert captions_of(prepare()) == [None, None, None]
+    assert "second" in (tmp_path / "out" / "metadata-before-2.jsonl").read_text()
+    assert before.read_text() == mended
+
+
+def test_a_list_that_was_damaged_is_not_written_over(
+    film: Film, prepare: Prepare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film()
+    prepare()
+    listed = tmp_path / "out" / "metadata.jsonl"
+    listed.write_text(listed.read_text() + "{")
+    damaged = listed.read_text()
+    assert main([str(tmp_path / "footage"), "--output", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith(f"The list that is there: {listed} cannot be read")
+    assert listed.read_text() == damaged
+
+
 def test_what_is_of_no_use_is_named(
     film: Film, prepare: Prepare, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

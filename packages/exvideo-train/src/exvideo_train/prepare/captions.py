@@ -17,6 +17,7 @@ from exvideo_train.prepare.analysis import Analysis
 from exvideo_train.prepare.scenes import Scene
 
 KEY = "--captions"
+KEPT = "The list that is there"
 _NAMES = {"text": "caption", "path": "file", "file_name": "file"}
 _COLUMNS = {"file", "caption", "scene", "start", "end", "time", "split", "fps"}
 
@@ -45,10 +46,11 @@ class Captions:
     Args:
         rows: as `read_captions` gives them.
         path: of the list.
+        key: the name of the list in errors.
     """
 
-    def __init__(self, rows: Sequence[Row], path: Path) -> None:
-        self._path = path
+    def __init__(self, rows: Sequence[Row], path: Path, key: str = KEY) -> None:
+        self._path, self._key = path, key
         self._rows: dict[Path, list[Row]] = {}
         for row in sorted(rows, key=lambda row: -1 if row.start is None else row.start):
             self._rows.setdefault(row.path, []).append(row)
@@ -71,8 +73,8 @@ class Captions:
         found = found or [row for row in rows if row.start is None]
         if len(found) > 1:
             raise UserError(
-                f"{KEY}: rows {found[0].number} and {found[1].number} of {self._path} are both of frame {middle} of "
-                f"{path}: leave one out."
+                f"{self._key}: rows {found[0].number} and {found[1].number} of {self._path} are both of frame "
+                f"{middle} of {path}: leave one out."
             )
         self.used |= {row.number for row in found}
         return found[0].caption if found else None
@@ -81,6 +83,11 @@ class Captions:
     def unused(self) -> list[int]:
         """Numbers of rows that no stretch was given."""
         return sorted({row.number for rows in self._rows.values() for row in rows} - self.used)
+
+    @property
+    def texts(self) -> set[str]:
+        """All of them."""
+        return {row.caption for rows in self._rows.values() for row in rows}
 
 
 def read_captions(path: Path, analyses: Mapping[Path, Analysis], scenes: Sequence[Scene]) -> Captions:
@@ -101,6 +108,37 @@ def read_captions(path: Path, analyses: Mapping[Path, Analysis], scenes: Sequenc
         except ValueError as error:
             raise UserError(f"{KEY}: row {number} of {path}: {error}.") from error
     return Captions(rows, path)
+
+
+def read_kept(path: Path, analyses: Mapping[Path, Analysis], known: Mapping[str, Any]) -> tuple[Captions, set[str]]:
+    """Captions of the list that an earlier run left, which a person may have mended.
+
+    Args:
+        path: of the list.
+        analyses: of the footage.
+        known: as that run noted it: `beside`, the captions in files beside the footage, of which a row that says the
+            same is a copy and not taken; `clips`, the place in the footage of each clip that was cut.
+
+    Returns:
+        The captions, and those of what is not in the footage any more.
+
+    Raises:
+        UserError: the list cannot be read.
+    """
+    files = {str(file.resolve()): file for file in analyses}
+    beside, cut = known.get("beside", {}), known.get("clips", {})
+    rows, strays = [], set()
+    for number, values in enumerate(read_rows(KEPT, path), start=1):
+        caption, name = values.get("caption"), str(values.get("file"))
+        place = cut.get(name, {**values, "file": str((path.parent / name).resolve())})
+        if not isinstance(caption, str) or not caption.strip() or caption == beside.get(place["file"]):
+            continue
+        file, start, end = files.get(place["file"]), place.get("start"), place.get("end")
+        if file is None or not isinstance(start, int) or not isinstance(end, int) or end > analyses[file].num_frames:
+            strays.add(caption.strip())
+        else:
+            rows.append(Row(number, file, caption.strip(), start, end))
+    return Captions(rows, path, KEPT), strays
 
 
 def _end(row: Row, later: Row | None) -> float:

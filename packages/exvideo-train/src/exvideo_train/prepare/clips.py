@@ -16,6 +16,7 @@ from exvideo_train.atomic import write_text
 from exvideo_train.prepare.analysis import Analysis
 
 MANIFEST = "metadata.jsonl"
+BEFORE = "metadata-before-{}.jsonl"
 FOLDER = "clips"
 _OURS = re.compile(r".*-[0-9]{6}-[0-9]{6}-[0-9a-f]{8}\.mp4")
 
@@ -51,6 +52,15 @@ def write_manifest(output: Path, stretches: Sequence[Stretch], cut: Sequence[Pat
         rows.append(json.dumps(row, ensure_ascii=False) + "\n")
     write_text(output / MANIFEST, "".join(rows))
     return output / MANIFEST
+
+
+def keep_manifest(output: Path) -> Path:
+    """Copies the list that is there to a name that is free, as the next takes its place; returns the path."""
+    number = 1
+    while (path := output / BEFORE.format(number)).exists():
+        number += 1
+    write_text(path, (output / MANIFEST).read_text(encoding="utf-8-sig"))
+    return path
 
 
 def cut_clips(

@@ -1,5 +1,6 @@
 """Footage to a list of clips, a file at a time, and what is told of it."""
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,8 @@ from exvideo_train.data.captions import read_caption
 from exvideo_train.data.manifest import HELD_OUT, TRAINING
 from exvideo_train.errors import UserError
 from exvideo_train.prepare.analysis import Analysis, Analyst
-from exvideo_train.prepare.captions import Captions, read_captions
-from exvideo_train.prepare.clips import Stretch, cut_clips, remove_others, write_manifest
+from exvideo_train.prepare.captions import Captions, read_captions, read_kept
+from exvideo_train.prepare.clips import MANIFEST, Stretch, cut_clips, keep_manifest, remove_others, write_manifest
 from exvideo_train.prepare.scenes import Rules, Scene, find_scenes, hold_out, in_no_scene, parts
 from exvideo_train.prepare.sheet import pictures_of, write_sheets
 from exvideo_train.prepare.shots import ShotDetector
@@ -37,7 +38,8 @@ class Job:
         rules: for scenes that are of use.
         held_out: share of the scenes, in [0, 1).
         seed: of what is held out.
-        captions: a list; None for those beside the files.
+        captions: a list; None for those beside the files. Of clips that neither of them tells of, or whose captions in
+            the list that is there a person has mended, these stay.
         unwanted: numbers of scenes that are left out, by names of files.
         cut: True writes a file a clip.
         size: (height, width) of these; their own if None.
@@ -81,15 +83,25 @@ def prepare(job: Job) -> str:
         if all(scene.left_out for scene in scenes):
             raise UserError(_nothing(scenes, unread))
         scenes = hold_out(scenes, job.held_out, job.seed)
-        listed = None if job.captions is None else read_captions(job.captions, analyses, scenes)
-        stretches = _stretches(scenes, job.rules, listed)
+        is_own = job.captions is not None and job.captions.resolve() == (job.output / MANIFEST).resolve()
+        listed = None if job.captions is None or is_own else read_captions(job.captions, analyses, scenes)
+        kept, strays = _kept(job.output, analyses)
+        beside = {path: read_caption(path) for path in analyses}
+        stretches = _stretches(scenes, job.rules, listed, kept, beside)
         cut = _cut(job, analyses, stretches, bar) if job.cut else None
-        write_json(job.output / SCENES, _described(scenes, analyses, unread))
+        lost = (kept.texts | strays) - {stretch.caption for stretch in stretches}
+        before = keep_manifest(job.output) if lost else None
+        write_json(job.output / SCENES, _described(job.output, scenes, analyses, unread, beside, stretches, cut))
         manifest = write_manifest(job.output, stretches, cut)
         if cut is not None:
             remove_others(job.output, cut)
         _draw(job, analyses, scenes, stretches, bar)
-    return "\n".join(_told(job, analyses, scenes, stretches, listed, unread, manifest))
+    lines = _told(job, analyses, scenes, stretches, listed, unread)
+    if kept.used:
+        lines.append(f"{len(kept.used)} captions are those of the list that was there: remove it to be without them.")
+    if before is not None:
+        lines.append(f"{len(lost)} captions of the list that was there are in no clip now; it is {before}.")
+    return "\n".join([*lines, f"Wrote {manifest}, and sheet-01.png beside it to look at."])
 
 
 def _bar() -> Progress:
@@ -126,15 +138,33 @@ def _analyse(job: Job, bar: Progress) -> tuple[dict[Path, Analysis], dict[Path, 
     return found, unread
 
 
-def _stretches(scenes: Sequence[Scene], rules: Rules, listed: Captions | None) -> list[Stretch]:
-    beside = {path: read_caption(path) for path in {scene.path for scene in scenes}}
+def _kept(output: Path, analyses: Mapping[Path, Analysis]) -> tuple[Captions, set[str]]:
+    """The captions of the list that is there, as `read_kept`; none if there is no list."""
+    if not (output / MANIFEST).exists():
+        return Captions([], output / MANIFEST), set()
+    try:
+        known = json.loads((output / SCENES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    return read_kept(output / MANIFEST, analyses, known if isinstance(known, dict) else {})
+
+
+def _stretches(
+    scenes: Sequence[Scene],
+    rules: Rules,
+    listed: Captions | None,
+    kept: Captions,
+    beside: Mapping[Path, str | None],
+) -> list[Stretch]:
     return [
         Stretch(
             scene.path,
             start,
             end,
             scene.split,
-            (listed.of(scene.path, start, end) if listed else None) or beside[scene.path],
+            (listed.of(scene.path, start, end) if listed else None)
+            or kept.of(scene.path, start, end)
+            or beside[scene.path],
         )
         for scene in scenes
         if scene.left_out is None
@@ -174,12 +204,27 @@ def _nothing(scenes: Sequence[Scene], unread: Mapping[Path, str]) -> str:
 
 
 def _described(
-    scenes: Sequence[Scene], analyses: Mapping[Path, Analysis], unread: Mapping[Path, str]
+    output: Path,
+    scenes: Sequence[Scene],
+    analyses: Mapping[Path, Analysis],
+    unread: Mapping[Path, str],
+    beside: Mapping[Path, str | None],
+    stretches: Sequence[Stretch],
+    cut: Sequence[Path] | None,
 ) -> dict[str, Any]:
     rows = [asdict(scene) | {"path": str(scene.path)} for scene in scenes]
     damaged = {str(path): found.damage for path, found in analyses.items() if found.damage}
     unread_by_name = {str(path): reason for path, reason in unread.items()}
-    return {"format_version": 1, "scenes": rows, "damaged": damaged, "unread": unread_by_name}
+    described = {"format_version": 1, "scenes": rows, "damaged": damaged, "unread": unread_by_name}
+    # By which the next run tells captions of the list that a person mended, and where in the footage they are.
+    described["beside"] = {str(path.resolve()): caption for path, caption in beside.items() if caption is not None}
+    described["clips"] = {
+        clip.relative_to(output).as_posix(): {
+            "file": str(stretch.path.resolve()), "start": stretch.start, "end": stretch.end
+        }
+        for clip, stretch in zip(cut or (), stretches, strict=False)
+    }  # fmt: skip
+    return described
 
 
 def _told(
@@ -189,7 +234,6 @@ def _told(
     stretches: Sequence[Stretch],
     listed: Captions | None,
     unread: Mapping[Path, str],
-    manifest: Path,
 ) -> list[str]:
     lines = [f"Left out: {reason}" for reason in unread.values()]
     lines += [f"Used to frame {found.num_frames}: {found.damage}" for found in analyses.values() if found.damage]
@@ -209,4 +253,4 @@ def _told(
         lines.append("Nothing is held out, as only one scene is of use.")
     if listed is not None and listed.unused:
         lines.append(f"No clip is given rows {', '.join(map(str, listed.unused))} of {job.captions}.")
-    return [*lines, f"Wrote {manifest}, and sheet-01.png beside it to look at."]
+    return lines
