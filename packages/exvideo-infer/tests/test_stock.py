@@ -61,6 +61,25 @@ def test_a_second_extension_is_for_a_mixture(make_transformer_dir: Callable[...,
         load_stock(folder, None, torch.float32, tmp_path / "e.safetensors")
 
 
+def test_a_run_s_folder_is_taken_before_the_run_has_ended(
+    make_transformer_dir: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_transformer_dir("wan")
+    extension = extend(load_stock(folder, None, torch.float32).network, ExtensionConfig(121, level="position"))
+    step = tmp_path / "run" / "checkpoints" / "step-00000100"
+    save_extension(extension, step / "extension.safetensors")
+    (step / "state.json").write_text("{}")
+    for source in (tmp_path / "run", step):
+        mounted = mounted_on(load_stock(folder, source, torch.float32))
+        assert mounted is not None
+        assert mounted.config.num_frames == 121
+    with pytest.raises(ValueError, match="is a folder without"):
+        load_stock(folder, tmp_path, torch.float32)
+    (tmp_path / "one.pth").touch()
+    with pytest.raises(ValueError, match="is a pickle"):
+        load_stock(folder, tmp_path / "one.pth", torch.float32)
+
+
 def test_a_seed_makes_the_same_frames_again(base: Any) -> None:
     def frames(seed: int) -> list[Any]:
         return list(generate(base, TextRequest("a red circle", num_frames=5, height=32, width=32, steps=1, seed=seed)))

@@ -15,6 +15,7 @@ from exvideo_infer.bases import load_base
 from exvideo_infer.bases.optional import MixesExperts, SampledByStock
 from exvideo_infer.bases.sampling_defaults import SamplingDefaults, of_extension
 from exvideo_infer.decode import to_uint8
+from exvideo_infer.extensions import find_extension
 from exvideo_infer.prompts import warn_of_unread_words
 from exvideo_infer.request import check_positive, check_size
 
@@ -111,14 +112,16 @@ def load_stock(
     torch_dtype: torch.dtype,
     extension_2: str | Path | None = None,
 ) -> SampledByStock:
-    """Loads a base that its own pipeline samples, and mounts the extensions of files or hub ids that are given.
+    """Loads a base that its own pipeline samples, and mounts the extensions that are given.
 
     Args:
-        extension: on its network; of a mixture, on the expert of the highest noise.
+        extension: on its network; of a mixture, on the expert of the highest noise. A file, a run's folder, one of its
+            checkpoints, or a hub's id.
         extension_2: on a mixture's other expert.
 
     Raises:
-        ValueError: as `load_base` and `exvideo_blocks.load_extension`; or an extension is of another expert.
+        ValueError: as `load_base`, `find_extension` and `exvideo_blocks.load_extension`; or an extension is of another
+            expert.
     """
     loaded = load_base(base, torch_dtype)
     assert isinstance(loaded, SampledByStock)
@@ -127,7 +130,7 @@ def load_stock(
     experts = loaded.experts if isinstance(loaded, MixesExperts) else ()
     for place, source in enumerate((extension, extension_2)):
         if source is not None:
-            mounted = load_extension(loaded.networks[place], source)
+            mounted = load_extension(loaded.networks[place], find_extension(source) or source)
             trained = (mounted.training or {}).get("expert")
             if experts and trained not in (None, experts[place]):
                 raise ValueError(
