@@ -36,8 +36,9 @@ test-wheels: wheels ## each wheel of dist/, installed alone into an empty enviro
 coverage: $(HATCH) ## `make test`, and the lines that it runs: out/coverage
 	$(HATCH) run test-coverage
 
-versions: $(HATCH) ## tests of blocks and infer by the oldest and the newest versions of what they stand on; 11 GB
+versions: $(HATCH) ## the packages' tests by the oldest and the newest versions of what they stand on; 17 GB
 	$(HATCH) run oldest:test
+	$(HATCH) run oldest-train:test
 	$(HATCH) run newest:test
 
 check: $(HATCH) ## lint, format, types, import rules, workflows

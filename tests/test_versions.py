@@ -37,18 +37,49 @@ def pins(environment: str) -> dict[str, Version]:
     return {one.name: Version(spec.version) for one in found for spec in one.specifier if spec.operator == "=="}
 
 
-def test_the_oldest_environment_is_of_the_lowest_versions_that_are_published() -> None:
+@pytest.mark.parametrize(
+    ("environment", "some"),
+    [
+        ("oldest", {"torch", "diffusers", "gradio", "fastapi"}),
+        ("oldest-train", {"torch", "deepspeed", "mlflow", "pydantic", "bitsandbytes"}),
+    ],
+)
+def test_the_oldest_environments_are_of_the_lowest_versions_that_are_published(
+    environment: str, some: set[str]
+) -> None:
     lowest: dict[str, Version] = {}
-    for requirement in published("oldest"):
+    for requirement in published(environment):
         for spec in requirement.specifier:
             if spec.operator in (">=", "=="):
                 version = Version(spec.version)
                 lowest[requirement.name] = max(version, lowest.get(requirement.name, version))
-    assert {"torch", "diffusers", "gradio", "fastapi"} <= lowest.keys()
-    assert {name: pins("oldest").get(name) for name in lowest} == lowest
+    assert some <= lowest.keys()
+    assert {name: pins(environment).get(name) for name in lowest} == lowest
 
 
-@pytest.mark.parametrize("environment", ["default", "oldest"])
+@pytest.mark.parametrize("end", ["oldest", "newest"])
+def test_every_package_is_tested_at_both_ends(end: str) -> None:
+    """A package whose tests are run by an environment in which it is installed."""
+    tested = set[str]()
+    for name, of in ENVIRONMENTS.items():
+        if name.partition("-")[0] == end:
+            installed = {member["path"] for member in of["workspace"]["members"]}
+            paths = of["scripts"]["test"].partition("{args:")[2].strip("}").split()
+            covered = {path for path in installed if any(path == one or path.startswith(f"{one}/") for one in paths)}
+            assert covered, f"{name} tests none of what it installs"
+            tested |= covered
+    assert tested == {f"packages/{package}" for package in PACKAGES}
+
+
+def test_ci_runs_every_environment_of_an_end() -> None:
+    ends = [name for name in ENVIRONMENTS if name.partition("-")[0] in ("oldest", "newest")]
+    ci = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert [one["end"] for one in ci["jobs"]["versions"]["strategy"]["matrix"]["include"]] == ends
+    makefile = (ROOT / "Makefile").read_text()
+    assert [name for name in ends if f"run {name}:test\n" not in makefile] == []
+
+
+@pytest.mark.parametrize("environment", ["default", "oldest", "oldest-train"])
 def test_what_is_tested_is_within_what_is_published(environment: str) -> None:
     pinned = pins(environment)
     required = [one for one in published(environment) if one.name in pinned]
