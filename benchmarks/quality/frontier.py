@@ -1,4 +1,4 @@
-"""The share of the gain that few trained parameters keep: rows that are trained, by how much of the network they train."""
+"""The share of the gain that few trained parameters keep: rows by how much of the network they train."""
 
 import os
 from collections.abc import Mapping
