@@ -1,8 +1,11 @@
 """Fixtures that every package's tests share: a small random base in the layout of Stable Video Diffusion."""
 
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # of NumPy, read as it is loaded, and of the processes that tests start
+
 import gc
 import io
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -24,8 +27,15 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     # On networks this small a second thread mostly waits, for minutes where other programs want the cores too.
-    os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_flush() -> Iterator[None]:
+    """Files of tests need not outlive a power cut: flushing thousands of them takes a disk half a minute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
+        yield
 
 
 @pytest.fixture

@@ -23,8 +23,6 @@ GUIDES = sorted({*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), *ROOT.glob("pac
 GUIDES = [paper for paper in GUIDES if paper.name != "CHANGELOG.md"]
 WIDTHS = (390, 1400)  # a phone, a screen
 
-pytestmark = pytest.mark.xdist_group("site")  # which one process builds, once
-
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,5 +1,6 @@
 """The demo before and between its stages: folders, recipe, errors of a person's input."""
 
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -45,11 +46,17 @@ def test_each_recipe_is_one_that_exvideo_train_takes(tmp_path: Path, path_of_dem
     assert (config.data.videos, config.validation.videos) == (job.train, job.held_out)
 
 
+def run_here(module: str, *options: object) -> None:
+    """`run_program` without a process of its own, whose start takes seconds."""
+    assert import_module(f"{module}.__main__").main([str(option) for option in options]) in (0, None)
+
+
 def test_rendered_clips_are_made_by_the_worlds_own_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendered_clips, "CLIPS", {"train": 2, "held_out": 1})
     monkeypatch.setattr(rendered_clips, "NUM_FRAMES", 3)
     monkeypatch.setattr(generate, "NUM_FRAMES", 9)
     monkeypatch.setattr(sheets, "NUM_FRAMES", 9)
+    monkeypatch.setattr(rendered_clips, "run_program", run_here)
     job = rendered_clips.prepare(Stages(total=2), tmp_path, steps=5)
     assert len([*job.train.glob("*.mp4")]) == 3  # 10 clips are drawn, none of them more than four times
     assert {probe(clip).num_frames for clip in (*job.train.glob("*.mp4"), *job.held_out_clips)} == {3}

@@ -76,16 +76,16 @@ def mixed_files(
     }
 
 
-def test_files_of_all_kinds_are_named_and_counted(clip_folders: Path, mixed_files: dict[str, str]) -> None:
+def test_files_of_all_kinds_are_named_and_counted(
+    clip_folders: Path, mixed_files: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     output = clip_folders / "report"
-    command = [sys.executable, "-m", "exvideo_eval", *arguments(clip_folders, "--output", str(output))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert main(arguments(clip_folders, "--output", str(output))) == 0
     result = Result.load(output / "report.json")
     assert {Path(item.file).name for item in result.skipped} == mixed_files.keys()
     for item in result.skipped:
         assert mixed_files[Path(item.file).name] in item.reason
-        assert done.stderr.count(f"skipped {item.file}: {item.reason}") == 1
+        assert caplog.text.count(f"skipped {item.file}: {item.reason}") == 1
         assert f"- `{item.file}`: {item.reason}" in (output / "report.md").read_text()
     assert [(data.role, data.count) for data in result.data] == [("real", 4), ("generated", 5)]
     assert result.data[1].media is not None

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,28 +94,42 @@ def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def make_config(tiny_base_dir: Path, footage: Path, tmp_path: Path, mlflow_uri: str) -> Callable[..., Path]:
+def make_config(config_writer: Callable[..., Callable[..., Path]], tmp_path: Path) -> Callable[..., Path]:
     """Writes a YAML: make_config(output="run", **{"optimizer.steps": 3}); the run takes place in tmp_path."""
+    return config_writer(tmp_path)
 
-    def make(output: str = "run", **changes: Any) -> Path:
+
+@pytest.fixture(scope="module")
+def make_module_config(
+    config_writer: Callable[..., Callable[..., Path]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """The same, in a folder that a module's tests share."""
+    return config_writer(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def config_writer(tiny_base_dir: Path, footage: Path, mlflow_uri: str) -> Callable[..., Callable[..., Path]]:
+    """`make_config` of a folder."""
+
+    def make(folder: Path, output: str = "run", **changes: Any) -> Path:
         values: dict[str, Any] = {
             "base": str(tiny_base_dir),
-            "output": str(tmp_path / output),
+            "output": str(folder / output),
             "extension": {"num_frames": 10},
             "data": {"videos": str(footage / "train"), "size": [32, 32], "clip_stride": 2},
             "optimizer": {"steps": 4, "batch_size": 2, "learning_rate": "1e-3"},
-            "engine": {"precision": "fp32"},
+            "engine": {"precision": "fp32", "gradient_checkpointing": "none"},  # which would run each network twice
             "checkpoint": {"every": 2},
             "tracking": {"uri": mlflow_uri},
         }
         for key, value in changes.items():
             section, _, name = key.rpartition(".")
             (values.setdefault(section, {}) if section else values)[name] = value
-        path = tmp_path / f"{output}.yaml"
+        path = folder / f"{output}.yaml"
         path.write_text(yaml.safe_dump(values))
         return path
 
-    return make
+    return lambda folder: partial(make, folder)
 
 
 class Runs:

@@ -17,6 +17,14 @@ MakeConfig = Callable[..., Path]
 STILL = {"optimizer.learning_rate": 1e-12, "optimizer.weight_decay": 0.0, "optimizer.steps": 1}
 
 
+@pytest.fixture(scope="module")
+def first(make_module_config: MakeConfig) -> Path:
+    """The folder of a run of four steps, which tests read alone."""
+    path = make_module_config("first")
+    run(path)
+    return path.with_suffix("")
+
+
 def run(path: Path) -> dict[str, torch.Tensor]:
     assert main(["--config", str(path)]) == 0
     return read_safetensors(path.with_suffix("") / "extension.safetensors")[0]
@@ -30,11 +38,10 @@ def refusal(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize("file", ["extension.safetensors", "checkpoints/step-00000004/extension-raw.safetensors"])
 def test_a_run_starts_where_another_has_ended(
-    make_config: MakeConfig, tmp_path: Path, file: str, capsys: pytest.CaptureFixture[str]
+    make_config: MakeConfig, first: Path, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(make_config("first"))
-    end = read_safetensors(tmp_path / "first" / file)[0]
-    second = make_config("second", init_from=str(tmp_path / "first" / file), **STILL)
+    end = read_safetensors(first / file)[0]
+    second = make_config("second", init_from=str(first / file), **STILL)
     start = run(second)
     assert start.keys() == end.keys()
     torch.testing.assert_close(start, end, rtol=0, atol=1e-8)
@@ -43,9 +50,9 @@ def test_a_run_starts_where_another_has_ended(
     assert "belongs to another run" in message
 
 
-def test_a_longer_run_starts_from_a_shorter_one(make_config: MakeConfig, tmp_path: Path) -> None:
-    end = run(make_config("short"))
-    changes: dict[str, Any] = {"extension.num_frames": 14, "init_from": str(tmp_path / "short/extension.safetensors")}
+def test_a_longer_run_starts_from_a_shorter_one(make_config: MakeConfig, first: Path) -> None:
+    end = read_safetensors(first / "extension.safetensors")[0]
+    changes: dict[str, Any] = {"extension.num_frames": 14, "init_from": str(first / "extension.safetensors")}
     start = run(make_config("long", **changes, **STILL))
     assert start.keys() == end.keys()
     grown = {name for name, value in start.items() if value.shape != end[name].shape}
@@ -70,17 +77,17 @@ def test_what_does_not_fit_is_refused(
     assert "init_from: " in refusal(make_config("second", init_from=str(file)), capsys)
 
 
-def test_a_start_is_found_wherever_the_sampler_finds_one(make_config: MakeConfig, tmp_path: Path) -> None:
-    end = run(make_config("first"))
-    start = run(make_config("second", init_from=str(tmp_path / "first"), **STILL))  # the folder of a run
+def test_a_start_is_found_wherever_the_sampler_finds_one(make_config: MakeConfig, first: Path) -> None:
+    end = read_safetensors(first / "extension.safetensors")[0]
+    start = run(make_config("second", init_from=str(first), **STILL))  # the folder of a run
     torch.testing.assert_close(start, end, rtol=0, atol=1e-8)
 
 
-def test_what_the_authors_published_is_a_start(make_config: MakeConfig, tmp_path: Path) -> None:
-    path, file = make_config("first"), tmp_path / "model.fp16.safetensors"
-    end = run(path)
-    network = load_base(load_config(path).base).network
-    export_published(load_extension(network, tmp_path / "first" / "extension.safetensors"), file)
+def test_what_the_authors_published_is_a_start(make_config: MakeConfig, first: Path, tmp_path: Path) -> None:
+    file = tmp_path / "model.fp16.safetensors"
+    end = read_safetensors(first / "extension.safetensors")[0]
+    network = load_base(load_config(make_config()).base).network
+    export_published(load_extension(network, first / "extension.safetensors"), file)
     start = run(make_config("second", init_from=str(file), **STILL))
     torch.testing.assert_close(start, end, rtol=1e-3, atol=1e-4)
 

@@ -78,12 +78,14 @@ def test_a_run_on_a_quantized_base_resumes_to_the_same_bits(
         "engine.zero_stage": 0,
         "engine.precision": "bf16",
         "engine.base_precision": precision,
+        "optimizer.steps": 2,
+        "checkpoint.every": 1,
     }
     assert main(["--config", str(make_config("whole", **settings))]) == 0
     assert "frozen linear layers went from 0.0" in capsys.readouterr().err
-    for steps in (2, 4):
+    for steps in (1, 2):
         assert main(["--config", str(make_config("broken", **settings | {"optimizer.steps": steps}))]) == 0
-    runs.assert_same_end("whole", "broken", 4)
+    runs.assert_same_end("whole", "broken", 2)
     plain = make_config("plain", **settings | {"engine.base_precision": "same"})
     assert main(["--config", str(plain)]) == 0
     losses = torch.tensor([runs.figures(name, "loss") for name in ("whole", "plain")])

@@ -78,9 +78,10 @@ def test_a_run_of_a_list_is_the_run_of_its_folder(
 ) -> None:
     rows = [{"file": str(path)} for path in sorted((footage / "train").iterdir())]
     path = write(folder / "list.jsonl", rows)
-    assert main(["--config", str(make_config("of_folder"))]) == 0
-    assert main(["--config", str(make_config("of_list", **{"data.videos": str(path)}))]) == 0
-    runs.assert_same_end("of_folder", "of_list", 4)
+    steps: dict[str, Any] = {"optimizer.steps": 2}
+    assert main(["--config", str(make_config("of_folder", **steps))]) == 0
+    assert main(["--config", str(make_config("of_list", **steps, **{"data.videos": str(path)}))]) == 0
+    runs.assert_same_end("of_folder", "of_list", 2)
 
 
 @pytest.mark.parametrize(
