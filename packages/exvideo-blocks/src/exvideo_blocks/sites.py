@@ -171,8 +171,17 @@ def _swap(model: nn.Module, name: str, outgoing: Any, incoming: Any) -> None:
 
 
 def _put(model: nn.Module, name: str, site: nn.Module) -> None:
+    """Puts a site in its place in the model.
+
+    The registries of diffusers' hooks above it remember those below, and would tell a site that is gone which context
+    a cache is in; diffusers before 0.42 never looks again.
+    """
     parent, _, attribute = name.rpartition(".")
     model.get_submodule(parent).register_module(attribute, site)
+    for end in range(len(parts := name.split("."))):
+        registry = getattr(model.get_submodule(".".join(parts[:end])), "_diffusers_hook", None)
+        if registry is not None:
+            registry._child_registries_cache = None
 
 
 def _tensors(module: nn.Module) -> list[torch.Tensor]:

@@ -210,6 +210,7 @@ def test_a_model_under_hooks_of_diffusers_is_refused_with_the_way_out_and_a_cach
     for one in (model, never_cached):
         extend(one, config_for(kind))
         disturb(one)
+    assert model._diffusers_hook._child_registries_cache is None  # by which sites that are gone would be told
     cached = enable(never_cached)
     assert not torch.equal(cached[1], call_transformer(make_transformer(kind), KNOWN, [2]))
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(enable(model), cached, strict=True))
