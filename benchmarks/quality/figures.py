@@ -13,6 +13,7 @@ from exvideo_infer import ExVideoPipeline
 from numpy.typing import NDArray
 
 from benchmarks.quality.comparison import Compared, compare, overall
+from benchmarks.quality.held_out import held_out
 from benchmarks.quality.judged import Judged, judge, judges_sha256, own_table, paired
 from benchmarks.quality.methods import CONTROL, POST_TUNED, UNTRAINED, Method
 from benchmarks.quality.protocol import (
@@ -154,6 +155,7 @@ class Findings:
             "displacement_error_by_event": self._by_event(self.rows[name]),
             "judged_motion": self._judged_motion(name),
             "gain_kept": self._gain_kept(name),
+            "held_out_loss": self._held_out(name),
         }
 
     def _folders(self, name: str) -> list[Path]:
@@ -190,6 +192,15 @@ class Findings:
             )
             found[measure] = _as_json(ratio_metric("share of the gain", "higher", direct - own, direct - whole))
         return found
+
+    def _held_out(self, name: str) -> dict[str, dict[str, float]]:
+        """Losses on held-out clips by noise level, means of the runs of the seeds that are judged; of no other row."""
+        if name not in self.setting.trained:
+            return {}
+        seeds = self.setting.size.seeds[: len(self.rows[name])]
+        weights = [self.setting.method(name, seed).weights for seed in seeds]
+        found = held_out([Path(path) for path in weights if path is not None])
+        return {sigma: {when: _rounded(loss) for when, loss in of.items()} for sigma, of in found.items()}
 
     def _metrics(self, rows: Sequence[Judged]) -> list[Metric]:
         found = [

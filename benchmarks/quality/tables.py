@@ -8,6 +8,7 @@ from benchmarks.quality.frontier import ERRORS, rows_of_frontier
 from benchmarks.quality.making import STEPS
 from benchmarks.quality.methods import GUIDED, POST_TUNED, UNTRAINED
 from benchmarks.quality.protocol import HEADLINE, KEYFRAMES, NEW_TO_THE_BASE, PRIMARY
+from benchmarks.quality.trained import WHOLE
 from tiny_world.truth.over_seeds import TURNS
 
 Found = Mapping[str, Any]
@@ -166,6 +167,31 @@ def frontier(found: Found) -> str:
     return _markdown(lines)
 
 
+def held_out_losses(found: Found) -> str:
+    """Held-out losses of the rows that are trained here by noise level, and the share that each keeps of the fall."""
+    told = {name: method["held_out_loss"] for name, method in found["methods"].items() if method.get("held_out_loss")}
+    if not told:
+        return "Nothing has been trained here."
+    sigmas = list(next(iter(told.values())))
+    whole = told.get(WHOLE, {})
+    lines = [["held-out loss at noise level", *(f"sigma {sigma}" for sigma in sigmas)]]
+    first = next(iter(told.values()))
+    lines += [
+        [title, *(f"{first[sigma][when]:.4f}" for sigma in sigmas)]
+        for title, when in (("the base, run directly", "base"), ("before the first step", "start"))
+    ]
+    for name, losses in told.items():
+        cells = []
+        for sigma in sigmas:
+            of, best = losses[sigma], whole.get(sigma)
+            kept = (
+                f" ({(of['start'] - of['end']) / (best['start'] - best['end']):.0%})" if best and name != WHOLE else ""
+            )
+            cells.append(f"{of['end']:.4f}{kept}")
+        lines.append([found["methods"][name]["title"], *cells])
+    return _markdown(lines)
+
+
 def protocol(found: Found) -> str:
     """Split, regime, clips, seeds and machine of the figures, in one line."""
     told = found["protocol"]
@@ -256,6 +282,7 @@ TABLES: dict[str, Callable[[Found], str]] = {
     "durations of events": lambda found: events(found, "duration"),
     "exploratory": exploratory,
     "frontier": frontier,
+    "held-out losses": held_out_losses,
     "judged motion": judged_motion,
 }
 

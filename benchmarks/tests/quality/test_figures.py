@@ -25,7 +25,7 @@ from benchmarks.quality.recipes import RECIPES
 from benchmarks.quality.record import note
 from benchmarks.quality.rows import SECONDS, Row, deciding_of
 from benchmarks.quality.setting import Setting
-from benchmarks.quality.tables import TABLES, frontier, judged_motion, pairs, verdict
+from benchmarks.quality.tables import TABLES, frontier, held_out_losses, judged_motion, pairs, verdict
 from benchmarks.quality.trained import rows_of
 from tiny_world.world.spec import EVENTS, Event
 
@@ -106,6 +106,23 @@ def test_a_row_keeps_its_share_of_the_gain_of_the_whole_recipe(setting: Setting,
     methods = found["methods"] | {"lora": found["methods"]["rife"] | few}
     (line,) = frontier(found | {"methods": methods}).splitlines()[2:]
     assert "| 2.0% |" in line
+
+
+def test_held_out_losses_are_told_with_the_share_of_the_fall_that_a_row_keeps(found: dict[str, Any]) -> None:
+    assert all(method["held_out_loss"] == {} for method in found["methods"].values())
+    assert held_out_losses(found) == "Nothing has been trained here."
+    named = {"lora": ("few", 0.3), "full": ("all", 0.2)}
+    told = {
+        name: {"title": title, "held_out_loss": {"4.6": {"base": 0.5, "start": 0.4, "end": end}}}
+        for name, (title, end) in named.items()
+    }
+    lines = held_out_losses(found | {"methods": found["methods"] | told}).splitlines()
+    assert lines[2:] == [
+        "| the base, run directly | 0.5000 |",
+        "| before the first step | 0.4000 |",
+        "| few | 0.3000 (50%) |",
+        "| all | 0.2000 |",
+    ]
 
 
 def test_costs_are_those_that_were_counted(found: dict[str, Any]) -> None:

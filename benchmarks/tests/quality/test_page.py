@@ -29,7 +29,7 @@ def test_no_figure_stands_in_the_text_but_those_that_are_filled_in() -> None:
     beginning, end = readme.index("## How well it works"), readme.index("## Limits")
     for text in (TEXT, TEXTS[EXPLORATORY.name], readme[beginning:end]):
         prose = re.sub(r"```.*?```|<!-- figure: .*?<!-- /figure -->|\]\(.*?\)|`.*?`", "", text, flags=re.DOTALL)
-        prose = re.sub(r"Python [\d.]+|[\d.]+ GB", "", prose)
+        prose = re.sub(r"Python [\d.]+( to [\d.]+)?|[\d.]+ GB", "", prose)
         lines = [line for line in prose.splitlines() if not line.startswith("|")]
         assert [line for line in lines if re.search(NUMBER, line)] == []
 
