@@ -13,17 +13,22 @@ Found = Mapping[str, Any]
 
 ERRORS = tuple(name for name, of in PRIMARY.items() if of.better == "lower")  # of which there is a gain to keep
 SHARE_KEPT, SHARE_TRAINED = 0.8, 0.02  # what a small level is asked to keep, and to train at most
+START = "spread"  # the extension that post-tuning begins with, of which nothing has been trained
+TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent; the first stands for none
 MARKERS = ("o", "s", "^")
 
 
 def rows_of_frontier(found: Found) -> list[tuple[float, Mapping[str, Any]]]:
-    """The rows that train anything and have a gain to tell, with the share of the network's parameters that they train.
+    """The rows that train anything and have a gain to tell, and the start that trains nothing.
 
-    Those that train most are first.
+    Each with the share of the network's parameters that it trains; those that train most are first.
     """
     of_base = found["protocol"]["base_parameters"]
-    trained = [row for row in found["methods"].values() if row.get("gain_kept") and row["trained_parameters"]]
-    shares = [(row["trained_parameters"] / of_base, row) for row in trained]
+    shares = [
+        (row["trained_parameters"] / of_base, row)
+        for name, row in found["methods"].items()
+        if row.get("gain_kept") and (row["trained_parameters"] or name == START)
+    ]
     return sorted(shares, key=lambda one: one[0], reverse=True)
 
 
@@ -38,16 +43,20 @@ def draw(path: Path, found: Found) -> None:
     axes = figure.subplots()
     for place, (measure, marker) in enumerate(zip(ERRORS, MARKERS, strict=True)):
         beside = 1 + 0.06 * (place - 1)  # so that intervals of one row do not lie on each other
-        trained = [100 * share * beside for share, _ in rows]
+        trained = [_place(share) * beside for share, _ in rows]
         gains = [row["gain_kept"][measure] for _, row in rows]
         kept = np.array([gain["value"] for gain in gains])
         low, high = np.array([gain["interval"] or [gain["value"]] * 2 for gain in gains]).T
         axes.errorbar(trained, kept, yerr=(kept - low, high - kept), fmt=marker, capsize=3, label=measure)
     for share, row in rows:
-        axes.annotate(row["title"], (100 * share, 0.02), rotation=90, ha="right", va="bottom", fontsize=8)
+        title = row["title"].replace("`", "")
+        axes.annotate(title, (_place(share) * 0.92, 0.02), rotation=90, ha="right", va="bottom", fontsize=8)
     axes.axhline(SHARE_KEPT, color="#999999", linewidth=0.8)
     axes.axvline(100 * SHARE_TRAINED, color="#999999", linewidth=0.8)
     axes.set_xscale("log")
+    axes.set_xticks(TICKS, ["none", *(f"{tick:g}" for tick in TICKS[1:])], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(TICKS[0] / 2, TICKS[-1])
     axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel("trained parameters, % of the network's")
     axes.set_ylabel("share of the whole recipe's gain over running directly")
@@ -56,3 +65,8 @@ def draw(path: Path, found: Found) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     figure.savefig(temporary, format="png", dpi=110)
     os.replace(temporary, path)
+
+
+def _place(share: float) -> float:
+    """Percent; on an axis of logarithms nothing has a place of its own."""
+    return 100 * share if share else TICKS[0]

@@ -24,15 +24,22 @@ Curve = Mapping[int, float]  # of a method, by the number of frames
 
 
 def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float]]:
-    """The displacement error of each method by the number of frames, of the regimes of the embedded base."""
-    found: dict[str, dict[int, float]] = {}
-    of_curve = {row: curve for curve, rows in CURVES.items() for row in rows}
-    for figures in sorted(settings.values(), key=lambda one: int(one["protocol"]["clips"])):  # more clips overrule
+    """The displacement error of each method by the number of frames, of the regimes of the embedded base.
+
+    Of a regime the setting with the most methods is taken, and of as many the one with the most clips: methods that
+    are compared are of the same clips.
+    """
+    of_regime: dict[str, Any] = {figures["protocol"]["regime"]: None for figures in settings.values()}
+    for figures in sorted(settings.values(), key=lambda one: (len(one["methods"]), int(one["protocol"]["clips"]))):
         protocol = figures["protocol"]
         if protocol["split"] == split and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
-            for method, told in figures["methods"].items():
-                curve = found.setdefault(of_curve.get(method, method), {})
-                curve[protocol["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
+            of_regime[protocol["regime"]] = figures
+    found: dict[str, dict[int, float]] = {}
+    of_curve = {row: curve for curve, rows in CURVES.items() for row in rows}
+    for figures in filter(None, of_regime.values()):
+        for method, told in figures["methods"].items():
+            curve = found.setdefault(of_curve.get(method, method), {})
+            curve[figures["protocol"]["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
     return {method: dict(sorted(curve.items())) for method, curve in found.items()}
 
 

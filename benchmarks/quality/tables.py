@@ -157,7 +157,10 @@ def judged_motion(found: Found) -> str:
 
 
 def frontier(found: Found) -> str:
-    """Rows that train fewer parameters, and the share that each keeps of what the whole recipe wins over direct."""
+    """Rows that train fewer parameters, and the share that each keeps of what the whole recipe wins over direct.
+
+    Their start, of which nothing was trained, is the last.
+    """
     heads = [f"share of the gain kept: {HEADS[name].partition(',')[0]}" for name in ERRORS]
     lines = [["", "trained parameters", "of the network's", "displacement error, pixels", *heads]]
     for share, method in rows_of_frontier(found):

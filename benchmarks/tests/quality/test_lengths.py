@@ -43,6 +43,17 @@ def test_of_two_settings_of_one_length_the_one_of_more_clips_is_shown() -> None:
         assert curves(known, "validate")["rife"] == {16: 2.0}
 
 
+def test_methods_of_one_length_are_of_the_same_clips() -> None:
+    many = settings()["validate/16"]
+    few = {"protocol": many["protocol"] | {"clips": 98}, "methods": {"direct": many["methods"]["rife"]}}
+    for known in ({"few": few, "many": many}, {"many": many, "few": few}):
+        assert {name: curve[16] for name, curve in curves(known, "validate").items()} == {
+            "direct": 2.0,
+            "rife": 1.0,
+            "exvideo": 2.0,
+        }
+
+
 def test_rows_post_tuned_for_their_lengths_are_one_curve() -> None:
     known = settings()
     for curve, rows in CURVES.items():
