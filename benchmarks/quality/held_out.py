@@ -1,4 +1,4 @@
-"""Held-out losses of the runs that are trained here, by noise level: the base's, at the start, and at the end."""
+"""Held-out losses of the runs that are trained here, by noise level: the base's, the start's, halfway, at the end."""
 
 import json
 from collections.abc import Sequence
@@ -9,9 +9,8 @@ METRICS = "metrics.jsonl"
 LEVEL = "loss_sigma_"
 OF_BASE, OF_RUN = f"validation_base/{LEVEL}", f"validation/{LEVEL}"
 
-Losses = dict[
-    str, dict[str, float]
-]  # by the sigma of a noise level: of the base run directly, at the start, at the end
+# By the sigma of a noise level: of the `base` run directly, at the `start`, `halfway`, at the `end`.
+Losses = dict[str, dict[str, float]]
 
 
 def held_out(extensions: Sequence[Path]) -> Losses:
@@ -35,11 +34,13 @@ def _of_run(path: Path) -> Losses:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         told = [row for row in rows if any(name.startswith(OF_RUN) for name in row)]
+        halfway = min(told, key=lambda row: abs(row["step"] - told[-1]["step"] / 2)) if told else {}
         sigmas = [name.removeprefix(OF_RUN) for row in told[:1] for name in row if name.startswith(OF_RUN)]
         return {
             sigma: {
                 "base": float(told[0][OF_BASE + sigma]),
                 "start": float(told[0][OF_RUN + sigma]),
+                "halfway": float(halfway[OF_RUN + sigma]),
                 "end": float(told[-1][OF_RUN + sigma]),
             }
             for sigma in sigmas

@@ -191,7 +191,9 @@ def held_out_losses(found: Found) -> str:
                 f" ({(of['start'] - of['end']) / (best['start'] - best['end']):.0%})" if best and name != WHOLE else ""
             )
             cells.append(f"{of['end']:.4f}{kept}")
-        lines.append([found["methods"][name]["title"], *cells])
+        title = found["methods"][name]["title"]
+        lines.append([f"{title}, halfway", *(f"{losses[sigma]['halfway']:.4f}" for sigma in sigmas)])
+        lines.append([f"{title}, at the end", *cells])
     return _markdown(lines)
 
 

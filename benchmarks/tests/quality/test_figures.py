@@ -113,15 +113,17 @@ def test_held_out_losses_are_told_with_the_share_of_the_fall_that_a_row_keeps(fo
     assert held_out_losses(found) == "Nothing has been trained here."
     named = {"lora": ("few", 0.3), "full": ("all", 0.2)}
     told = {
-        name: {"title": title, "held_out_loss": {"4.6": {"base": 0.5, "start": 0.4, "end": end}}}
+        name: {"title": title, "held_out_loss": {"4.6": {"base": 0.5, "start": 0.4, "halfway": 0.25, "end": end}}}
         for name, (title, end) in named.items()
     }
     lines = held_out_losses(found | {"methods": found["methods"] | told}).splitlines()
     assert lines[2:] == [
         "| the base, run directly | 0.5000 |",
         "| before the first step | 0.4000 |",
-        "| few | 0.3000 (50%) |",
-        "| all | 0.2000 |",
+        "| few, halfway | 0.2500 |",
+        "| few, at the end | 0.3000 (50%) |",
+        "| all, halfway | 0.2500 |",
+        "| all, at the end | 0.2000 |",
     ]
 
 

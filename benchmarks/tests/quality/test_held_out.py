@@ -29,8 +29,8 @@ def test_they_are_means_over_runs_of_the_first_and_the_last(tmp_path: Path) -> N
     other = run(tmp_path / "other", losses(0, 0.4, 0.6) | BASE, losses(9, 0.1, 0.2))
     found = held_out([one, other])
     assert list(found) == ["4.6", "58"]
-    assert found["4.6"] == pytest.approx({"base": 0.5, "start": 0.4, "end": 0.15})
-    assert found["58"] == pytest.approx({"base": 0.7, "start": 0.6, "end": 0.3})
+    assert found["4.6"] == pytest.approx({"base": 0.5, "start": 0.4, "halfway": 0.35, "end": 0.15})
+    assert found["58"] == pytest.approx({"base": 0.7, "start": 0.6, "halfway": 0.55, "end": 0.3})
 
 
 def test_runs_without_held_out_figures_have_none(tmp_path: Path) -> None:
