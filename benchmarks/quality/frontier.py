@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ SHARE_KEPT, SHARE_TRAINED = 0.8, 0.02  # what a small level is asked to keep, an
 START = "spread"  # the extension that post-tuning begins with, of which nothing has been trained
 TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)  # percent; the first stands for none
 MARKERS = ("o", "s", "^")
+LOWEST, HIGHEST = -0.5, 1.45  # of what is drawn: what lies below is told by its number
 
 
 def rows_of_frontier(found: Found) -> list[tuple[float, Mapping[str, Any]]]:
@@ -48,16 +50,19 @@ def draw(path: Path, found: Found) -> None:
         kept = np.array([gain["value"] for gain in gains])
         low, high = np.array([gain["interval"] or [gain["value"]] * 2 for gain in gains]).T
         axes.errorbar(trained, kept, yerr=(kept - low, high - kept), fmt=marker, capsize=3, label=measure)
+        for at, value in zip(trained, kept, strict=True):
+            if value < LOWEST:
+                axes.annotate(f"{value:.1f}", (at, LOWEST), (at, LOWEST + 0.15), arrowprops={"arrowstyle": "->"})
     for share, row in rows:
-        title = row["title"].replace("`", "")
-        axes.annotate(title, (_place(share) * 0.92, 0.02), rotation=90, ha="right", va="bottom", fontsize=8)
+        title = fill(row["title"].replace("`", ""), 20)
+        axes.annotate(title, (_place(share), HIGHEST - 0.02), ha="center", va="top", fontsize=8)
     axes.axhline(SHARE_KEPT, color="#999999", linewidth=0.8)
     axes.axvline(100 * SHARE_TRAINED, color="#999999", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_xticks(TICKS, ["none", *(f"{tick:g}" for tick in TICKS[1:])], minor=False)
     axes.set_xticks([], minor=True)
     axes.set_xlim(TICKS[0] / 2, TICKS[-1])
-    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    axes.set_ylim(LOWEST, HIGHEST)
     axes.set_xlabel("trained parameters, % of the network's")
     axes.set_ylabel("share of the whole recipe's gain over running directly")
     figure.legend(loc="outside upper center", ncols=len(ERRORS), fontsize=8)
