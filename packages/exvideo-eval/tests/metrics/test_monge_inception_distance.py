@@ -5,7 +5,7 @@ from exvideo_eval.metrics.monge_inception_distance import monge_inception_distan
 
 def test_equal_sets_in_any_order_are_at_no_distance() -> None:
     x = np.random.default_rng(0).standard_normal((30, 5))
-    assert monge_inception_distance(x, x[::-1]) == 0
+    assert monge_inception_distance(x, x[::-1]) == pytest.approx(0, abs=1e-20)  # projections round by their place
 
 
 def test_a_shift_counts_three_times_its_square() -> None:

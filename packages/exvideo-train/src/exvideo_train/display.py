@@ -7,14 +7,15 @@ from typing import Any
 
 from exvideo_blocks import CompiledBlocks
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from exvideo_train.bar import Bar
 from exvideo_train.pace import clock
 from exvideo_train.validation import Evaluation
 
 
-class LiveView(Progress):
+class LiveView(Bar):
     """A progress bar, and under it the figures of the last step, wrapped to the terminal's width."""
 
     figures = ""
@@ -35,7 +36,7 @@ class Display:
         off = not enabled or not sys.stderr.isatty()
         head = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         # What is left of an encoding goes by its speed; of a training by the median step, which no evaluation disturbs.
-        self.clips = Progress(*head, TimeRemainingColumn(), console=self.console, disable=off)
+        self.clips = Bar(*head, TimeRemainingColumn(), console=self.console, disable=off)
         self.steps = LiveView(*head, TextColumn("{task.fields[left]}"), console=self.console, disable=off)
         self._encoding: TaskID | None = None
         self._training: TaskID | None = None

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 def monge_inception_distance(
     first: NDArray[np.floating], second: NDArray[np.floating], *, projections: int = 1000, seed: int = 0
 ) -> float:
-    """MIND of two sets of features (samples, dimension) of equal shape, >= 0; equal sets give 0.
+    """MIND of two sets of features (samples, dimension) of equal shape, >= 0; of equal sets 0, or rounding.
 
     Args:
         projections: random directions, uniform on the sphere.

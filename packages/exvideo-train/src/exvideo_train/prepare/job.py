@@ -11,9 +11,10 @@ from typing import Any
 
 from exvideo_infer import VideoError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from exvideo_train.atomic import sweep, write_json
+from exvideo_train.bar import Bar
 from exvideo_train.data.captions import read_caption
 from exvideo_train.data.manifest import HELD_OUT, TRAINING
 from exvideo_train.errors import UserError
@@ -104,8 +105,8 @@ def prepare(job: Job) -> str:
     return "\n".join([*lines, f"Wrote {manifest}, and sheet-01.png beside it to look at."])
 
 
-def _bar() -> Progress:
-    return Progress(
+def _bar() -> Bar:
+    return Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -117,14 +118,14 @@ def _bar() -> Progress:
 
 
 @contextmanager
-def _task(bar: Progress, title: str) -> Iterator[Callable[[int, int], None]]:
+def _task(bar: Bar, title: str) -> Iterator[Callable[[int, int], None]]:
     """A line of the bar; gives a function to call with (done, in all)."""
     task = bar.add_task(title, total=None)
     yield lambda done, total: bar.update(task, completed=done, total=total)
     bar.remove_task(task)
 
 
-def _analyse(job: Job, bar: Progress) -> tuple[dict[Path, Analysis], dict[Path, str]]:
+def _analyse(job: Job, bar: Bar) -> tuple[dict[Path, Analysis], dict[Path, str]]:
     """The files that could be read, and why the others could not."""
     analyst = Analyst(job.output, ShotDetector)
     found: dict[Path, Analysis] = {}
@@ -172,7 +173,7 @@ def _stretches(
     ]
 
 
-def _cut(job: Job, analyses: Mapping[Path, Analysis], stretches: Sequence[Stretch], bar: Progress) -> list[Path]:
+def _cut(job: Job, analyses: Mapping[Path, Analysis], stretches: Sequence[Stretch], bar: Bar) -> list[Path]:
     clips: list[Path] = []
     for path, found in analyses.items():
         own = [stretch for stretch in stretches if stretch.path == path]
@@ -186,7 +187,7 @@ def _draw(
     analyses: Mapping[Path, Analysis],
     scenes: Sequence[Scene],
     stretches: Sequence[Stretch],
-    bar: Progress,
+    bar: Bar,
 ) -> None:
     pictures = {}
     with _task(bar, "sheets") as progress:
