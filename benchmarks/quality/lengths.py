@@ -26,17 +26,17 @@ Curve = Mapping[int, float]  # of a method, by the number of frames
 def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float]]:
     """The displacement error of each method by the number of frames, of the regimes of the embedded base.
 
-    Of a regime the setting with the most methods is taken, and of as many the one with the most clips: methods that
+    Of a length the setting with the most methods is taken, and of as many the one with the most clips: methods that
     are compared are of the same clips.
     """
-    of_regime: dict[str, Any] = {figures["protocol"]["regime"]: None for figures in settings.values()}
+    of_length: dict[int, Any] = {figures["protocol"]["num_frames"]: None for figures in settings.values()}
     for figures in sorted(settings.values(), key=lambda one: (len(one["methods"]), int(one["protocol"]["clips"]))):
         protocol = figures["protocol"]
         if protocol["split"] == split and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
-            of_regime[protocol["regime"]] = figures
+            of_length[protocol["num_frames"]] = figures
     found: dict[str, dict[int, float]] = {}
     of_curve = {row: curve for curve, rows in CURVES.items() for row in rows}
-    for figures in filter(None, of_regime.values()):
+    for figures in filter(None, of_length.values()):
         for method, told in figures["methods"].items():
             curve = found.setdefault(of_curve.get(method, method), {})
             curve[figures["protocol"]["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
