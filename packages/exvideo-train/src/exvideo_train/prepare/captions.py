@@ -128,7 +128,8 @@ def read_kept(path: Path, analyses: Mapping[Path, Analysis], known: Mapping[str,
     files = {str(file.resolve()): file for file in analyses}
     beside, cut = known.get("beside", {}), known.get("clips", {})
     rows, strays = [], set()
-    for number, values in enumerate(read_rows(KEPT, path), start=1):
+    for number, row in enumerate(read_rows(KEPT, path), start=1):
+        values = {_NAMES.get(str(column), str(column)): value for column, value in row.items()}
         caption, name = values.get("caption"), str(values.get("file"))
         place = cut.get(name, {**values, "file": str((path.parent / name).resolve())})
         if not isinstance(caption, str) or not caption.strip() or caption == beside.get(place["file"]):
