@@ -36,7 +36,7 @@ test-wheels: wheels ## each wheel of dist/, installed alone into an empty enviro
 coverage: $(HATCH) ## `make test`, and the lines that it runs: out/coverage
 	$(HATCH) run test-coverage
 
-versions: $(HATCH) ## the packages' tests by the oldest and the newest versions of what they stand on; 17 GB
+versions: $(HATCH) ## the packages' tests by the oldest and the newest versions of what they stand on; 19 GB
 	$(HATCH) run oldest:test
 	$(HATCH) run oldest-train:test
 	$(HATCH) run newest:test
