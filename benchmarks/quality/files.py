@@ -1,4 +1,4 @@
-"""JSON files that several processes may change at once, and what is said of damaged ones."""
+"""Files that are written whole or not at all: JSON, which several processes may change at once, and pictures."""
 
 import fcntl
 import json
@@ -6,7 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def read_json(path: Path, way_out: str) -> dict[str, Any]:
@@ -33,6 +36,17 @@ def write_json(path: Path, value: Any) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_figure(path: Path, figure: "Figure") -> None:
+    """Writes a figure of matplotlib as a PNG, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        figure.savefig(temporary, format="png", dpi=110)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """The share of the gain that few trained parameters keep: rows by how much of the network they train."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
@@ -8,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.files import write_figure
 from benchmarks.quality.protocol import PRIMARY
 
 Found = Mapping[str, Any]
@@ -66,10 +66,7 @@ def draw(path: Path, found: Found) -> None:
     axes.set_xlabel("trained parameters, % of the network's")
     axes.set_ylabel("share of the whole recipe's gain over running directly")
     figure.legend(loc="outside upper center", ncols=len(ERRORS), fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    figure.savefig(temporary, format="png", dpi=110)
-    os.replace(temporary, path)
+    write_figure(path, figure)
 
 
 def _place(share: float) -> float:

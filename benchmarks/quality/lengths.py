@@ -1,11 +1,11 @@
 """Displacement error against the length of a clip, and the length at which one method overtakes another."""
 
-import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.files import write_figure
 from benchmarks.quality.making import BASE_FRAMES
 from benchmarks.quality.protocol import DISPLACEMENT
 
@@ -29,17 +29,20 @@ def curves(settings: Mapping[str, Any], split: str) -> dict[str, dict[int, float
     Of a length the setting with the most methods is taken, and of as many the one with the most clips: methods that
     are compared are of the same clips.
     """
-    of_length: dict[int, Any] = {figures["protocol"]["num_frames"]: None for figures in settings.values()}
-    for figures in sorted(settings.values(), key=lambda one: (len(one["methods"]), int(one["protocol"]["clips"]))):
-        protocol = figures["protocol"]
-        if protocol["split"] == split and protocol["base"] == "embedded" and "events" not in protocol["regime"]:
-            of_length[protocol["num_frames"]] = figures
+    known = [
+        figures
+        for figures in settings.values()
+        if figures["protocol"]["split"] == split
+        and figures["protocol"]["base"] == "embedded"
+        and "events" not in figures["protocol"]["regime"]
+    ]
     found: dict[str, dict[int, float]] = {}
     of_curve = {row: curve for curve, rows in CURVES.items() for row in rows}
-    for figures in filter(None, of_length.values()):
+    for frames in dict.fromkeys(one["protocol"]["num_frames"] for one in known):
+        of_length = (one for one in known if one["protocol"]["num_frames"] == frames)
+        figures = max(of_length, key=lambda one: (len(one["methods"]), one["protocol"]["clips"]))
         for method, told in figures["methods"].items():
-            curve = found.setdefault(of_curve.get(method, method), {})
-            curve[figures["protocol"]["num_frames"]] = told["figures"][DISPLACEMENT]["value"]
+            found.setdefault(of_curve.get(method, method), {})[frames] = told["figures"][DISPLACEMENT]["value"]
     return {method: dict(sorted(curve.items())) for method, curve in found.items()}
 
 
@@ -104,7 +107,4 @@ def draw(path: Path, settings: Mapping[str, Any], split: str, shown: Sequence[st
     axes.set_xlabel("frames of a clip")
     axes.set_ylabel("displacement error, pixels")
     figure.legend(loc="outside upper center", ncols=2, fontsize=8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    figure.savefig(temporary, format="png", dpi=110)
-    os.replace(temporary, path)
+    write_figure(path, figure)

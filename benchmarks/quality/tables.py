@@ -175,26 +175,22 @@ def held_out_losses(found: Found) -> str:
     told = {name: method["held_out_loss"] for name, method in found["methods"].items() if method.get("held_out_loss")}
     if not told:
         return "Nothing has been trained here."
-    sigmas = list(next(iter(told.values())))
-    whole = told.get(WHOLE, {})
-    lines = [["held-out loss at noise level", *(f"sigma {sigma}" for sigma in sigmas)]]
-    first = next(iter(told.values()))
-    lines += [
-        [title, *(f"{first[sigma][when]:.4f}" for sigma in sigmas)]
-        for title, when in (("the base, run directly", "base"), ("before the first step", "start"))
-    ]
+    first, whole = next(iter(told.values())), told.get(WHOLE)
+    lines = [["held-out loss at noise level", *(f"sigma {sigma}" for sigma in first)]]
+    for title, when in (("the base, run directly", "base"), ("before the first step", "start")):
+        lines.append([title, *(f"{of[when]:.4f}" for of in first.values())])
     for name, losses in told.items():
-        cells = []
-        for sigma in sigmas:
-            of, best = losses[sigma], whole.get(sigma)
-            kept = (
-                f" ({(of['start'] - of['end']) / (best['start'] - best['end']):.0%})" if best and name != WHOLE else ""
-            )
-            cells.append(f"{of['end']:.4f}{kept}")
         title = found["methods"][name]["title"]
-        lines.append([f"{title}, halfway", *(f"{losses[sigma]['halfway']:.4f}" for sigma in sigmas)])
-        lines.append([f"{title}, at the end", *cells])
+        lines.append([f"{title}, halfway", *(f"{of['halfway']:.4f}" for of in losses.values())])
+        ends = {sigma: f"{of['end']:.4f}" for sigma, of in losses.items()}
+        if whole is not None and name != WHOLE:
+            ends = {sigma: f"{end} ({_fall(losses[sigma]) / _fall(whole[sigma]):.0%})" for sigma, end in ends.items()}
+        lines.append([f"{title}, at the end", *ends.values()])
     return _markdown(lines)
+
+
+def _fall(losses: Mapping[str, float]) -> float:
+    return losses["start"] - losses["end"]
 
 
 def protocol(found: Found) -> str:
